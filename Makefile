@@ -1,0 +1,56 @@
+# make app    the app on http://127.0.0.1:7860
+# make test   every check and test
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: app test check cards screenshots test-load test-kill test-learning bench clean
+
+app: .venv/app
+	$(BIN)/python space_app.py
+
+test: check
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The cards and the table in README.md, from model_cards/results.json.
+cards: .venv/app
+	$(BIN)/python -m landslide_zoo.hub.leaderboard
+
+# The pictures of the app in docs/.
+screenshots: .venv/dev
+	$(BIN)/python scripts/screenshots.py
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/bench_training.py
+	$(BIN)/python benchmarks/bench_detect.py
+
+# Slower than the rest, each by itself: clients in a crowd, training killed again and again,
+# and networks trained from scratch on synthetic patches.
+test-load: .venv/dev
+	$(BIN)/python -m pytest -m slow tests/web
+
+test-kill: .venv/dev
+	$(BIN)/python -m pytest -m slow tests/training/test_kill.py
+
+test-learning: .venv/dev
+	$(BIN)/python -m pytest -m slow -s tests/training/test_learning.py
+
+.venv/app: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "setuptools>=77"
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/dev: .venv/app requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
