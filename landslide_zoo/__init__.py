@@ -1,0 +1,44 @@
+"""Landslide Zoo: landslides in Sentinel-2 imagery and terrain, found by segmentation networks."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from landslide_zoo.errors import LandslideZooError
+
+if TYPE_CHECKING:
+    from landslide_zoo.data.patch import Patch
+    from landslide_zoo.data.read import read_mask, read_patch
+    from landslide_zoo.hub.zoo import ModelZoo
+    from landslide_zoo.models.model import LandslideModel
+    from landslide_zoo.models.prediction import Prediction
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LandslideModel",
+    "LandslideZooError",
+    "ModelZoo",
+    "Patch",
+    "Prediction",
+    "__version__",
+    "read_mask",
+    "read_patch",
+]
+
+# Imported on first use: torch takes seconds, and `landslide-zoo --help` must not.
+_HOME = {
+    "LandslideModel": "landslide_zoo.models.model",
+    "ModelZoo": "landslide_zoo.hub.zoo",
+    "Patch": "landslide_zoo.data.patch",
+    "Prediction": "landslide_zoo.models.prediction",
+    "read_mask": "landslide_zoo.data.read",
+    "read_patch": "landslide_zoo.data.read",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

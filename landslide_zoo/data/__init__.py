@@ -1,0 +1,1 @@
+"""Patches, masks and datasets: reading, dividing, packing, augmenting, generating."""

@@ -1,0 +1,244 @@
+"""A packed copy of a dataset: one memory-mapped array instead of thousands of files.
+
+The benchmark's bands are whole numbers from 0 to 65,535, so ``uint16`` keeps
+them without loss in a quarter of the space, and ``uint8`` keeps display values.
+Patches that hold other numbers are kept as ``float32``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from landslide_zoo.data.bands import Unit
+from landslide_zoo.data.folders import Sample
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.read import read_patch
+from landslide_zoo.errors import DataError
+
+_VALUES, _MASKS, _INDEX = "values.npy", "masks.npy", "index.json"
+_VERSION = 2
+
+Progress = Callable[[Sequence[Sample]], Sequence[Sample]]
+
+
+@dataclass(frozen=True)
+class PackedDataset:
+    """Labelled patches of one size, unit and set of bands.
+
+    Attributes:
+        values: Shape (N, C, H, W), memory-mapped; ``stored`` values are the
+            patches' own times ``divisor``.
+        masks: Shape (N, H, W), uint8, memory-mapped.
+        samples: The N samples they come from.
+        bands: Names of the C bands.
+        unit: Unit of the patches.
+        divisor: What stored values are divided by.
+        fingerprint: SHA-256 over the names, values and masks.
+        synthetic: Whether the patches were generated.
+    """
+
+    values: np.ndarray
+    masks: np.ndarray
+    samples: tuple[Sample, ...]
+    bands: tuple[str, ...]
+    unit: Unit
+    divisor: float
+    fingerprint: str
+    synthetic: bool
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def patch(self, index: int) -> Patch:
+        """The patch at an index, with its mask, as its reader gave it."""
+        values = self.values[index].astype(np.float32)
+        return Patch(
+            values if self.divisor == 1 else values / np.float32(self.divisor),
+            bands=self.bands,
+            unit=self.unit,
+            name=self.samples[index].image.stem,
+            mask=np.array(self.masks[index]),
+            synthetic=self.synthetic,
+        )
+
+    def index_of(self, samples: Sequence[Sample]) -> list[int]:
+        """Indices of the given samples."""
+        places = {sample.image: i for i, sample in enumerate(self.samples)}
+        return [places[sample.image] for sample in samples]
+
+
+def pack(
+    samples: Sequence[Sample], folder: Path, progress: Progress = lambda samples: samples
+) -> PackedDataset:
+    """Pack labelled samples once, and open the packed copy from then on.
+
+    Args:
+        samples: Labelled samples of one size, unit and set of bands.
+        folder: Where packed copies are kept; each in a folder named by the
+            files it was made from, their sizes and times.
+        progress: Wraps the samples as they are read, to show progress.
+
+    Raises:
+        DataError: If a file cannot be read or differs from the first in size,
+            unit or bands, or the packed copy does not match its fingerprint;
+            the message names it. Or if the folder has no room.
+    """
+    target = folder / _key(samples)
+    if not (target / _INDEX).is_file():
+        try:
+            _make(samples, target, progress)
+        except OSError as error:
+            raise DataError(
+                f"The packed dataset cannot be written to {folder} ({error.strerror}): free some "
+                "space, or choose another folder."
+            ) from error
+    return _open(samples, target)
+
+
+def _key(samples: Sequence[Sample]) -> str:
+    digest = hashlib.sha256(str(_VERSION).encode())
+    for sample in samples:
+        for path in (sample.image, sample.mask):
+            if path is None:
+                raise DataError(f"{sample.image.name} has no mask; only labelled patches train.")
+            stat = path.stat()
+            digest.update(f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+def _make(samples: Sequence[Sample], target: Path, progress: Progress) -> None:
+    """Write the packed copy beside its place and then put it there, whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".packing-") as temporary:
+        made = Path(temporary) / "packed"
+        made.mkdir()
+        _write(samples, made, progress)
+        try:
+            os.replace(made, target)
+        except OSError:
+            if not (target / _INDEX).is_file():  # else another process was first
+                raise
+
+
+class _NotWholeError(Exception):
+    """A value that the small number type does not hold."""
+
+
+def _write(samples: Sequence[Sample], folder: Path, progress: Progress) -> None:
+    first = _read(samples[0])
+    divisor, small = (255, np.uint8) if first.unit == "display" else (1, np.uint16)
+    try:
+        fingerprint = _write_arrays(samples, folder, progress, first, divisor, np.dtype(small))
+    except _NotWholeError:
+        divisor = 1
+        fingerprint = _write_arrays(samples, folder, progress, first, 1, np.dtype(np.float32))
+    index = {
+        "bands": first.bands,
+        "unit": first.unit,
+        "divisor": divisor,
+        "synthetic": first.synthetic,
+        "fingerprint": fingerprint,
+    }
+    (folder / _INDEX).write_text(json.dumps(index))
+
+
+def _write_arrays(
+    samples: Sequence[Sample],
+    folder: Path,
+    progress: Progress,
+    first: Patch,
+    divisor: int,
+    stored_type: np.dtype[Any],
+) -> str:
+    """Write values and masks, and return their fingerprint.
+
+    They are written as plain files, not through a memory map: on a full disk
+    that is an error to be told, where a memory map kills the process.
+    """
+    digest = hashlib.sha256()
+    with (folder / _VALUES).open("wb") as values, (folder / _MASKS).open("wb") as masks:
+        _start(values, stored_type, (len(samples), *first.values.shape))
+        _start(masks, np.dtype(np.uint8), (len(samples), *first.size))
+        for sample in progress(samples):
+            patch = _read(sample)
+            _check_alike(sample, patch, first)
+            stored = _stored(patch, divisor, stored_type)
+            assert patch.mask is not None
+            for file, array in ((values, stored), (masks, patch.mask)):
+                file.write(array.tobytes())
+            _count_in(digest, sample, stored, patch.mask)
+    return digest.hexdigest()
+
+
+def _start(file: BinaryIO, stored_type: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    description = np.lib.format.dtype_to_descr(stored_type)
+    header = {"descr": description, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _read(sample: Sample) -> Patch:
+    try:
+        return read_patch(sample.image, sample.mask)
+    except DataError as error:
+        raise DataError(f"{sample.image.parent}: {error}") from error
+
+
+def _check_alike(sample: Sample, patch: Patch, first: Patch) -> None:
+    if (patch.size, patch.bands, patch.unit) != (first.size, first.bands, first.unit):
+        raise DataError(
+            f"{sample.image} is {patch.size[0]} x {patch.size[1]} with {len(patch.bands)} "
+            f"{patch.unit} bands, and {first.name} {first.size[0]} x {first.size[1]} with "
+            f"{len(first.bands)} {first.unit}: the patches of a dataset must be alike."
+        )
+
+
+def _stored(patch: Patch, divisor: int, stored_type: np.dtype[Any]) -> np.ndarray:
+    """The values as they are stored; where that is a whole number, without loss."""
+    if stored_type.kind == "f":
+        return patch.values
+    whole = np.rint(patch.values * divisor)
+    stored = whole.clip(0, np.iinfo(stored_type).max).astype(stored_type)
+    difference = np.abs(stored / np.float32(divisor) - patch.values).max()
+    # A missing value was filled with a median, which may lie between two whole numbers.
+    if difference > (0.5 / divisor if patch.filled else 0):
+        raise _NotWholeError
+    return stored
+
+
+def _count_in(digest: Any, sample: Sample, values: np.ndarray, mask: np.ndarray) -> None:  # noqa: ANN401
+    digest.update(f"{sample.subset}/{sample.image.name}".encode())
+    digest.update(np.ascontiguousarray(values))
+    digest.update(np.ascontiguousarray(mask))
+
+
+def _open(samples: Sequence[Sample], folder: Path) -> PackedDataset:
+    digest = hashlib.sha256()
+    try:
+        index = json.loads((folder / _INDEX).read_text())
+        values = np.load(folder / _VALUES, mmap_mode="r")
+        masks = np.load(folder / _MASKS, mmap_mode="r")
+        for sample, patch, mask in zip(samples, values, masks, strict=True):
+            _count_in(digest, sample, patch, mask)
+    except (OSError, ValueError) as error:
+        raise DataError(f"The packed dataset in {folder} is damaged: delete it.") from error
+    if digest.hexdigest() != index["fingerprint"]:
+        raise DataError(f"The packed dataset in {folder} was changed: delete it.")
+    return PackedDataset(
+        values=values,
+        masks=masks,
+        samples=tuple(samples),
+        bands=tuple(index["bands"]),
+        unit=index["unit"],
+        divisor=index["divisor"],
+        fingerprint=index["fingerprint"],
+        synthetic=index["synthetic"],
+    )

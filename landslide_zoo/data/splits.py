@@ -1,0 +1,190 @@
+"""How a dataset is divided; a split's name is also its protocol's name in every result.
+
+The ids of the benchmark's train patches are raster-ordered tiles of four
+scenes, so neighbouring ids are neighbouring ground and a random split puts
+neighbours of every held-out patch into training. ``spatial`` keeps blocks of
+whole rows apart, with a buffer row between them, and ``region:X`` a whole scene.
+
+Every split but ``folder`` and ``official`` divides the ``train`` folder alone:
+what a dataset sets aside stays aside.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from landslide_zoo.data.folders import Sample, labelled
+from landslide_zoo.errors import DataError
+
+RANDOM_SEED = 42
+"""Seed of the paper's random split."""
+RANDOM_SHARE = 0.2
+"""Share that the paper's random split holds out."""
+OFFICIAL_SIZES = {"train": 3799, "validation": 245, "test": 800}
+BLOCK_SHARE = 0.15
+"""Share of a region's rows in each held-out block."""
+
+Split = dict[str, list[Sample]]
+"""Samples by subset: ``train``, ``validation`` and, where there is one, ``test``."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One scene of the benchmark: its first and last train id and its tiles a row.
+
+    Measured from the correlation of the edges of patches.
+    """
+
+    name: str
+    first: int
+    last: int
+    width: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, the last perhaps incomplete."""
+        return (self.last - self.first) // self.width + 1
+
+
+REGIONS = (
+    Region("S1", 1, 3033, 41),
+    Region("S2", 3034, 3183, 15),
+    Region("S3", 3184, 3304, 11),
+    Region("S4", 3305, 3799, 26),
+)
+
+
+Place = tuple[Region, int, int]
+"""Region, row and column of a patch."""
+
+
+def place(number: int) -> Place:
+    """The region, row and column of a train patch.
+
+    Args:
+        number: Its id, the N of ``image_N``.
+
+    Raises:
+        DataError: If the benchmark has no such train patch.
+
+    Example:
+        >>> region, row, column = place(43)
+        >>> region.name, row, column
+        ('S1', 1, 1)
+    """
+    for region in REGIONS:
+        if region.first <= number <= region.last:
+            row, column = divmod(number - region.first, region.width)
+            return region, row, column
+    raise DataError(f"image_{number} is no train patch of the benchmark: its place is not known.")
+
+
+def known_places(samples: Sequence[Sample]) -> dict[Path, Place]:
+    """Places of the samples whose number is an id of the benchmark's train patches.
+
+    That holds for a ``train`` folder, and for every subset of a dataset that
+    was cut from the train patches, in which each id occurs once. The
+    benchmark's own validation and test patches count from 1 again: their
+    place is not known.
+
+    Args:
+        samples: All samples of one dataset.
+
+    Returns:
+        Region, row and column by image file.
+    """
+    counts = Counter(sample.number for sample in samples)
+    cut_from_train = max(counts.values(), default=0) == 1 and any(
+        sample.subset in ("train", "all") for sample in samples
+    )
+    return {
+        sample.image: place(sample.number)
+        for sample in samples
+        if (cut_from_train or sample.subset == "train")
+        and REGIONS[0].first <= sample.number <= REGIONS[-1].last
+    }
+
+
+def split_samples(samples: Sequence[Sample], protocol: str) -> Split:
+    """Divide the labelled samples of a dataset.
+
+    Args:
+        samples: From :func:`landslide_zoo.data.folders.find_samples`.
+        protocol: ``folder``, ``official``, ``random``, ``spatial`` or ``region:X``.
+
+    Raises:
+        DataError: If there is no such protocol or a subset stays empty.
+    """
+    known = labelled(samples)
+    train = [sample for sample in known if sample.subset == "train"]
+    if protocol in ("folder", "official"):
+        split = {name: [s for s in known if s.subset == name] for name in OFFICIAL_SIZES}
+        if protocol == "official":
+            _check_official(split)
+    elif protocol == "random":
+        split = _random(train)
+    elif protocol == "spatial":
+        split = _spatial(train, blocks=("test", "validation"))
+    elif protocol.startswith("region:"):
+        split = _region(train, protocol.removeprefix("region:"))
+    else:
+        raise DataError(
+            f"There is no split {protocol!r}: use folder, random, spatial, official or region:X "
+            f"with X one of {', '.join(region.name for region in REGIONS)}."
+        )
+    for name in ("train", "validation"):
+        if not split[name]:
+            raise DataError(
+                f"The {protocol} split leaves no labelled patch for {name} among "
+                f"{len(known)}: give a larger dataset or choose another --split."
+            )
+    return {name: chosen for name, chosen in split.items() if chosen}
+
+
+def _check_official(split: Split) -> None:
+    sizes = {name: len(chosen) for name, chosen in split.items()}
+    if sizes != OFFICIAL_SIZES:
+        raise DataError(
+            f"The official split has {OFFICIAL_SIZES} labelled patches and this dataset {sizes}: "
+            "download the whole benchmark, or use --split folder."
+        )
+
+
+def _random(train: list[Sample]) -> Split:
+    order = np.random.default_rng(RANDOM_SEED).permutation(len(train))
+    held_out = round(RANDOM_SHARE * len(train))
+    return {
+        "train": [train[i] for i in sorted(order[held_out:])],
+        "validation": [train[i] for i in sorted(order[:held_out])],
+    }
+
+
+def _spatial(train: list[Sample], blocks: tuple[str, ...]) -> Split:
+    """Give each region's first rows to the blocks, one after another, a buffer row after each."""
+    split: Split = {name: [] for name in (*blocks, "train")}
+    for sample in train:
+        region, row, _ = place(sample.number)
+        height = max(1, round(BLOCK_SHARE * region.rows))
+        block, within = divmod(row, height + 1)
+        if block >= len(blocks):
+            split["train"].append(sample)
+        elif within < height:
+            split[blocks[block]].append(sample)
+    return split
+
+
+def _region(train: list[Sample], name: str) -> Split:
+    if name not in {region.name for region in REGIONS}:
+        raise DataError(
+            f"There is no region {name!r}: they are {', '.join(r.name for r in REGIONS)}."
+        )
+    test = [sample for sample in train if place(sample.number)[0].name == name]
+    if not test:
+        raise DataError(f"This dataset has no labelled train patch in region {name}.")
+    others = [sample for sample in train if place(sample.number)[0].name != name]
+    return {**_spatial(others, blocks=("validation",)), "test": test}
