@@ -1,0 +1,113 @@
+"""Pictures of what models answer: probability, mask, outlines, errors, agreement."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import colormaps
+from scipy import ndimage
+
+PROBABILITY_COLOURS = "viridis"
+AGREEMENT_COLOURS = "cividis"
+DISAGREEMENT_COLOURS = "magma"
+_MOST_DISAGREEMENT = 0.5  # standard deviation where half say 0 and half say 1
+OUTLINE = (255, 0, 0)
+
+# Okabe and Ito, "Color Universal Design", 2008: vermilion, yellow and blue stay
+# apart for people with any of the three colour deficiencies.
+ERROR_COLOURS = {
+    "found (true positive)": (240, 228, 66),
+    "false alarm (false positive)": (213, 94, 0),
+    "missed (false negative)": (0, 114, 178),
+}
+"""Colour of each kind of pixel in :func:`errors_picture`, by its plain name."""
+
+
+def probability_picture(probability: np.ndarray) -> np.ndarray:
+    """Probability on a fixed scale from 0 to 1, so that two pictures can be compared.
+
+    Args:
+        probability: Shape (H, W), 0 to 1.
+
+    Returns:
+        Shape (H, W, 3), uint8; :func:`colour_bar` is its key.
+    """
+    return colormaps[PROBABILITY_COLOURS](np.clip(probability, 0, 1), bytes=True)[..., :3]
+
+
+def mask_picture(mask: np.ndarray) -> np.ndarray:
+    """A mask (H, W) in black and white, shape (H, W, 3), uint8."""
+    grey = np.where(mask > 0, 255, 0).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def overlay(
+    picture: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int] = OUTLINE
+) -> np.ndarray:
+    """Draw the outline of a mask on a picture; every pixel off the outline stays as it is.
+
+    The outline is the mask's own pixels that touch others (or the picture's
+    edge), one pixel wide: enlarge picture and mask first for a finer line.
+
+    Args:
+        picture: Shape (H, W, 3), uint8.
+        mask: Shape (H, W).
+        colour: Of the outline: red, green, blue.
+
+    Returns:
+        A new picture, shape (H, W, 3), uint8.
+    """
+    inside = mask > 0
+    drawn = picture.copy()
+    drawn[inside & ~ndimage.binary_erosion(inside)] = colour
+    return drawn
+
+
+def errors_picture(picture: np.ndarray, mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Show where a mask is right and wrong, on the picture in grey.
+
+    Args:
+        picture: Shape (H, W, 3), uint8.
+        mask: What was found, shape (H, W).
+        truth: What is there, shape (H, W).
+
+    Returns:
+        Shape (H, W, 3), uint8, in :data:`ERROR_COLOURS`; ``legend(ERROR_COLOURS)`` is its key.
+    """
+    found, real = mask > 0, truth > 0
+    kinds = (found & real, found & ~real, ~found & real)
+    grey = np.rint(picture.mean(axis=2)).astype(np.uint8)
+    drawn = np.repeat(grey[..., None], 3, axis=2)
+    for pixels, colour in zip(kinds, ERROR_COLOURS.values(), strict=True):
+        drawn[pixels] = colour
+    return drawn
+
+
+def agreement_picture(count: np.ndarray, models: int) -> np.ndarray:
+    """How many of the models see each pixel as landslide, from none (dark) to all (bright).
+
+    Args:
+        count: Number of models for each pixel, shape (H, W), 0 to ``models``.
+        models: Number of models, at least 1.
+
+    Returns:
+        Shape (H, W, 3), uint8.
+    """
+    return colormaps[AGREEMENT_COLOURS](np.asarray(count) / models, bytes=True)[..., :3]
+
+
+def disagreement_picture(disagreement: np.ndarray) -> np.ndarray:
+    """Standard deviation of several models' probabilities, on a fixed scale from 0 to 0.5.
+
+    Args:
+        disagreement: Shape (H, W), 0 to 0.5.
+
+    Returns:
+        Shape (H, W, 3), uint8; ``colour_bar(colours=DISAGREEMENT_COLOURS)`` is its key.
+    """
+    shares = np.clip(disagreement / _MOST_DISAGREEMENT, 0, 1)
+    return colormaps[DISAGREEMENT_COLOURS](shares, bytes=True)[..., :3]
+
+
+def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
+    """Repeat every pixel ``factor`` times along both sides of (H, W) or (H, W, 3)."""
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
