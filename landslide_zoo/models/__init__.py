@@ -1,0 +1,1 @@
+"""The catalog, a model and its folder: configuration, weights, record and card."""

@@ -1,0 +1,211 @@
+"""What a model is and how it takes its input: the contents of ``config.json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from landslide_zoo.data.bands import (
+    BAND_NAMES,
+    INDICES,
+    TRUE_COLOUR,
+    Unit,
+    band,
+    divisors,
+)
+from landslide_zoo.errors import ModelError
+from landslide_zoo.models.catalog import CATALOG, RGB_SUFFIX, Architecture, channels_of, lookup
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Scaling(BaseModel):
+    """How each channel is scaled: clipped to [low, high], then (x - mean) / std.
+
+    Attributes:
+        mean: Mean of each channel over the train patches.
+        std: Standard deviation of each channel over them.
+        low: Lowest value of each channel; lower ones are raised to it.
+        high: Highest value of each channel; higher ones are lowered to it.
+        per_patch: Whether each patch's own mean and deviation take the place of
+            the train patches', so that light and haze of a scene drop out.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    mean: list[Number]
+    std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    low: list[Number]
+    high: list[Number]
+    per_patch: bool = False
+
+
+class ModelConfig(BaseModel):
+    """The contents of a model folder's ``config.json``.
+
+    Attributes:
+        format: Version of this format.
+        name: Name in the zoo, as in ``unet-resnet34`` or ``unet-resnet34-rgb``.
+        architecture: Segmentation architecture.
+        encoder: Encoder, or None for the plain U-Net.
+        bands: Bands that the model reads, in the order ``forward`` takes them.
+        unit: Unit of those bands: ``physical``, or ``display`` (0 to 1).
+        divisors: For ``display``: what physical bands are divided by, each,
+            before the patch's maximum scales them to display values.
+        channels: What the network sees: bands and derived indices, in order.
+        scaling: How the channels are scaled.
+        upsample: Factor by which the input is enlarged before the network.
+        temperature: What the network's logits are divided by (calibration).
+        threshold: Probability from which a pixel counts as landslide.
+        dtype: Number type of the stored weights; statistics of batch
+            normalisation stay float32.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    format: Literal[1] = 1
+    name: str
+    architecture: Architecture
+    encoder: str | None
+    bands: list[str]
+    unit: Unit
+    divisors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None
+    channels: list[str]
+    scaling: Scaling
+    upsample: Literal[1, 2, 4] = 1
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    dtype: Literal["float32", "float16"] = "float32"
+
+    @property
+    def indices(self) -> list[str]:
+        """Derived indices among the channels."""
+        return [name for name in self.channels if name in INDICES]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        kind = (self.architecture, self.encoder)
+        named = [entry.name for entry in CATALOG if (entry.architecture, entry.encoder) == kind]
+        if not named:
+            raise ValueError(f"the zoo has no {self.architecture} with encoder {self.encoder!r}")
+        if self.name.removesuffix(RGB_SUFFIX) not in named:
+            raise ValueError(
+                f"{self.name!r} is no name of {self.architecture} with encoder {self.encoder!r}"
+            )
+        _check_names("band", self.bands, BAND_NAMES)
+        _check_names("channel", self.channels, (*BAND_NAMES, *INDICES))
+        for name in self.channels:
+            needed = INDICES[name].bands if name in INDICES else (name,)
+            if not set(needed) <= set(self.bands):
+                raise ValueError(f"channel {name} needs bands {', '.join(needed)}")
+        for field in ("mean", "std", "low", "high"):
+            if len(getattr(self.scaling, field)) != len(self.channels):
+                raise ValueError(f"scaling.{field} needs {len(self.channels)} numbers")
+        if self.unit == "display":
+            if tuple(self.bands) != TRUE_COLOUR or self.indices:
+                raise ValueError(f"display values exist for {', '.join(TRUE_COLOUR)} alone")
+            if self.divisors != display_divisors():
+                raise ValueError(f"display values are made with divisors {display_divisors()}")
+        elif self.divisors is not None:
+            raise ValueError("divisors belong to display values")
+        return self
+
+    def to_json(self) -> str:
+        """The text of ``config.json``."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> ModelConfig:
+        """Read and check a ``config.json``.
+
+        Raises:
+            ModelError: If the file is missing, no JSON, or describes no model of the zoo.
+        """
+        if not path.is_file():
+            raise ModelError(f"There is no config.json in {path.parent}: it is no model folder.")
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise ModelError(
+                f"{path} describes no model of the zoo: {validation_sentence(error)}."
+            ) from error
+
+
+def display_divisors() -> list[float]:
+    """Divisors of the true-colour bands, with which display values are made."""
+    return [float(d) for d in divisors(TRUE_COLOUR).ravel()]
+
+
+def validation_sentence(error: ValidationError) -> str:
+    """The first fault that pydantic found, in a few words."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
+
+
+def _check_names(kind: str, given: list[str], known: tuple[str, ...]) -> None:
+    unknown = [name for name in given if name not in known]
+    if unknown or not given or len(set(given)) < len(given):
+        fault = f"unknown {kind} {unknown[0]!r}" if unknown else f"no {kind}s, or one twice"
+        raise ValueError(f"{fault}; a {kind} is one of {', '.join(known)}")
+
+
+# Display values lie in [0, 1]; ImageNet's statistics are the customary start.
+_DISPLAY_SCALING = Scaling(
+    mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], low=[0.0] * 3, high=[1.0] * 3
+)
+# Mean and deviation of NDVI over the labelled Landslide4Sense patches at hand.
+_NDVI_STATISTICS = (0.61, 0.13)
+
+
+def default_scaling(channels: tuple[str, ...]) -> Scaling:
+    """Scaling of physical channels from the benchmark's own statistics.
+
+    Bands B2 to B4, B10 and B12 have heavy tails, so each band is clipped to
+    within six deviations of its mean.
+    """
+    stats = [
+        _NDVI_STATISTICS if name in INDICES else (band(name).mean, band(name).std)
+        for name in channels
+    ]
+    return Scaling(
+        mean=[mean for mean, _ in stats],
+        std=[std for _, std in stats],
+        low=[mean - 6 * std for mean, std in stats],
+        high=[mean + 6 * std for mean, std in stats],
+    )
+
+
+def catalog_config(name: str) -> ModelConfig:
+    """The configuration of an untrained network of the catalog.
+
+    Args:
+        name: A name of the catalog, with ``-rgb`` at its end for true colour alone.
+
+    Raises:
+        ModelError: If the catalog has no such network.
+
+    Example:
+        >>> catalog_config("unet").bands
+        ['B4', 'B3', 'B2', 'B8', 'slope', 'DEM']
+    """
+    entry, channels = lookup(name), channels_of(name)
+    display = name.endswith(RGB_SUFFIX)
+    bands = dict.fromkeys(
+        needed
+        for channel in channels
+        for needed in (INDICES[channel].bands if channel in INDICES else (channel,))
+    )
+    return ModelConfig(
+        name=name,
+        architecture=entry.architecture,
+        encoder=entry.encoder,
+        bands=list(bands),
+        unit="display" if display else "physical",
+        divisors=display_divisors() if display else None,
+        channels=list(channels),
+        scaling=_DISPLAY_SCALING if display else default_scaling(channels),
+    )

@@ -1,0 +1,253 @@
+"""How a model came to be and what was measured of it: the contents of ``record.json``."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from landslide_zoo.errors import ModelError
+from landslide_zoo.models.config import validation_sentence
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DataRecord(_Part):
+    """What a model was trained on.
+
+    Attributes:
+        name: Name of the dataset.
+        fingerprint: SHA-256 over the files that were used.
+        protocol: How it was split: ``random``, ``spatial``, ``region:X``,
+            ``official`` or ``folder``.
+        patches: Number of patches in each subset.
+        synthetic: Whether the patches were generated, not observed.
+    """
+
+    name: str
+    fingerprint: Sha256
+    protocol: str
+    patches: dict[str, int]
+    synthetic: bool = False
+
+
+class EncoderWeights(_Part):
+    """Where the encoder's weights started: ``imagenet``, ``none`` or a file's name."""
+
+    source: str
+    sha256: Sha256 | None = None
+
+
+class FalseAlarms(_Part):
+    """What a model finds on ground without landslides.
+
+    Attributes:
+        ground: Name of the ground.
+        patches: Number of patches.
+        square_kilometres: Their area.
+        hectares_per_100_km2: Area taken for landslides, by area looked at.
+        low: Lower end of its 95 % interval, if it has one.
+        high: Upper end.
+    """
+
+    ground: str
+    patches: int
+    square_kilometres: NotNegative
+    hectares_per_100_km2: NotNegative
+    low: NotNegative | None = None
+    high: NotNegative | None = None
+
+
+class Details(_Part):
+    """What is known of a result besides its scores.
+
+    Attributes:
+        blocks: Number of blocks of patches that the intervals were drawn from.
+        intervals: 95 % interval of each figure, by the name of its field.
+        batch_mean_f1: Mean of the F1 of batches, as the paper reports; for
+            comparison with it alone.
+        calibration_error: Mean difference between the probability said and the
+            share of landslide pixels seen.
+        false_alarms: What was found where there is no landslide.
+    """
+
+    blocks: int | None = None
+    intervals: dict[str, tuple[NotNegative, NotNegative]] = {}
+    batch_mean_f1: Share | None = None
+    calibration_error: Share | None = None
+    false_alarms: list[FalseAlarms] = []
+
+
+class Look(_Part):
+    """One look at patches that were held out, whatever became of it.
+
+    Attributes:
+        when: Date and time, ISO 8601, UTC.
+        dataset: Name of the dataset.
+        protocol: How it was split.
+        subset: What was looked at.
+        command: What was run.
+    """
+
+    when: str
+    dataset: str
+    protocol: str
+    subset: str
+    command: str
+
+
+class Result(_Part):
+    """Scores of the model on one subset, all pixels of all patches pooled.
+
+    Attributes:
+        dataset: Name of the dataset.
+        fingerprint: SHA-256 over the files that were used.
+        protocol: How the dataset was split; results of different protocols
+            cannot be compared.
+        subset: ``validation``, ``test`` or another name for what was measured.
+        patches: Number of patches.
+        threshold: Probability from which a pixel counted as landslide.
+        true_positives: Landslide pixels found.
+        false_positives: Other pixels taken for landslides.
+        false_negatives: Landslide pixels missed.
+        true_negatives: Other pixels left alone.
+        precision: TP / (TP + FP).
+        recall: TP / (TP + FN).
+        f1: 2 TP / (2 TP + FP + FN).
+        iou: TP / (TP + FP + FN).
+        average_precision: Area under the precision-recall curve.
+        command: What was run to measure it.
+        details: Intervals, calibration and false alarms, where they were measured.
+    """
+
+    dataset: str
+    fingerprint: Sha256
+    protocol: str
+    subset: str
+    patches: int
+    threshold: Share
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+    precision: Share
+    recall: Share
+    f1: Share
+    iou: Share
+    average_precision: Share | None = None
+    command: str
+    details: Details = Details()
+
+
+class Record(_Part):
+    """The contents of a model folder's ``record.json``.
+
+    Attributes:
+        format: Version of this format.
+        model: Name of the model.
+        created: Date and time, ISO 8601, UTC.
+        command: The command that trained it.
+        seed: Seed of every random number.
+        data: What it was trained on.
+        encoder_weights: Where the encoder's weights started.
+        recipe: The settings of the training, by name.
+        versions: Versions of the packages, by name.
+        epochs: Epochs that were run.
+        best_epoch: Epoch whose weights were kept, counted from 1.
+        history: Loss and scores of each epoch.
+        results: Everything measured of the final weights.
+        looks: Every look at the test patches.
+        weights_sha256: SHA-256 of ``model.safetensors``.
+    """
+
+    format: Literal[1] = 1
+    model: str
+    created: str
+    command: str
+    seed: int
+    data: DataRecord
+    encoder_weights: EncoderWeights
+    recipe: dict[str, float | int | str | bool | None]
+    versions: dict[str, str]
+    epochs: int
+    best_epoch: int
+    history: list[dict[str, float]] = []
+    results: list[Result] = []
+    looks: list[Look] = []
+    weights_sha256: Sha256 | None = None
+
+    @property
+    def headline(self) -> Result | None:
+        """The result that stands for the model: test where there is one, else validation."""
+        for subset in ("test", "validation"):
+            for result in self.results:
+                if result.subset == subset:
+                    return result
+        return None
+
+    @property
+    def minutes(self) -> float | None:
+        """How long the epochs of its training took together, if that was noted."""
+        seconds = [row.get("seconds") for row in self.history]
+        known = [one for one in seconds if one is not None]
+        return sum(known) / 60 if known and len(known) == len(seconds) else None
+
+    @property
+    def false_alarms(self) -> list[FalseAlarms]:
+        """The latest false alarms on each ground without landslides that was looked at."""
+        found = {one.ground: one for result in self.results for one in result.details.false_alarms}
+        return list(found.values())
+
+    def with_result(self, result: Result) -> Self:
+        """The record with a result, in place of an earlier one on the same subset."""
+
+        def key(one: Result) -> tuple[str, str, str]:
+            return one.dataset, one.protocol, one.subset
+
+        results = [result if key(one) == key(result) else one for one in self.results]
+        if result not in results:
+            results.append(result)
+        return self.model_copy(update={"results": results})
+
+    def with_look(self, dataset: str, protocol: str, subset: str, command: str) -> Self:
+        """The record with a look at held-out patches, now, added to its log."""
+        look = Look(when=now(), dataset=dataset, protocol=protocol, subset=subset, command=command)
+        return self.model_copy(update={"looks": [*self.looks, look]})
+
+    def to_json(self) -> str:
+        """The text of ``record.json``."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read and check a ``record.json``.
+
+        Raises:
+            ModelError: If it is no such record.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise ModelError(
+                f"{path} is no record of this zoo: {validation_sentence(error)}."
+            ) from error
+
+
+def now() -> str:
+    """Date and time, ISO 8601, UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
