@@ -1,0 +1,71 @@
+"""Loaded models, kept in memory up to a bound; the least recently used go first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from landslide_zoo.models.model import LandslideModel
+
+
+class ModelCache:
+    """Models by name, loaded on first use.
+
+    Two callers that want one model at once wait for one load; callers that want
+    different models do not wait for each other.
+
+    Args:
+        load: Loads a model by name, and takes what :meth:`get` is given besides.
+        limit: How many bytes of weights are kept. A model larger than that is
+            kept alone, until another is asked for.
+    """
+
+    def __init__(self, load: Callable[..., LandslideModel], limit: int) -> None:
+        self._load = load
+        self._limit = limit
+        self._models: OrderedDict[str, LandslideModel] = OrderedDict()
+        self._lock = Lock()
+        self._loading: defaultdict[str, Lock] = defaultdict(Lock)
+
+    @property
+    def names(self) -> list[str]:
+        """The models that are held, the least recently used first."""
+        return list(self._models)
+
+    @property
+    def size(self) -> int:
+        """Bytes of weights that are held."""
+        return sum(weights_size(model) for model in list(self._models.values()))
+
+    def get(self, name: str, **options: Any) -> LandslideModel:  # noqa: ANN401 - load's own
+        """The model of that name, loaded if it is not held.
+
+        Args:
+            name: Name of the model.
+            options: Handed to ``load`` where the model is not held.
+
+        Raises:
+            LandslideZooError: If it cannot be loaded; nothing is kept then, and
+                the next call tries again.
+        """
+        with self._lock:
+            loading = self._loading[name]
+        with loading:
+            with self._lock:
+                if name in self._models:
+                    self._models.move_to_end(name)
+                    return self._models[name]
+            model = self._load(name, **options)
+            with self._lock:
+                self._models[name] = model
+                while self.size > self._limit and len(self._models) > 1:
+                    self._models.popitem(last=False)
+            return model
+
+
+def weights_size(model: LandslideModel) -> int:
+    """Bytes of a model's parameters and buffers."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

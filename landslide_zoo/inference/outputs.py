@@ -1,0 +1,130 @@
+"""The files of a prediction: probability for NumPy, mask for Landslide4Sense, picture."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from landslide_zoo.data.hdf5 import write_mask_h5
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.errors import DataError
+from landslide_zoo.figures import enlarge, overlay, true_colour
+from landslide_zoo.models.prediction import Prediction
+
+OVERLAY_SIDE = 512
+"""A smaller patch is enlarged by a whole factor to about this side, in pixels."""
+_BENCHMARK_NAME = re.compile(r"image_(\d+)")
+
+
+@dataclass(frozen=True)
+class OutputNames:
+    """Names of the files that a prediction is written to.
+
+    Attributes:
+        probability: ``STEM.npy``; ``np.load`` gives (H, W), float32, 0 to 1.
+        mask: ``STEM_mask.h5`` with the dataset ``mask``, (H, W), uint8, 0 and 1.
+            For ``image_N`` it is ``mask_N.h5``: a submission to Landslide4Sense
+            is a ZIP of these (Submission Guide of the Landslide4Sense 2022
+            competition).
+        overlay: ``STEM_overlay.png``; true colour with the mask's outline.
+    """
+
+    probability: str
+    mask: str
+    overlay: str
+
+    @classmethod
+    def of(cls, stem: str) -> OutputNames:
+        """The names for an input's full stem, its last suffix alone taken away.
+
+        Example:
+            >>> OutputNames.of("scene.v2.final").probability
+            'scene.v2.final.npy'
+            >>> OutputNames.of("image_7").mask
+            'mask_7.h5'
+        """
+        benchmark = _BENCHMARK_NAME.fullmatch(stem)
+        mask = f"mask_{benchmark[1]}.h5" if benchmark else f"{stem}_mask.h5"
+        return cls(f"{stem}.npy", mask, f"{stem}_overlay.png")
+
+
+def output_contents(patch: Patch, prediction: Prediction) -> tuple[bytes, bytes, bytes]:
+    """Contents of the files of a prediction, in the order of :class:`OutputNames`."""
+    probability, mask, picture = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(probability, prediction.probability.astype(np.float32), allow_pickle=False)
+    write_mask_h5(mask, prediction.mask)
+    # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
+    factor = max(1, OVERLAY_SIDE // max(patch.size))
+    outlined = overlay(enlarge(true_colour(patch), factor), enlarge(prediction.mask, factor))
+    Image.fromarray(outlined).save(picture, format="PNG")
+    return probability.getvalue(), mask.getvalue(), picture.getvalue()
+
+
+def write_outputs(folder: Path, patch: Patch, prediction: Prediction) -> list[Path]:
+    """Write the files of a prediction, each whole before it gets its name.
+
+    Args:
+        folder: Made if need be; files of the same names are replaced.
+        patch: What the prediction was made from; its name gives the files theirs.
+        prediction: What to write.
+
+    Returns:
+        The files: probability, mask, overlay.
+
+    Raises:
+        DataError: If they cannot be written; none of them is then left half-written.
+    """
+    names = astuple(OutputNames.of(patch.name))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
+            for name, content in zip(names, output_contents(patch, prediction), strict=True):
+                (Path(temporary) / name).write_bytes(content)
+            for name in names:
+                os.replace(Path(temporary) / name, folder / name)
+    except OSError as error:
+        raise DataError(
+            f"The prediction of {patch.name} cannot be written to {folder} "
+            f"({error.strerror or error}): free some space, or choose another folder."
+        ) from error
+    return [folder / name for name in names]
+
+
+def check_outputs(inputs: Iterable[Path], folder: Path) -> None:
+    """Check, before anything is written, that no output replaces what is no output of its own.
+
+    Args:
+        inputs: Files of one batch.
+        folder: Where their predictions will go.
+
+    Raises:
+        DataError: If the folder holds one of the inputs or a mask that was not
+            predicted, or two inputs have one stem.
+    """
+    taken: dict[str, Path] = {}
+    for path in inputs:
+        if path.resolve().parent == folder.resolve():
+            raise DataError(
+                f"{folder} holds {path.name} itself: choose another folder for the predictions, "
+                "so that no input is replaced."
+            )
+        names = OutputNames.of(path.stem)
+        if (folder / names.mask).exists() and not (folder / names.probability).exists():
+            raise DataError(
+                f"{folder} holds a {names.mask} that is no earlier prediction: choose another "
+                "folder, so that no true mask is replaced."
+            )
+        first = taken.setdefault(path.stem, path)
+        if first != path:
+            raise DataError(
+                f"{first} and {path} would both be written as {path.stem}.npy: "
+                "give them to different runs, each with its own folder."
+            )
