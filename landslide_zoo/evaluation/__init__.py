@@ -1,0 +1,1 @@
+"""Pooled metrics, and everything else that is measured of a model."""
