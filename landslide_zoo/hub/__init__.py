@@ -1,0 +1,1 @@
+"""The zoo of models, wherever they are, and publishing to the Hub."""

@@ -1,0 +1,115 @@
+"""What the zoo says of a model before its weights are loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from huggingface_hub import metadata_load
+
+from landslide_zoo.data.bands import Unit
+from landslide_zoo.errors import ModelError
+from landslide_zoo.models.catalog import CATALOG
+from landslide_zoo.models.config import ModelConfig
+from landslide_zoo.models.location import CARD, CONFIG, RECORD, WEIGHTS
+from landslide_zoo.models.record import Record, Result
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """A model of the zoo, from its configuration, record and card.
+
+    Attributes:
+        name: What the zoo calls it; ``ModelZoo.load`` takes it.
+        source: Where it comes from: ``bundled``, a folder, or a Hub namespace.
+        config: Its configuration.
+        record: How it was trained and what was measured; None if untrained.
+        size: Size of its weights in bytes.
+        licence: Licence that its card states, or None.
+        folder: Its folder, if it is on this machine.
+        repo_id: Its repo, if it is on the Hub.
+        revision: The repo's commit that this entry describes.
+    """
+
+    name: str
+    source: str
+    config: ModelConfig
+    record: Record | None
+    size: int
+    licence: str | None = None
+    folder: Path | None = None
+    repo_id: str | None = None
+    revision: str | None = None
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that it reads."""
+        return tuple(self.config.bands)
+
+    @property
+    def unit(self) -> Unit:
+        """Unit of those bands."""
+        return self.config.unit
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which it counts a pixel as landslide."""
+        return self.config.threshold
+
+    @property
+    def summary(self) -> str:
+        """What kind of network it is, in two sentences."""
+        kind = (self.config.architecture, self.config.encoder)
+        return next(
+            entry.description for entry in CATALOG if (entry.architecture, entry.encoder) == kind
+        )
+
+    @property
+    def result(self) -> Result | None:
+        """The result that stands for it."""
+        return self.record.headline if self.record else None
+
+    @property
+    def f1(self) -> float | None:
+        """F1 of that result; comparable only within one protocol."""
+        return self.result.f1 if self.result else None
+
+    @property
+    def protocol(self) -> str | None:
+        """How the data of that result was split, and which part was measured."""
+        return f"{self.result.protocol}, {self.result.subset}" if self.result else None
+
+
+def folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
+    """Describe a model folder on this machine.
+
+    Args:
+        folder: The model folder.
+        name: What the zoo calls it.
+        source: What the zoo calls the place it comes from.
+
+    Raises:
+        ModelError: If it is no model folder of this zoo.
+    """
+    weights, record = folder / WEIGHTS, folder / RECORD
+    config = ModelConfig.read(folder / CONFIG)
+    if not weights.is_file():
+        raise ModelError(f"There is no {WEIGHTS} in {folder}: it is no model folder.")
+    return ZooEntry(
+        name=name,
+        source=source,
+        config=config,
+        record=Record.read(record) if record.is_file() else None,
+        size=weights.stat().st_size,
+        licence=_licence(folder / CARD),
+        folder=folder,
+    )
+
+
+def _licence(card: Path) -> str | None:
+    """The licence that a card states; None where there is none to be read."""
+    try:
+        return (metadata_load(card) or {}).get("license")
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
