@@ -1,0 +1,97 @@
+"""A model's card as safe HTML. A card from the Hub is untrusted text."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+from PIL import Image, UnidentifiedImageError
+
+from landslide_zoo.data.hub_access import hub_errors
+from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.hub.entry import ZooEntry
+from landslide_zoo.models.location import CARD
+
+_FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
+_FIGURE = re.compile(r"[\w-][\w.-]*\.png", re.ASCII)
+_DEEPEST = 6
+_PICTURE_BYTES = 4 * 2**20
+
+
+def card_html(entry: ZooEntry) -> Markup:
+    """Render a model's card: no HTML of its own, no scripts, nothing loaded from elsewhere.
+
+    Raises:
+        HubError: If the card is on a Hub that does not give it.
+    """
+    path = _file(entry, CARD)
+    if path is None:
+        return Markup("<p>This model has no card.</p>")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return render_markdown(_FRONT_MATTER.sub("", text), lambda name: _picture(entry, name))
+
+
+def render_markdown(text: str, picture: Callable[[str], str | None]) -> Markup:
+    """Render Markdown that is not trusted.
+
+    Args:
+        text: HTML in it is shown as text; links are ``http`` or ``https`` alone.
+        picture: From a picture's plain file name to a data URI, or None. Any
+            other picture becomes its description.
+    """
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            # The page has its own first and second levels.
+            token.tag = f"h{min(int(token.tag[1:]) + 2, _DEEPEST)}"
+        for child in token.children or []:
+            if child.type == "link_open":
+                _tame_link(child)
+            if child.type == "image":
+                _tame_image(child, picture)
+    return Markup(markdown.renderer.render(tokens, markdown.options, {}))
+
+
+def _tame_link(link: Token) -> None:
+    if not re.match(r"https?://", str(link.attrGet("href") or ""), re.IGNORECASE):
+        link.attrs.pop("href", None)
+    link.attrSet("rel", "noopener noreferrer nofollow")
+    link.attrSet("target", "_blank")
+
+
+def _tame_image(image: Token, picture: Callable[[str], str | None]) -> None:
+    source = str(image.attrGet("src") or "")
+    uri = picture(source) if _FIGURE.fullmatch(source) else None
+    if uri:
+        image.attrSet("src", uri)
+    else:
+        image.type = "text"  # its content is the description
+
+
+def _picture(entry: ZooEntry, name: str) -> str | None:
+    try:
+        path = _file(entry, name)
+        if path is None or path.stat().st_size > _PICTURE_BYTES:
+            return None
+        with Image.open(path, formats=["PNG"]) as picture:
+            picture.verify()
+    except (LandslideZooError, UnidentifiedImageError, OSError, SyntaxError):
+        return None
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _file(entry: ZooEntry, name: str) -> Path | None:
+    """A file of the model folder, fetched at the entry's commit if it is on a Hub."""
+    if entry.folder is not None:
+        path = entry.folder / name
+        return path if path.is_file() else None
+    assert entry.repo_id is not None, "a model is in a folder or on a Hub"
+    with hub_errors(entry.repo_id):
+        return Path(hf_hub_download(entry.repo_id, name, revision=entry.revision))

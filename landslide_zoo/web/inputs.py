@@ -1,0 +1,151 @@
+"""The input beside all tabs: patches, samples, known masks, and which patch is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import gradio as gr
+
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.read import SUFFIXES, read_patch
+from landslide_zoo.web.events import AT_ONCE, QUIET
+from landslide_zoo.web.rendering import render
+from landslide_zoo.web.samples import sample, samples
+
+# A click on a sample's button tells the server which.
+_PICK = """
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-sample]");
+  if (button) trigger("pick", { sample: button.dataset.sample });
+});
+"""
+_WORDS = ("image", "img", "patch", "mask", "label", "annotation")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A patch that a visitor gave.
+
+    Attributes:
+        patch: Path of the upload.
+        mask: Path of its known mask, or None.
+        name: The file's full stem, made unique among all that were given.
+    """
+
+    patch: str
+    mask: str | None
+    name: str
+
+    def read(self) -> Patch:
+        """Read the patch with its mask.
+
+        Raises:
+            DataError: If either cannot be read, or they do not fit each other.
+        """
+        return replace(read_patch(self.patch, self.mask), name=self.name)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The components that hold a visitor's input.
+
+    Attributes:
+        column: What holds them all.
+        given: State: a list of :class:`Given`; tabs listen to its change.
+        shown: Which of them the tabs show, by place in that list.
+    """
+
+    column: gr.Column
+    given: gr.State
+    shown: gr.Dropdown
+
+
+def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
+    """Lay out the input column.
+
+    Args:
+        app: Whose loading brings the samples.
+        limit: How many patches are taken at once.
+    """
+    given = gr.State([])
+    with gr.Column(scale=0, min_width=310, elem_id="lz-inputs") as column:
+        patches = gr.File(
+            label="Patches: .h5 (14 bands) or true-colour .png",
+            file_count="multiple",
+            file_types=list(SUFFIXES),
+            height=150,
+            elem_id="lz-patches",
+        )
+        picker = gr.HTML(js_on_load=_PICK, elem_id="lz-samples", apply_default_css=False)
+        masks = gr.File(
+            label="Known masks, if you have them",
+            file_count="multiple",
+            file_types=list(SUFFIXES),
+            height=130,
+            elem_id="lz-masks",
+        )
+        shown = gr.Dropdown(label="Patch on show", visible=False, elem_id="lz-shown")
+        notices = gr.HTML(elem_id="lz-input-notices", apply_default_css=False)
+
+    def take(
+        patch_files: list[str] | None, mask_files: list[str] | None
+    ) -> tuple[list[Given], gr.Dropdown, str]:
+        pairs, odd = pair_masks((patch_files or [])[:limit], mask_files or [])
+        if len(patch_files or []) > limit:
+            odd.insert(0, f"Only the first {limit} patches are taken; give the others afterwards.")
+        names = [(one.name, place) for place, one in enumerate(pairs)]
+        choice = gr.Dropdown(choices=names, value=0 if names else None, visible=len(names) > 1)
+        return pairs, choice, render("notices", sentences=odd)
+
+    app.load(lambda: render("samples", samples=samples()), None, picker, **AT_ONCE)
+    outputs = [given, shown, notices]
+    events = [file.upload for file in (patches, masks)]
+    events += [file.delete for file in (patches, masks)]
+    events += [file.clear for file in (patches, masks)]
+    gr.on(events, take, [patches, masks], outputs, trigger_mode="always_last", **QUIET)
+    picker.pick(_pick, outputs=[patches, masks], **QUIET).then(
+        take, [patches, masks], outputs, **QUIET
+    )
+    return Inputs(column, given, shown)
+
+
+def pair_masks(patches: Sequence[str], masks: Sequence[str]) -> tuple[list[Given], list[str]]:
+    """Find each patch's mask by name, as in ``image_7.h5`` and ``mask_7.h5``.
+
+    One mask beside one patch belongs to it whatever its name.
+
+    Returns:
+        The patches with their masks, and a sentence for every mask left over.
+    """
+    if len(patches) == len(masks) == 1:
+        return [Given(patches[0], masks[0], Path(patches[0]).stem)], []
+    by_key = {_key(mask): mask for mask in masks}
+    given: list[Given] = []
+    taken: dict[str, int] = {}
+    for patch in patches:
+        stem = Path(patch).stem
+        taken[stem] = taken.get(stem, 0) + 1
+        name = stem if taken[stem] == 1 else f"{stem} ({taken[stem]})"
+        given.append(Given(patch, by_key.get(_key(patch)), name))
+    used = {one.mask for one in given}
+    odd = [
+        f"{Path(mask).name} belongs to no patch by its name: call it as its patch, "
+        "with mask in place of image."
+        for mask in masks
+        if mask not in used and patches
+    ]
+    return given, odd
+
+
+def _key(path: str) -> str:
+    stem = Path(path).stem.lower()
+    for word in _WORDS:
+        stem = stem.replace(word, "")
+    return stem.strip("_-. ")
+
+
+def _pick(event: gr.EventData) -> tuple[list[str], list[str]]:
+    one = sample(event.sample)
+    return [str(one.patch)], [str(one.mask)]
