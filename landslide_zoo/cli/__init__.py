@@ -1,0 +1,78 @@
+"""The ``landslide-zoo`` command.
+
+Exit status 0: done; 1: bad input, with one plain sentence for each on stderr;
+2: bad usage. Each command is a file beside this one and imports what is heavy
+when it runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from landslide_zoo import __version__
+from landslide_zoo.cli.compare import compare
+from landslide_zoo.cli.evaluate import evaluate
+from landslide_zoo.cli.models import models
+from landslide_zoo.cli.predict import predict
+from landslide_zoo.cli.publish import publish
+from landslide_zoo.cli.serve import app as serve
+from landslide_zoo.errors import LandslideZooError
+
+cli = typer.Typer(
+    name="landslide-zoo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for _command in (models, predict, compare, evaluate, publish):
+    cli.command()(_command)
+cli.command("app")(serve)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"landslide-zoo {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Find landslides in Sentinel-2 imagery with terrain.
+
+    The environment variable LANDSLIDE_ZOO adds models to those that come with
+    the package: folders of models or Hub namespaces, separated by commas.
+    """
+
+
+def main() -> None:
+    """Run the command; what goes wrong becomes one sentence on stderr, never a traceback."""
+    try:
+        try:
+            cli(prog_name="landslide-zoo")
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone; Python must not flush into the closed pipe again.
+        sys.stdout = None
+        sys.exit(1)
+    except LandslideZooError as error:
+        _fail(str(error))
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        _fail(f"{name}{error.strerror or error}.")
+    except Exception as error:  # `cli()` by itself shows the traceback
+        _fail(f"{type(error).__name__}: {error}. This is a fault of the program: please report it.")
+
+
+def _fail(sentence: str) -> None:
+    typer.echo(f"Error: {sentence}", err=True)
+    sys.exit(1)

@@ -1,0 +1,72 @@
+"""What several commands share: options, loading a model, printing a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from landslide_zoo.errors import ModelError
+
+if TYPE_CHECKING:
+    from landslide_zoo.models.model import LandslideModel
+
+DEFAULT_MODEL = "unet-mobilenet_v2-rgb"
+
+Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda, cuda:1.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Probability from which a pixel is landslide; the model's own if unset."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def default_model() -> str:
+    """The model used where none is named.
+
+    Raises:
+        ModelError: If the zoo holds none, or several and not the usual one.
+    """
+    from landslide_zoo.hub.zoo import ModelZoo
+
+    names = ModelZoo().names()
+    if DEFAULT_MODEL in names:
+        return DEFAULT_MODEL
+    if len(names) == 1:
+        return names[0]
+    raise ModelError(f"Name a model with --model; the zoo has {', '.join(names) or 'none'}.")
+
+
+def load_model(name: str, device: str) -> LandslideModel:
+    """Load a model: a folder, a name of the zoo, or a repo id on the Hub.
+
+    An untrained one is loaded with a warning.
+
+    Raises:
+        LandslideZooError: If there is no such model, or it cannot be loaded.
+    """
+    from landslide_zoo.hub.zoo import ModelZoo
+    from landslide_zoo.models.location import local_folder
+    from landslide_zoo.models.model import LandslideModel
+
+    # A folder or a bundled model needs no Hub, so the zoo is asked only for other names.
+    zoo = ModelZoo()
+    if local_folder(name) is None and name in zoo.names():
+        model = zoo.load(name, device=device)
+    else:
+        model = LandslideModel.from_pretrained(name, device=device)
+    if model.record is None:
+        typer.echo(f"Warning: {name} is not trained: what it finds means nothing.", err=True)
+    return model
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of text under a header, columns aligned."""
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())

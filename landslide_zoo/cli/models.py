@@ -1,0 +1,60 @@
+"""``landslide-zoo models``: what the zoo holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from landslide_zoo.cli.common import Json, print_table
+
+if TYPE_CHECKING:
+    from landslide_zoo.hub.entry import ZooEntry
+
+HEADER = ("name", "bands", "size", "F1", "protocol", "source", "revision")
+
+
+def models(as_json: Json = False) -> None:
+    """List the models that can be loaded. An F1 compares only within one protocol."""
+    from landslide_zoo.hub.zoo import ModelZoo
+
+    zoo = ModelZoo()
+    entries = zoo.entries()
+    for sentence in zoo.status():
+        typer.echo(f"Warning: {sentence}", err=True)
+    if as_json:
+        typer.echo(json.dumps([_figures(entry) for entry in entries], indent=2))
+    elif entries:
+        print_table(HEADER, [_row(entry) for entry in entries])
+    else:
+        typer.echo("The zoo holds no model: set LANDSLIDE_ZOO to a folder or namespace that does.")
+
+
+def _figures(entry: ZooEntry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "bands": list(entry.bands),
+        "unit": entry.unit,
+        "bytes": entry.size,
+        "threshold": entry.threshold,
+        "f1": entry.f1,
+        "protocol": entry.protocol,
+        "licence": entry.licence,
+        "source": entry.source,
+        "revision": entry.revision,
+        "summary": entry.summary,
+    }
+
+
+def _row(entry: ZooEntry) -> tuple[str, ...]:
+    few = len(entry.bands) <= 4
+    return (
+        entry.name,
+        " ".join(entry.bands) if few else f"{len(entry.bands)} bands",
+        f"{entry.size / 1e6:.1f} MB",
+        "-" if entry.f1 is None else f"{entry.f1:.4f}",
+        entry.protocol or "-",
+        entry.source,
+        (entry.revision or "-")[:8],
+    )

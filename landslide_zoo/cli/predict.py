@@ -1,0 +1,106 @@
+"""``landslide-zoo predict``: patches in, probability, mask and picture out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from landslide_zoo.cli.common import DEFAULT_MODEL, Device, Threshold, default_model, load_model
+from landslide_zoo.errors import LandslideZooError
+
+
+def predict(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT", help="Patches (.h5, .png), or folders of them."),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Name in the zoo, folder, or repo id on the Hub.", show_default=DEFAULT_MODEL
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the predictions.")] = Path("predictions"),
+    threshold: Threshold = None,
+    device: Device = "auto",
+) -> None:
+    """Find landslides in patches.
+
+    For NAME.h5 writes NAME.npy (probability, float32), NAME_mask.h5 (dataset
+    mask, 0 and 1; mask_N.h5 for image_N, as Landslide4Sense wants it) and
+    NAME_overlay.png. A patch that cannot be read is listed, the others are
+    written, and the exit status is 1.
+    """
+    from landslide_zoo.inference.outputs import check_outputs
+
+    files, faults = _patch_files(inputs)
+    for fault in faults:
+        typer.echo(f"Error: {fault}", err=True)
+    if files:
+        check_outputs(files, output)
+        written = _predict_all(files, model or default_model(), output, threshold, device)
+        if written < len(files) + len(faults):
+            raise typer.Exit(1)
+    elif faults:
+        raise typer.Exit(1)
+
+
+def _patch_files(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files that inputs mean, each once, and a sentence for each folder without any."""
+    from landslide_zoo.data.read import SUFFIXES
+
+    files: dict[Path, None] = {}
+    faults = []
+    for path in inputs:
+        if not path.is_dir():
+            files[path] = None
+            continue
+        # A folder may hold the patches' true masks beside them.
+        found = [
+            file
+            for file in sorted(path.iterdir())
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith((".", "mask_"))
+        ]
+        files |= dict.fromkeys(found)
+        if not found:
+            faults.append(f"The folder {path} holds no patch (.h5 or .png).")
+    return list(files), faults
+
+
+def _predict_all(
+    files: Sequence[Path], name: str, output: Path, threshold: float | None, device: str
+) -> int:
+    """Predict and write each file; say what was wrong and how much was found.
+
+    Returns:
+        How many were written.
+    """
+    from tqdm import tqdm
+
+    from landslide_zoo.data.read import read_patch
+    from landslide_zoo.inference.objects import hectares
+    from landslide_zoo.inference.outputs import write_outputs
+    from landslide_zoo.web.detection import input_warnings
+
+    model = load_model(name, device)
+    written = pixels = 0
+    with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:
+        for path in bar:
+            try:
+                patch = read_patch(path)
+                prediction = model.predict(patch, threshold)
+                write_outputs(output, patch, prediction)
+            except LandslideZooError as error:
+                bar.write(f"Error: {error}", file=sys.stderr)
+                continue
+            for warning in input_warnings(model, patch):
+                bar.write(f"Warning: {warning}", file=sys.stderr)
+            written += 1
+            pixels += int(prediction.mask.sum())
+    found = f", {hectares(pixels):.2f} ha of landslides, in {output}" if written else ""
+    typer.echo(f"{written} of {len(files)} patches written{found} (model {name}).")
+    return written
