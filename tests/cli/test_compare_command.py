@@ -1,0 +1,92 @@
+"""``compare``: several models on one patch; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Answer
+from patch_files import write_h5, write_patch, write_png
+
+from landslide_zoo import LandslideModel, read_patch
+from landslide_zoo.evaluation.counts import Scores
+
+FIGURES = ["model", "threshold", "hectares", "share", "milliseconds"]
+SCORES = ["precision", "recall", "f1", "iou"]
+
+
+@pytest.fixture
+def models(model_folder: Path) -> list[Path]:
+    """A true-colour model and one that needs all bands."""
+    other = model_folder.with_name("all-bands")
+    LandslideModel.from_catalog("unet-mobilenet_v2").save_pretrained(other)
+    return [model_folder, other]
+
+
+@pytest.fixture
+def compare(command: Callable[..., Answer], models: list[Path]) -> Callable[..., Answer]:
+    options = [option for model in models for option in ("--model", model)]
+    return lambda *arguments: command("compare", *options, *arguments)
+
+
+def test_each_model_is_a_row(compare: Callable[..., Answer], tmp_path: Path) -> None:
+    answer = compare(write_patch(tmp_path / "a.h5"))
+    assert answer.status == 0
+    header, *rows = answer.out.splitlines()
+    assert header.split() == FIGURES
+    assert len(rows) == 2
+
+
+def test_scores_against_a_mask_are_those_of_the_library(
+    compare: Callable[..., Answer], models: list[Path], tmp_path: Path
+) -> None:
+    truth = np.zeros((48, 48), np.uint8)
+    truth[10:30, 10:30] = 1
+    path = write_patch(tmp_path / "a.h5")
+    mask = write_h5(tmp_path / "mask.h5", mask=truth)
+    rows = json.loads(compare(path, "--mask", mask, "--json").out)
+    assert [list(row) for row in rows] == [FIGURES + SCORES] * 2
+    for row, folder in zip(rows, models, strict=True):
+        found = LandslideModel.from_pretrained(folder, device="cpu").predict(read_patch(path))
+        scores = Scores.of_masks(found.mask, truth)
+        assert row["f1"] == pytest.approx(scores.f1, abs=1e-4)
+        assert row["hectares"] == pytest.approx(found.mask.sum() / 100, abs=0.01)
+        assert row["threshold"] == pytest.approx(found.threshold)
+        assert row["milliseconds"] > 0
+
+
+def test_a_mask_without_a_landslide_has_no_scores(
+    compare: Callable[..., Answer], tmp_path: Path
+) -> None:
+    mask = write_h5(tmp_path / "mask.h5", mask=np.zeros((48, 48), np.uint8))
+    answer = compare(write_patch(tmp_path / "a.h5"), "--mask", mask)
+    assert answer.out.splitlines()[1].split()[-4:] == ["-"] * 4
+
+
+def test_a_model_that_fails_is_named_and_the_others_go_on(
+    compare: Callable[..., Answer], tmp_path: Path
+) -> None:
+    answer = compare(write_png(tmp_path / "view.png"))
+    assert answer.status == 1
+    assert len(answer.out.splitlines()) == 2
+    (error,) = answer.errors
+    assert "all-bands: view is a true-colour picture" in error
+
+
+def test_all_of_the_zoo_where_none_is_named(
+    command: Callable[..., Answer],
+    models: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LANDSLIDE_ZOO", str(models[0].parent))
+    answer = command("compare", write_patch(tmp_path / "a.h5"), "--json")
+    assert {"trial-rgb", "all-bands"} <= {row["model"] for row in json.loads(answer.out)}
+
+
+def test_a_patch_that_is_none(compare: Callable[..., Answer], tmp_path: Path) -> None:
+    answer = compare(tmp_path / "no.h5")
+    assert (answer.status, answer.out, len(answer.errors)) == (1, "", 1)

@@ -1,0 +1,62 @@
+"""``models``: what the zoo holds, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import Answer
+
+from landslide_zoo import ModelZoo
+
+
+@pytest.fixture
+def zoo(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one trained model, named by the environment."""
+    monkeypatch.setenv("LANDSLIDE_ZOO", str(model_folder.parent))
+    return model_folder.parent
+
+
+def test_the_table(command: Callable[..., Answer], zoo: Path) -> None:
+    answer = command("models")
+    assert (answer.status, answer.err) == (0, "")
+    header, *rows = answer.out.splitlines()
+    assert header.split() == ["name", "bands", "size", "F1", "protocol", "source", "revision"]
+    assert [row.split()[0] for row in rows] == ModelZoo().names()
+    row = next(row for row in rows if row.startswith("trial-rgb"))
+    for text in ("B4 B3 B2", "13.4 MB", "0.6000", "folder, test", str(zoo)):
+        assert text in row
+    for title in ("bands", "source"):  # columns are aligned
+        start = header.index(title)
+        assert all(row[start - 2 : start].isspace() and row[start] != " " for row in rows)
+
+
+def test_json(command: Callable[..., Answer], zoo: Path) -> None:
+    listed = {entry["name"]: entry for entry in json.loads(command("models", "--json").out)}
+    entry = listed["trial-rgb"]
+    assert entry["bands"] == ["B4", "B3", "B2"]
+    assert (entry["unit"], entry["threshold"], entry["f1"]) == ("display", 0.4, 0.6)
+    assert entry["protocol"] == "folder, test"
+
+
+def test_a_folder_that_is_no_model_is_said_and_the_others_listed(
+    command: Callable[..., Answer], zoo: Path
+) -> None:
+    (zoo / "broken").mkdir()
+    (zoo / "broken" / "config.json").write_text("{}")
+    answer = command("models")
+    assert answer.status == 0
+    assert "trial-rgb" in answer.out and "broken" not in answer.out
+    assert answer.err.startswith("Warning: ") and "broken" in answer.err
+
+
+def test_a_zoo_that_is_not_there(
+    command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANDSLIDE_ZOO", "/no/such/folder")
+    answer = command("models")
+    assert answer.status == 1
+    assert answer.errors == [answer.err.strip()]
+    assert "There is no folder /no/such/folder" in answer.err

@@ -1,0 +1,277 @@
+"""Publishing models and the Space to the loopback Hub."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+from huggingface_hub.errors import RepositoryNotFoundError
+from loopback_hub import LoopbackHub
+
+from landslide_zoo import LandslideModel, Patch
+from landslide_zoo.errors import HubError, ModelError
+from landslide_zoo.hub.publish import publish_model, publish_space
+
+FILES = {"README.md", "config.json", "examples.png", "model.safetensors", "record.json"}
+HUB_OWN = {".gitattributes"}
+
+
+@pytest.fixture
+def repo_id(hub: LoopbackHub) -> str:
+    return f"{hub.namespace}/trial-rgb"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def says_one_sentence(error: Exception) -> str:
+    message = str(error)
+    assert message.endswith(".") and "\n" not in message and "Traceback" not in message
+    return message
+
+
+def test_a_model_folder_is_one_commit_that_the_hf_command_reads(
+    hub: LoopbackHub, repo_id: str, model_folder: Path, tmp_path: Path
+) -> None:
+    (model_folder / "optimizer.bin").write_bytes(b"no part of the model")
+    url = publish_model(model_folder, repo_id, token=hub.token)
+    commits = hub.api().list_repo_commits(repo_id)
+    assert [commit.title for commit in commits] == [
+        "Publish unet-mobilenet_v2-rgb",
+        "initial commit",
+    ]
+    assert url.endswith(commits[0].commit_id)
+    target = tmp_path / "downloaded"
+    command = ["hf", "download", repo_id, "--local-dir", str(target)]
+    subprocess.run(command, env=hub.env(), check=True, capture_output=True, timeout=60)
+    assert {path.name for path in target.iterdir() if path.is_file()} == FILES | HUB_OWN
+    for name in FILES:
+        assert (target / name).read_bytes() == (model_folder / name).read_bytes()
+
+
+def test_a_pulled_model_predicts_the_same_bit_for_bit(
+    hub: LoopbackHub, repo_id: str, model_folder: Path
+) -> None:
+    publish_model(model_folder, repo_id, token=hub.token)
+    values = np.random.default_rng(0).random((3, 64, 96), dtype=np.float32)
+    patch = Patch(values, bands=("B4", "B3", "B2"), unit="display")
+    before = LandslideModel.from_pretrained(model_folder).predict(patch)
+    after = LandslideModel.from_pretrained(repo_id).predict(patch)
+    np.testing.assert_array_equal(after.probability, before.probability)
+    assert after.threshold == before.threshold == 0.4
+
+
+def test_the_card_carries_its_results(hub: LoopbackHub, repo_id: str, model_folder: Path) -> None:
+    publish_model(model_folder, repo_id, token=hub.token)
+    results = {one.metric_type: one for one in ModelCard.load(repo_id).data.eval_results}
+    assert results["f1"].metric_value == 0.6
+    assert results["f1"].dataset_split == "test"
+    info = hub.api().model_info(repo_id)
+    assert info.card_data.license == "apache-2.0"
+    assert info.library_name == "landslide-zoo"
+
+
+def test_pushing_a_loaded_model_writes_the_same_repo(
+    hub: LoopbackHub, repo_id: str, model_folder: Path
+) -> None:
+    publish_model(model_folder, repo_id, token=hub.token)
+    other = f"{hub.namespace}/other"
+    LandslideModel.from_pretrained(repo_id).push_to_hub(other, token=hub.token)
+
+    def blobs(repo_id: str) -> dict[str, str]:
+        info = hub.api().model_info(repo_id, files_metadata=True)
+        return {file.rfilename: file.blob_id for file in info.siblings}
+
+    assert blobs(other) == blobs(repo_id)
+
+
+def test_a_tag_keeps_a_state_and_is_given_once(
+    hub: LoopbackHub, repo_id: str, model_folder: Path
+) -> None:
+    publish_model(model_folder, repo_id, token=hub.token, tag="v1.0")
+    model = LandslideModel.from_pretrained(model_folder).with_config(threshold=0.7)
+    model.save_pretrained(model_folder)
+    with pytest.raises(HubError, match=r"v1\.0"):
+        publish_model(model_folder, repo_id, token=hub.token, tag="v1.0")
+    assert LandslideModel.from_pretrained(repo_id).config.threshold == 0.4
+    publish_model(model_folder, repo_id, token=hub.token, tag="v1.1")
+    assert LandslideModel.from_pretrained(repo_id).config.threshold == 0.7
+    pinned = LandslideModel.from_pretrained(repo_id, revision="v1.0")
+    assert pinned.config.threshold == 0.4
+
+
+def test_a_private_model_stays_private(hub: LoopbackHub, repo_id: str, model_folder: Path) -> None:
+    publish_model(model_folder, repo_id, token=hub.token, private=True)
+    for token in (False, hub.stranger_token):
+        with pytest.raises(HubError, match="set HF_TOKEN"):
+            LandslideModel.from_pretrained(repo_id, token=token)
+    assert LandslideModel.from_pretrained(repo_id, token=hub.read_token).config.threshold == 0.4
+
+
+def test_a_public_repo_takes_nothing_private(
+    hub: LoopbackHub, repo_id: str, model_folder: Path
+) -> None:
+    hub.api().create_repo(repo_id)
+    with pytest.raises(HubError, match="is public") as refused:
+        publish_model(model_folder, repo_id, token=hub.token, private=True)
+    says_one_sentence(refused.value)
+    assert set(hub.api().list_repo_files(repo_id)) == HUB_OWN
+
+
+def other_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+
+
+def change_record(key: str, value: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        record = json.loads((folder / "record.json").read_text())
+        (folder / "record.json").write_text(json.dumps({**record, key: value}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (other_weights, "SHA-256"),
+        (change_record("weights_sha256", None), "SHA-256"),
+        (change_record("seed", "forty-two"), "seed"),
+        (change_record("surprise", 1), "surprise"),
+        (lambda folder: (folder / "record.json").unlink(), r"record\.json"),
+        (lambda folder: (folder / "README.md").unlink(), r"README\.md"),
+        (lambda folder: (folder / "model.safetensors").unlink(), r"model\.safetensors"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"cut"), "cut short"),
+        (lambda folder: (folder / "config.json").write_text("{}"), r"config\.json"),
+    ],
+)
+def test_a_folder_that_does_not_fit_together_is_not_sent(
+    hub: LoopbackHub,
+    repo_id: str,
+    model_folder: Path,
+    spoil: Callable[[Path], None],
+    reason: str,
+) -> None:
+    spoil(model_folder)
+    with pytest.raises(ModelError, match=reason) as refused:
+        publish_model(model_folder, repo_id, token=hub.token)
+    says_one_sentence(refused.value)
+    assert hub.requests == []
+
+
+def test_a_card_that_the_hub_does_not_take(
+    hub: LoopbackHub, repo_id: str, model_folder: Path
+) -> None:
+    publish_model(model_folder, repo_id, token=hub.token)
+    (model_folder / "README.md").write_text("---\nmodel-index:\n- results: []\n---\n")
+    with pytest.raises(HubError, match="model-index") as refused:
+        publish_model(model_folder, repo_id, token=hub.token)
+    says_one_sentence(refused.value)
+    assert ModelCard.load(repo_id).data.license == "apache-2.0"
+
+
+@pytest.mark.parametrize("who", ["read_token", "stranger_token", "nobody", "wrong", "stray"])
+def test_a_token_that_may_not_write(
+    hub: LoopbackHub, repo_id: str, model_folder: Path, who: str
+) -> None:
+    token = {"wrong": "hf_wrong", "stray": "hf_stray\n", "nobody": None}.get(
+        who, getattr(hub, who, None)
+    )
+    for _ in range(2):  # first where the repo is missing, then where it is there
+        with pytest.raises(HubError, match="HF_TOKEN") as refused:
+            publish_model(model_folder, repo_id, token=token)
+        assert "hf_" not in says_one_sentence(refused.value)
+        hub.api().create_repo(repo_id, exist_ok=True)
+    assert set(hub.api().list_repo_files(repo_id)) == HUB_OWN
+
+
+def test_no_name_of_a_repo(hub: LoopbackHub, model_folder: Path) -> None:
+    with pytest.raises(HubError, match="NAMESPACE/NAME") as refused:
+        publish_model(model_folder, "not a repo", token=hub.token)
+    says_one_sentence(refused.value)
+
+
+@pytest.mark.parametrize("after_bytes", [1_000_000, 14_000_000])
+def test_a_hub_that_dies_leaves_the_repo_and_the_folder_as_they_were(
+    hub: LoopbackHub,
+    repo_id: str,
+    model_folder: Path,
+    impatient_client: None,
+    after_bytes: int,
+) -> None:
+    publish_model(model_folder, repo_id, token=hub.token)
+    head = hub.api().model_info(repo_id).sha
+    model = LandslideModel.from_pretrained(model_folder)
+    model.extra_files = {"examples.png": b"\x89PNG\0" + bytes(range(256)) * 4000}
+    for parameter in model.network.parameters():
+        parameter.data += 0.25
+    model.save_pretrained(model_folder)
+    before = contents(model_folder)
+    hub.die_during_upload(after_bytes)
+    with pytest.raises(HubError, match=r"broke off|cannot be reached") as failed:
+        publish_model(model_folder, repo_id, token=hub.token)
+    says_one_sentence(failed.value)
+    assert contents(model_folder) == before
+    hub.revive()
+    assert hub.api().model_info(repo_id).sha == head
+    publish_model(model_folder, repo_id, token=hub.token)
+    assert hub.api().model_info(repo_id).sha != head
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    """The files of a Space beside the package."""
+    root = tmp_path / "checkout"
+    root.mkdir()
+    (root / "space_app.py").write_text("from landslide_zoo.web import app\n")
+    (root / "requirements.txt").write_text("torch==2.14.1\n")
+    (root / "README.md").write_text(
+        '---\nsdk: gradio\nsdk_version: "6.31.0"\napp_file: space_app.py\n---\n# App\n'
+    )
+    return root
+
+
+def test_the_space_is_the_app_and_the_package(hub: LoopbackHub, space: Path) -> None:
+    repo_id, api = f"{hub.namespace}/app", hub.api()
+    publish_space(repo_id, token=hub.token, root=space)
+    files = set(api.list_repo_files(repo_id, repo_type="space"))
+    assert {"space_app.py", "requirements.txt", "README.md"} <= files
+    assert {"landslide_zoo/__init__.py", "landslide_zoo/models/card_template.md.jinja"} <= files
+    assert not [name for name in files if "__pycache__" in name]
+    assert api.space_info(repo_id).sdk == "gradio"
+    assert len(api.list_repo_commits(repo_id, repo_type="space")) == 2
+    with pytest.raises(RepositoryNotFoundError):
+        api.model_info(repo_id)
+
+
+def test_a_new_version_of_the_space_drops_old_modules(hub: LoopbackHub, space: Path) -> None:
+    repo_id, api = f"{hub.namespace}/app", hub.api()
+    publish_space(repo_id, token=hub.token, root=space)
+    for name in ("landslide_zoo/old.py", "notes.txt"):
+        api.upload_file(path_or_fileobj=b"#", path_in_repo=name, repo_id=repo_id, repo_type="space")
+    publish_space(repo_id, token=hub.token, root=space)
+    files = set(api.list_repo_files(repo_id, repo_type="space"))
+    assert "landslide_zoo/old.py" not in files and "notes.txt" in files
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("space_app.py", None), ("README.md", "# No front matter\n")]
+)
+def test_an_incomplete_space_is_not_sent(
+    hub: LoopbackHub, space: Path, name: str, content: str | None
+) -> None:
+    (space / name).unlink()
+    if content is not None:
+        (space / name).write_text(content)
+    with pytest.raises(HubError, match=name) as refused:
+        publish_space(f"{hub.namespace}/app", token=hub.token, root=space)
+    says_one_sentence(refused.value)
+    assert hub.requests == []

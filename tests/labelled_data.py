@@ -1,0 +1,51 @@
+"""Small labelled datasets for the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from patch_files import physical_values, stored, write_h5, write_png
+from PIL import Image
+
+from landslide_zoo.data.folders import Sample, find_samples, labelled
+from landslide_zoo.data.packed import PackedDataset, pack
+
+
+def random_mask(height: int, width: int, seed: int) -> np.ndarray:
+    return (np.random.default_rng(seed).random((height, width)) < 0.1).astype(np.uint8)
+
+
+def write_pair(
+    folder: Path, number: int, subset: str = "train", height: int = 32, width: int = 32
+) -> Sample:
+    """Write a random 14-band patch and its mask in the mirrors' layout."""
+    image = folder / "images" / subset / f"image_{number}.h5"
+    mask = folder / "annotations" / subset / f"mask_{number}.h5"
+    for path in (image, mask):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_h5(image, img=stored(physical_values(height, width, seed=number)))
+    write_h5(mask, mask=random_mask(height, width, seed=number))
+    return Sample(number, subset, image, mask)
+
+
+def write_png_pair(folder: Path, number: int, subset: str = "train") -> Sample:
+    """Write a random true-colour patch and its mask, 0 and 255, in the mirrors' layout."""
+    image = folder / "images" / subset / f"image_{number}.png"
+    mask = folder / "annotations" / subset / f"mask_{number}.png"
+    for path in (image, mask):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_png(image, 32, 32)
+    Image.fromarray(random_mask(32, 32, seed=number) * np.uint8(255)).save(mask)
+    return Sample(number, subset, image, mask)
+
+
+def write_pairs(folder: Path, count: int, **options: int) -> list[Sample]:
+    """Write that many train patches, numbered from 1."""
+    return [write_pair(folder, number, **options) for number in range(1, count + 1)]
+
+
+def packed_pairs(folder: Path, count: int, **options: int) -> PackedDataset:
+    """Write that many train patches and pack them."""
+    write_pairs(folder / "data", count, **options)
+    return pack(labelled(find_samples(folder / "data")), folder / "packed")

@@ -1,0 +1,100 @@
+"""config.json: what is no model of the zoo is refused before a weight is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from landslide_zoo import LandslideModel
+from landslide_zoo.data.bands import BAND_NAMES
+from landslide_zoo.errors import ModelError
+from landslide_zoo.models.config import ModelConfig, catalog_config
+from landslide_zoo.models.location import CONFIG, WEIGHTS
+
+SCALES = ("mean", "std", "low", "high")
+
+# What is changed in the configuration of unet-resnet34, and a pattern of the sentence.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown architecture": ({"architecture": "linknet"}, "architecture: .*'unet'"),
+    "unknown encoder": ({"encoder": "resnet99"}, "no unet with encoder 'resnet99'"),
+    "encoder of another network": ({"encoder": "mit_b2"}, "no unet with encoder 'mit_b2'"),
+    "no encoder": ({"encoder": None}, "no unet with encoder None"),
+    "another name": (
+        {"name": "unet-vgg16"},
+        "'unet-vgg16' is no name of unet with encoder 'resnet34'",
+    ),
+    "no name of the zoo": ({"name": "<script>"}, "'<script>' is no name of unet"),
+    "unknown band": ({"bands": ["B8A", *BAND_NAMES[1:]]}, "unknown band 'B8A'"),
+    "band twice": ({"bands": ["B1", "B1", *BAND_NAMES[2:]]}, "one twice"),
+    "no bands": ({"bands": []}, "no bands"),
+    "unknown channel": ({"channels": ["NDWI", *BAND_NAMES[1:]]}, "unknown channel 'NDWI'"),
+    "channel without its band": ({"bands": list(BAND_NAMES[:13])}, "channel DEM needs bands DEM"),
+    "unknown unit": ({"unit": "reflectance"}, "unit: .*'physical'"),
+    "display values of all bands": ({"unit": "display"}, "display values exist for B4, B3, B2"),
+    "divisors of physical values": ({"divisors": [1.0]}, "divisors belong to display values"),
+    "threshold as text": ({"threshold": "0.5"}, "threshold: .*number"),
+    "threshold above 1": ({"threshold": 1.5}, "threshold: .*less than or equal to 1"),
+    "threshold not a number": ({"threshold": float("nan")}, "threshold: "),
+    "bands as text": ({"bands": "B4"}, "bands: .*array"),
+    "extra key": ({"pickle": "os.system"}, "pickle: Extra inputs are not permitted"),
+    "unknown format": ({"format": 2}, "format: "),
+    "unknown number type": ({"dtype": "int8"}, "dtype: .*'float32'"),
+    "temperature of zero": ({"temperature": 0.0}, "temperature: .*greater than 0"),
+    "upsampling by a million": ({"upsample": 1_000_000}, "upsample: "),
+}
+
+
+def config_with(**changes: object) -> dict[str, Any]:
+    return {**json.loads(catalog_config("unet-resnet34").to_json()), **changes}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_config_that_is_no_model_of_the_zoo(case: str, tmp_path: Path) -> None:
+    changes, sentence = REFUSED[case]
+    (tmp_path / CONFIG).write_text(json.dumps(config_with(**changes)))
+    (tmp_path / WEIGHTS).write_bytes(b"never read")
+    with pytest.raises(ModelError, match=sentence) as refused:
+        LandslideModel.from_pretrained(tmp_path)
+    message = str(refused.value)
+    assert str(tmp_path / CONFIG) in message
+    assert message.endswith(".") and "\n" not in message
+
+
+@pytest.mark.parametrize("field", SCALES)
+@pytest.mark.parametrize("bad", [[0.5] * 13, [float("inf")] * 14, ["1"] * 14])
+def test_scaling_needs_a_number_for_each_channel(field: str, bad: list, tmp_path: Path) -> None:
+    config = config_with()
+    config["scaling"][field] = bad
+    (tmp_path / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=f"scaling.{field}"):
+        ModelConfig.read(tmp_path / CONFIG)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"name": "unet"}', "\xff\xfe"])
+def test_no_json_of_a_model_at_all(text: str, tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_bytes(text.encode("latin-1"))
+    with pytest.raises(ModelError, match="describes no model of the zoo"):
+        ModelConfig.read(tmp_path / CONFIG)
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    config = config_with()
+    del config["bands"]
+    (tmp_path / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="bands: Field required"):
+        ModelConfig.read(tmp_path / CONFIG)
+
+
+def test_a_folder_without_config_is_no_model_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no config.json in .*: it is no model folder"):
+        LandslideModel.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["unet", "unet-resnet34", "segformer-mit_b2-rgb"])
+def test_a_config_is_read_back_as_it_was_written(name: str, tmp_path: Path) -> None:
+    config = catalog_config(name)
+    (tmp_path / CONFIG).write_text(config.to_json())
+    assert ModelConfig.read(tmp_path / CONFIG) == config

@@ -1,0 +1,160 @@
+"""model.safetensors: read strictly, stored in half the size without changing a bit of the model."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from patch_files import physical_values
+from safetensors.torch import load_file, save_file
+
+from landslide_zoo import LandslideModel, Patch
+from landslide_zoo.errors import ModelError
+from landslide_zoo.models.location import CONFIG, WEIGHTS
+
+NAME = "unet-mobilenet_v2"
+HEAD = "segmentation_head.0.weight"
+
+
+@pytest.fixture(scope="module")
+def model() -> LandslideModel:
+    torch.manual_seed(0)
+    model = LandslideModel.from_catalog(NAME)
+    with torch.no_grad():
+        for _ in range(2):  # statistics of batch normalisation of its own
+            model.train()(
+                torch.from_numpy(physical_values(64, 64)).float()[None].repeat(2, 1, 1, 1)
+            )
+    return model.eval()
+
+
+@pytest.fixture
+def folder(model: LandslideModel, tmp_path: Path) -> Path:
+    model.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_saving_and_loading_keeps_every_bit(model: LandslideModel, folder: Path) -> None:
+    again = LandslideModel.from_pretrained(folder, device="cpu")
+    assert not again.training
+    kept, loaded = model.network.state_dict(), again.network.state_dict()
+    assert kept.keys() == loaded.keys()
+    assert all(torch.equal(kept[name], loaded[name]) for name in kept)
+
+
+def test_half_precision_is_half_the_size_and_predicts_the_same_bits(
+    model: LandslideModel, folder: Path, tmp_path: Path
+) -> None:
+    small = LandslideModel.from_pretrained(folder, device="cpu").with_config(dtype="float16")
+    small.round_weights().save_pretrained(tmp_path / "small")
+    sizes = [(place / WEIGHTS).stat().st_size for place in (tmp_path / "small", folder)]
+    assert sizes[0] < 0.51 * sizes[1]
+    again = LandslideModel.from_pretrained(tmp_path / "small", device="cpu")
+    patch = Patch(physical_values(64, 64).astype(np.float32))
+    assert np.array_equal(again.predict(patch).probability, small.predict(patch).probability)
+    assert np.allclose(
+        again.predict(patch).probability, model.predict(patch).probability, atol=0.01
+    )
+
+
+def test_statistics_of_batch_normalisation_stay_float32(
+    model: LandslideModel, tmp_path: Path
+) -> None:
+    small = LandslideModel(model.config).with_config(dtype="float16")
+    small.save_pretrained(tmp_path)
+    stored = load_file(tmp_path / WEIGHTS)
+    parameters = {name for name, _ in small.network.named_parameters()}
+    assert {stored[name].dtype for name in parameters} == {torch.float16}
+    assert {stored[name].dtype for name in stored if "running" in name} == {torch.float32}
+
+
+def _lacking(tensors: dict[str, torch.Tensor]) -> None:
+    del tensors[HEAD]
+
+
+def _one_too_many(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["backdoor"] = torch.zeros(3)
+
+
+def _other_shape(tensors: dict[str, torch.Tensor]) -> None:
+    tensors[HEAD] = tensors[HEAD].repeat(2, 1, 1, 1)
+
+
+def _other_kind(tensors: dict[str, torch.Tensor]) -> None:
+    tensors[HEAD] = tensors[HEAD].to(torch.int32)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_lacking, f"lacks {HEAD}"),
+        (_one_too_many, "has backdoor, which the network has not"),
+        (_other_shape, rf"has {HEAD} with shape \(2, 16, 3, 3\), not \(1, 16, 3, 3\)"),
+        (_other_kind, f"has {HEAD} as torch.int32, not torch.float32"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(
+    change: Callable[[dict[str, torch.Tensor]], None], sentence: str, folder: Path
+) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    change(tensors)
+    save_file(tensors, folder / WEIGHTS)
+    with pytest.raises(ModelError, match=f"does not fit its config.json: it {sentence}"):
+        LandslideModel.from_pretrained(folder)
+
+
+def test_several_faults_are_counted(folder: Path) -> None:
+    save_file({"one": torch.zeros(1)}, folder / WEIGHTS)
+    with pytest.raises(ModelError, match=r"it lacks .* \(and \d+ more faults\)"):
+        LandslideModel.from_pretrained(folder)
+
+
+class _Harmful:
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (Path(__file__).with_name("unpickled"),)
+
+
+@pytest.mark.parametrize("content", ["truncated", "header alone", "pickle", "torch", "empty"])
+def test_only_whole_safetensors_files_are_read(
+    content: str, model: LandslideModel, folder: Path
+) -> None:
+    whole = (folder / WEIGHTS).read_bytes()
+    if content == "torch":
+        torch.save(model.network.state_dict(), folder / WEIGHTS)
+    else:
+        made = {
+            "truncated": whole[: len(whole) // 2],
+            "header alone": whole[:8],
+            "pickle": pickle.dumps(_Harmful()),
+            "empty": b"",
+        }
+        (folder / WEIGHTS).write_bytes(made[content])
+    with pytest.raises(ModelError, match="is no safetensors file or is cut short"):
+        LandslideModel.from_pretrained(folder)
+    assert not Path(__file__).with_name("unpickled").exists()
+
+
+def test_missing_weights_are_named(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match=r"no model.safetensors in"):
+        LandslideModel.from_pretrained(folder)
+
+
+def test_a_folder_is_overwritten_whole_or_not_at_all(
+    model: LandslideModel, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def disk_full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("landslide_zoo.models.model.render_card", disk_full)
+    changed = LandslideModel(model.config).with_config(threshold=0.9)
+    with pytest.raises(OSError, match="No space left"):
+        changed.save_pretrained(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert CONFIG in before

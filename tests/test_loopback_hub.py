@@ -1,0 +1,275 @@
+"""The genuine client against the loopback Hub: what every other test of the Hub stands on."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import httpx2
+import pytest
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, hf_hub_download
+from huggingface_hub import snapshot_download as snapshot
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from loopback_hub import LoopbackHub
+
+WEIGHTS = bytes(range(256)) * 4096
+CARD = "---\nlicense: apache-2.0\nlibrary_name: landslide-zoo\ntags: [landslide]\n---\n# A card\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "folder"
+    (folder / "figures").mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(WEIGHTS)
+    (folder / "config.json").write_text('{"threshold": 0.5}')
+    (folder / "README.md").write_text(CARD)
+    (folder / "figures" / "f1.png").write_bytes(b"\x89PNG\0")
+    return folder
+
+
+@pytest.fixture
+def repo_id(hub: LoopbackHub, folder: Path) -> str:
+    repo_id = f"{hub.namespace}/unet"
+    hub.api().create_repo(repo_id)
+    hub.api().upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Publish")
+    return repo_id
+
+
+def test_a_folder_goes_up_in_one_commit_and_comes_back(
+    hub: LoopbackHub, repo_id: str, folder: Path
+) -> None:
+    titles = [commit.title for commit in hub.api().list_repo_commits(repo_id)]
+    assert titles == ["Publish", "initial commit"]
+    pulled = Path(snapshot(repo_id))
+    for path in folder.rglob("*.*"):
+        assert (pulled / path.relative_to(folder)).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset", "space"])
+def test_every_kind_of_repository(hub: LoopbackHub, kind: str) -> None:
+    api, repo_id = hub.api(), f"{hub.namespace}/thing"
+    sdk = "gradio" if kind == "space" else None
+    api.create_repo(repo_id, repo_type=kind, space_sdk=sdk)
+    with pytest.raises(HfHubHTTPError, match="409"):
+        api.create_repo(repo_id, repo_type=kind, space_sdk=sdk)
+    api.create_repo(repo_id, repo_type=kind, space_sdk=sdk, exist_ok=True)
+    for path, content in (("data/a.txt", b"text"), ("data/b.h5", WEIGHTS)):
+        api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=repo_id, repo_type=kind)
+        assert Path(hf_hub_download(repo_id, path, repo_type=kind)).read_bytes() == content
+    info = api.repo_info(repo_id, repo_type=kind, files_metadata=True)
+    sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
+    assert sizes["data/b.h5"] == len(WEIGHTS)
+    if kind == "space":
+        assert info.sdk == "gradio"
+        assert [space.id for space in api.list_spaces(author=hub.namespace)] == [repo_id]
+    api.delete_repo(repo_id, repo_type=kind)
+    with pytest.raises(RepositoryNotFoundError):
+        api.repo_info(repo_id, repo_type=kind)
+
+
+def test_a_revision_is_pinned_by_tag_branch_and_commit(hub: LoopbackHub, repo_id: str) -> None:
+    api = hub.api()
+    first = api.model_info(repo_id).sha
+    api.create_tag(repo_id, tag="v1.0")
+    api.create_branch(repo_id, branch="trial")
+    api.upload_file(
+        path_or_fileobj=b'{"threshold": 0.7}', path_in_repo="config.json", repo_id=repo_id
+    )
+    for revision in ("v1.0", "trial", first):
+        path = hf_hub_download(repo_id, "config.json", revision=revision)
+        assert Path(path).read_text() == '{"threshold": 0.5}'
+        assert api.model_info(repo_id, revision=revision).sha == first
+    assert Path(hf_hub_download(repo_id, "config.json")).read_text() == '{"threshold": 0.7}'
+    refs = api.list_repo_refs(repo_id)
+    assert [tag.target_commit for tag in refs.tags] == [first]
+    assert {branch.name for branch in refs.branches} == {"main", "trial"}
+    api.delete_tag(repo_id, tag="v1.0")
+    with pytest.raises(RevisionNotFoundError):
+        hf_hub_download(repo_id, "config.json", revision="v1.0")
+
+
+def test_a_commit_is_refused_on_an_old_parent(hub: LoopbackHub, repo_id: str) -> None:
+    api = hub.api()
+    old = api.list_repo_commits(repo_id)[-1].commit_id
+    change = CommitOperationAdd("config.json", b"{}")
+    with pytest.raises(HfHubHTTPError, match="412"):
+        api.create_commit(repo_id, [change], commit_message="Late", parent_commit=old)
+    assert api.list_repo_commits(repo_id)[0].title == "Publish"
+
+
+def test_unchanged_files_make_no_commit_and_deleted_ones_go(
+    hub: LoopbackHub, repo_id: str, folder: Path
+) -> None:
+    api = hub.api()
+    api.upload_folder(repo_id=repo_id, folder_path=folder)
+    assert len(api.list_repo_commits(repo_id)) == 2
+    deletions = [CommitOperationDelete("config.json"), CommitOperationDelete("figures/")]
+    api.create_commit(repo_id, deletions, commit_message="Less")
+    left = {".gitattributes", "README.md", "model.safetensors"}
+    assert set(api.list_repo_files(repo_id)) == left
+    with pytest.raises(EntryNotFoundError):
+        api.create_commit(repo_id, [CommitOperationDelete("config.json")], commit_message="Again")
+
+
+def test_the_tree_and_the_paths(hub: LoopbackHub, repo_id: str) -> None:
+    api = hub.api()
+    top = {entry.path: entry for entry in api.list_repo_tree(repo_id)}
+    assert set(top) == {
+        ".gitattributes",
+        "README.md",
+        "config.json",
+        "figures",
+        "model.safetensors",
+    }
+    assert top["model.safetensors"].lfs.size == len(WEIGHTS)
+    every = [entry.path for entry in api.list_repo_tree(repo_id, recursive=True)]
+    assert "figures/f1.png" in every
+    inside = [entry.path for entry in api.list_repo_tree(repo_id, "figures")]
+    assert inside == ["figures/f1.png"]
+    assert api.file_exists(repo_id, "config.json")
+    assert [found.path for found in api.get_paths_info(repo_id, ["config.json", "x"])] == [
+        "config.json"
+    ]
+
+
+def test_listing_models(hub: LoopbackHub, repo_id: str) -> None:
+    api = hub.api()
+    api.create_repo(f"{hub.namespace}/segformer", private=True)
+    listed = list(api.list_models(author=hub.namespace, full=True, cardData=True))
+    assert {model.id.split("/")[1] for model in listed} == {"unet", "segformer"}
+    unet = next(model for model in listed if model.id == repo_id)
+    assert unet.card_data.license == "apache-2.0"
+    assert "model.safetensors" in {sibling.rfilename for sibling in unet.siblings or []}
+    by_tag = api.list_models(author=hub.namespace, filter="landslide-zoo")
+    assert [model.id for model in by_tag] == [repo_id]
+    assert [model.id for model in api.list_models(search="UNET")] == [repo_id]
+    strangers = hub.api(hub.stranger_token).list_models(author=hub.namespace)
+    assert [model.id for model in strangers] == [repo_id]
+
+
+def test_a_private_repository_needs_a_token_of_its_owner(hub: LoopbackHub, repo_id: str) -> None:
+    hub.api().update_repo_settings(repo_id, private=True)
+    assert Path(hf_hub_download(repo_id, "config.json", token=hub.read_token)).exists()
+    for token in (False, hub.stranger_token):
+        with pytest.raises(RepositoryNotFoundError):
+            hub.api().model_info(repo_id, token=token)
+    with pytest.raises(HfHubHTTPError, match="401"):
+        hub.api().model_info(repo_id, token="hf_wrong")
+
+
+def test_a_gated_repository_shows_itself_and_keeps_its_files(
+    hub: LoopbackHub, repo_id: str
+) -> None:
+    hub.api().update_repo_settings(repo_id, gated="auto")
+    assert hub.api().model_info(repo_id, token=hub.stranger_token).gated == "auto"
+    for token in (False, hub.stranger_token):
+        with pytest.raises(GatedRepoError):
+            hf_hub_download(repo_id, "config.json", token=token)
+    assert Path(hf_hub_download(repo_id, "config.json", token=hub.token)).exists()
+
+
+def test_writing_needs_a_token_that_may(hub: LoopbackHub, repo_id: str) -> None:
+    assert hub.api().whoami()["auth"]["accessToken"]["role"] == "write"
+    for token, reason in (
+        (hub.read_token, "must use a write token"),
+        (hub.stranger_token, "don't have the rights"),
+    ):
+        api = hub.api(token)
+        with pytest.raises(HfHubHTTPError, match=reason) as refused:
+            api.create_repo(f"{hub.namespace}/other")
+        assert refused.value.response.status_code == 403
+        with pytest.raises(HfHubHTTPError, match=reason):
+            api.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=repo_id)
+    assert len(hub.api().list_repo_commits(repo_id)) == 2
+
+
+def test_what_is_missing_is_named(hub: LoopbackHub, repo_id: str) -> None:
+    for missing in (f"{hub.namespace}/nothing", "unet-resnet34"):
+        with pytest.raises(RepositoryNotFoundError):
+            hf_hub_download(missing, "config.json")
+        with pytest.raises(RepositoryNotFoundError):
+            hub.api().model_info(missing)
+    with pytest.raises(RevisionNotFoundError):
+        hf_hub_download(repo_id, "config.json", revision="v9")
+    with pytest.raises(EntryNotFoundError):
+        hf_hub_download(repo_id, "missing.json")
+
+
+def test_a_bad_card_is_refused(hub: LoopbackHub, repo_id: str) -> None:
+    card = b"---\nmodel-index:\n- name: x\n  results:\n  - task: {}\n---\n"
+    with pytest.raises(ValueError, match=r"task\.type"):
+        hub.api().upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=repo_id)
+
+
+@pytest.mark.parametrize("after_bytes", [100_000, len(WEIGHTS) + 100])
+def test_dying_half_way_leaves_no_half_commit(
+    hub: LoopbackHub, repo_id: str, folder: Path, impatient_client: None, after_bytes: int
+) -> None:
+    before = hub.api().list_repo_files(repo_id)
+    (folder / "model.safetensors").write_bytes(WEIGHTS[::-1])
+    (folder / "new.txt").write_text("new" * 1000)
+    hub.die_during_upload(after_bytes)
+    with pytest.raises((RuntimeError, httpx2.TransportError)):
+        hub.api().upload_folder(repo_id=repo_id, folder_path=folder)
+    with pytest.raises(httpx2.TransportError):
+        hub.api().model_info(repo_id)
+    hub.revive()
+    assert hub.api().list_repo_files(repo_id) == before
+    assert len(hub.api().list_repo_commits(repo_id)) == 2
+    hub.api().upload_folder(repo_id=repo_id, folder_path=folder)
+    assert "new.txt" in hub.api().list_repo_files(repo_id)
+
+
+def test_a_dead_or_hung_hub_leaves_the_cache(
+    hub: LoopbackHub, repo_id: str, impatient_client: None
+) -> None:
+    snapshot(repo_id)
+    with hub.hung():
+        with pytest.raises(httpx2.ReadTimeout):
+            hub.api().model_info(repo_id, timeout=0.2)
+        path = hf_hub_download(repo_id, "config.json", etag_timeout=0.2)
+        assert Path(path).read_text() == '{"threshold": 0.5}'
+    hub.stop()
+    assert Path(snapshot(repo_id), "model.safetensors").read_bytes() == WEIGHTS
+    with pytest.raises(LocalEntryNotFoundError):
+        hf_hub_download(repo_id, "new.json")
+
+
+def test_an_interrupted_download_goes_on(hub: LoopbackHub, repo_id: str) -> None:
+    answer = httpx2.get(
+        f"{hub.endpoint}/{repo_id}/resolve/main/model.safetensors",
+        headers={"Range": "bytes=1000-"},
+        follow_redirects=True,
+    )
+    assert answer.status_code == 206 and answer.content == WEIGHTS[1000:]
+
+
+def test_the_hf_command(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
+    repo_id, target = f"{hub.namespace}/by-command", tmp_path / "target"
+    up = ["hf", "upload", repo_id, str(folder), ".", "--private", "--commit-message", "Command"]
+    down = ["hf", "download", repo_id, "--local-dir"]
+    subprocess.run(up, env=hub.env(hub.token), check=True, capture_output=True, timeout=60)
+    assert hub.api().model_info(repo_id).private
+    subprocess.run(
+        [*down, str(target)],
+        env=hub.env(hub.read_token),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert (target / "model.safetensors").read_bytes() == WEIGHTS
+    anonymous = subprocess.run(
+        [*down, str(tmp_path / "none")],
+        env=hub.env(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert anonymous.returncode != 0 and "not found" in anonymous.stderr.lower()

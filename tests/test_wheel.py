@@ -1,0 +1,83 @@
+"""A built wheel in a fresh environment, outside the checkout: it predicts and publishes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loopback_hub import LoopbackHub
+
+from landslide_zoo.data.hdf5 import write_patch_h5
+from landslide_zoo.data.synthetic import generate_patch
+from landslide_zoo.models.location import bundled_folders
+
+ROOT = Path(__file__).resolve().parents[1]
+BUNDLED = "unet-mobilenet_v2-rgb"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of commands of a new environment that holds the wheel and nothing of the checkout.
+
+    The packages it needs are those of this environment, put on its path: what
+    is tried is the wheel, not the package index.
+    """
+    home = tmp_path_factory.mktemp("wheel")
+    source = home / "source"
+    ignored = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "runs", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=ignored)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", home]
+    subprocess.run([*build, source], check=True, capture_output=True)
+    venv.create(home / "venv", with_pip=True)
+    commands = home / "venv" / "bin"
+    (wheel,) = home.glob("*.whl")
+    install = [commands / "python", "-m", "pip", "install", "--no-deps", "--no-index", wheel]
+    subprocess.run(install, check=True, capture_output=True)
+    (site,) = (home / "venv" / "lib").glob("python*/site-packages")
+    (site / "needs.pth").write_text(sysconfig.get_path("purelib"))
+    return commands
+
+
+def run(commands: Path, folder: Path, env: dict[str, str], *arguments: object) -> str:
+    done = subprocess.run(
+        [commands / "landslide-zoo", *map(str, arguments)],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_wheel_predicts_with_the_bundled_model(installed: Path, tmp_path: Path) -> None:
+    where = [installed / "python", "-c", "import landslide_zoo; print(landslide_zoo.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert installed.parent in Path(found.strip()).parents
+
+    write_patch_h5(tmp_path / "image_7.h5", generate_patch(seed=7))
+    run(installed, tmp_path, dict(os.environ), "predict", "image_7.h5", "--output", "out")
+    assert np.load(tmp_path / "out" / "image_7.npy").shape == (128, 128)
+
+
+def test_the_wheel_publishes_the_bundled_model_and_the_space(
+    installed: Path, tmp_path: Path, hub: LoopbackHub
+) -> None:
+    repo = f"{hub.namespace}/{BUNDLED}"
+    run(installed, tmp_path, hub.env(hub.token), "publish", BUNDLED, repo)
+    pulled = hub.api().snapshot_download(repo, local_dir=tmp_path / "pulled")
+    ours = bundled_folders()[BUNDLED] / "model.safetensors"
+    assert (Path(pulled) / "model.safetensors").read_bytes() == ours.read_bytes()
+
+    space = f"{hub.namespace}/space"
+    run(installed, tmp_path, hub.env(hub.token), "publish", "--space", space)
+    files = set(hub.api().list_repo_files(space, repo_type="space"))
+    assert {"README.md", "requirements.txt", "space_app.py", "landslide_zoo/web/app.py"} <= files
+    assert f"landslide_zoo/models/bundled/{BUNDLED}/model.safetensors" in files

@@ -1,0 +1,107 @@
+"""The running app, its models and inputs, and a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from app_server import Server, serving
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from trained_model import make_record
+from visitor import SCREENS, Visit
+
+from landslide_zoo import LandslideModel
+from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
+from landslide_zoo.data.synthetic import generate_patch
+
+
+@pytest.fixture(scope="session")
+def zoo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two small models with random weights, one with a record, and one that cannot be loaded."""
+    folder = tmp_path_factory.mktemp("zoo")
+    torch.manual_seed(0)
+    model = LandslideModel.from_catalog("unet-mobilenet_v2-rgb").with_config(threshold=0.4)
+    history = [
+        {"train_loss": 1 / i, "validation_loss": 1.1 / i, "validation_f1": 1 - 1 / i}
+        for i in range(1, 6)
+    ]
+    model.record = make_record().model_copy(update={"history": history})
+    model.save_pretrained(folder / "trial-rgb")
+    LandslideModel.from_catalog("unet-mobilenet_v2").save_pretrained(folder / "trial-14")
+    unreadable = Path(shutil.copytree(folder / "trial-rgb", folder / "unreadable"))
+    weights = unreadable / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, zoo_folder: Path) -> Iterator[Server]:
+    """The app with the bundled models and those of ``zoo_folder``."""
+    with serving(tmp_path_factory.mktemp("server"), LANDSLIDE_ZOO=str(zoo_folder)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three synthetic patches with their masks, named as the benchmark names its own."""
+    folder = tmp_path_factory.mktemp("patches")
+    for number, seed in ((1, 7), (2, 1), (3, 20)):
+        made = generate_patch(seed)
+        write_patch_h5(folder / f"image_{number}.h5", made)
+        write_mask_h5(folder / f"mask_{number}.h5", made.mask)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium: the system's, or Playwright's own."""
+    with sync_playwright() as playwright:
+        system = shutil.which("chromium") or shutil.which("google-chrome")
+        path = Path(system or playwright.chromium.executable_path)
+        if not path.exists():
+            pytest.skip(
+                "there is no Chromium: install Debian's, or run playwright install chromium"
+            )
+        options = ["--no-sandbox", "--disable-background-networking"]
+        running = playwright.chromium.launch(executable_path=path, args=options)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Open the app in a fresh visit; afterwards its console is clean and nothing went outside."""
+    visit, contexts = Visit(), []
+
+    def opened(
+        screen: str = "desktop", scheme: str = "light", url: str = "", **options: object
+    ) -> Page:
+        width, height = SCREENS[screen]
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            accept_downloads=True,
+            reduced_motion="reduce",
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        visit.watch(page)
+        page.goto(url or server.url)
+        expect(page.locator("#lz-samples button").first).to_be_visible(timeout=30_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert visit.errors == []
+    assert visit.outside == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """The app on a desktop in light colours."""
+    return open_page()

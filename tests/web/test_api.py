@@ -1,0 +1,208 @@
+"""The public API, over gradio_client, plain HTTP and MCP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import h5py
+import httpx
+import numpy as np
+import pytest
+from app_server import Server
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import CallToolResult
+from PIL import Image
+
+from landslide_zoo import read_patch
+from landslide_zoo.data.bands import BAND_NAMES
+
+R = TypeVar("R")
+ENDPOINTS = ["/models", "/detect", "/compare", "/bands"]
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(server.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def test_public_names_are_exactly_ours(client: Client, server: Server) -> None:
+    described = client.view_api(return_format="dict", print_info=False)
+    assert list(described["named_endpoints"]) == ENDPOINTS
+    assert described["unnamed_endpoints"] == {}
+    paths = httpx.get(f"{server.url}/gradio_api/openapi.json").json()["paths"]
+    calls = [re.search(r"/call/(?:v2/)?(\w+)", path) for path in paths]
+    assert {f"/{call[1]}" for call in calls if call} == set(ENDPOINTS)
+
+
+def test_every_endpoint_is_documented(client: Client) -> None:
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    for name, endpoint in described.items():
+        assert len(endpoint["description"]) > 20, name
+    parameters = {
+        name: [one["parameter_name"] for one in endpoint["parameters"]]
+        for name, endpoint in described.items()
+    }
+    assert parameters == {
+        "/models": [],
+        "/detect": ["patch", "model", "threshold", "mask"],
+        "/compare": ["patch", "models", "mask"],
+        "/bands": ["patch", "mask"],
+    }
+
+
+def test_models(client: Client) -> None:
+    models = {one["name"]: one for one in client.predict(api_name="/models")}
+    assert models["trial-rgb"]["f1"] == 0.6
+    assert models["trial-rgb"]["protocol"] == "folder, test"
+    assert models["trial-14"]["bands"] == list(BAND_NAMES)
+    assert models["trial-14"]["f1"] is None
+
+
+def test_detect(client: Client, patches: Path) -> None:
+    figures, files = client.predict(
+        patch=handle_file(patches / "image_1.h5"),
+        model="trial-rgb",
+        threshold=0.55,
+        mask=handle_file(patches / "mask_1.h5"),
+        api_name="/detect",
+    )
+    assert [Path(file).name for file in files] == [
+        "image_1.npy",
+        "mask_1.h5",
+        "image_1_overlay.png",
+        "image_1_objects.csv",
+    ]
+    probability = np.load(files[0])
+    with h5py.File(files[1]) as file:
+        mask = file["mask"][()]
+    np.testing.assert_array_equal(mask, probability >= np.float32(0.55))
+    Image.open(files[2]).verify()
+    assert figures["area_hectares"] == pytest.approx(mask.sum() / 100)
+    assert figures["share"] == pytest.approx(mask.mean(), abs=1e-6)
+    truth = read_patch(patches / "image_1.h5", patches / "mask_1.h5").mask
+    assert figures["scores"]["true_positives"] == int((mask & truth).sum())
+    assert figures["model"] == "trial-rgb" and figures["threshold"] == 0.55
+
+
+def test_detect_needs_the_patch_alone(client: Client, patches: Path) -> None:
+    figures, _ = client.predict(patch=handle_file(patches / "image_1.h5"), api_name="/detect")
+    first = client.predict(api_name="/models")[0]
+    assert figures["model"] == first["name"]
+    assert figures["threshold"] == pytest.approx(first["threshold"], abs=1e-5)
+
+
+def test_compare_goes_on_where_a_model_fails(client: Client, patches: Path) -> None:
+    figures, files = client.predict(
+        patch=handle_file(patches / "image_1.h5"),
+        models=["trial-rgb", "unreadable", "trial-14"],
+        api_name="/compare",
+    )
+    one, failed, two = figures["models"]
+    assert failed["model"] == "unreadable" and "no safetensors" in failed["error"]
+    assert one["area_hectares"] >= 0 and two["area_hectares"] >= 0
+    assert figures["together"]["members"] == 2
+    names = [Path(file).name for file in files]
+    assert "figures.csv" in names and "image_1_disagreement.png" in names
+
+
+def test_bands(client: Client, patches: Path) -> None:
+    figures, files = client.predict(
+        patch=handle_file(patches / "image_1.h5"),
+        mask=handle_file(patches / "mask_1.h5"),
+        api_name="/bands",
+    )
+    patch = read_patch(patches / "image_1.h5", patches / "mask_1.h5")
+    assert [band["name"] for band in figures["bands"]] == list(BAND_NAMES)
+    for band, values in zip(figures["bands"], patch.values, strict=True):
+        assert (band["min"], band["max"]) == (values.min(), values.max())
+        assert band["landslide_mean"] == pytest.approx(values[patch.mask > 0].mean(), rel=1e-4)
+    assert [Path(file).name for file in files] == [
+        "image_1_true_colour.png",
+        "image_1_false_colour.png",
+        "image_1_ndvi.png",
+        "image_1_hillshade.png",
+        "image_1_bands.csv",
+    ]
+
+
+@pytest.mark.parametrize("endpoint", ["detect", "compare", "bands"])
+def test_a_path_in_place_of_an_upload_is_refused(
+    server: Server, patches: Path, endpoint: str
+) -> None:
+    secret = {"path": str(patches / "image_1.h5"), "meta": {"_type": "gradio.FileData"}}
+    answer = _call(server, endpoint, [secret, None, None, None])
+    assert answer["event"] == "error"
+    assert "area" not in answer["data"] and "true_colour" not in answer["data"]
+
+
+def test_errors_are_the_readers_sentences(client: Client, patches: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "notes.h5"
+    bad.write_text("no HDF5")
+    with pytest.raises(AppError, match=r"^notes\.h5 is not an HDF5 file; give a .* patch\.$"):
+        client.predict(patch=handle_file(bad), api_name="/detect")
+    patch = handle_file(patches / "image_1.h5")
+    with pytest.raises(AppError, match="There is no model 'none' in the zoo; it has"):
+        client.predict(patch=patch, model="none", api_name="/detect")
+    with pytest.raises(AppError, match="The threshold is 7"):
+        client.predict(patch=patch, threshold=7, api_name="/detect")
+    with pytest.raises(AppError, match="There is no patch"):
+        client.predict(patch=None, api_name="/detect")
+
+
+def test_the_same_tools_over_mcp(server: Server, patches: Path) -> None:
+    content = base64.b64encode((patches / "image_1.h5").read_bytes()).decode()
+    patch = f"data:application/x-hdf5;base64,{content}"
+
+    async def talk(session: ClientSession) -> tuple[list[str], CallToolResult]:
+        tools = await session.list_tools()
+        found = await session.call_tool("detect", {"patch": patch, "model": "trial-rgb"})
+        return [tool.name for tool in tools.tools], found
+
+    names, found = over_mcp(server, talk)
+    assert sorted(names) == sorted(name.strip("/") for name in ENDPOINTS)
+    assert "area_hectares" in found.content[0].text and "trial-rgb" in found.content[0].text
+
+
+def test_a_path_is_refused_over_mcp_too(server: Server, patches: Path) -> None:
+    async def talk(session: ClientSession) -> CallToolResult:
+        return await session.call_tool("detect", {"patch": str(patches / "image_1.h5")})
+
+    found = over_mcp(server, talk)
+    assert found.isError and "area_hectares" not in found.content[0].text
+
+
+def over_mcp(server: Server, talk: Callable[[ClientSession], Awaitable[R]]) -> R:
+    """What comes of a conversation with the MCP server."""
+
+    async def connect() -> R:
+        async with (
+            streamable_http_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            return await talk(session)
+
+    # A thread of its own: the browser's library keeps a loop in this one.
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(asyncio.run, connect()).result(timeout=120)
+
+
+def _call(server: Server, endpoint: str, data: list[object]) -> dict[str, str]:
+    """Call an endpoint over plain HTTP; its last event and that event's data."""
+    url = f"{server.url}/gradio_api/call/{endpoint}"
+    event = httpx.post(url, json={"data": data[: 3 if endpoint == "compare" else 4]})
+    if event.status_code != 200:
+        return {"event": "error", "data": event.text}
+    stream = httpx.get(f"{url}/{event.json()['event_id']}", timeout=60).text.strip()
+    name, answer = stream.split("\n\n")[-1].split("\n", 1)
+    return {"event": name.removeprefix("event: "), "data": json.dumps(answer)}

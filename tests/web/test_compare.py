@@ -1,0 +1,142 @@
+"""The tab Compare in a real browser."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from app_server import Server, serving
+from playwright.sync_api import Locator, Page, expect
+from visitor import give, open_tab
+
+from landslide_zoo import LandslideModel
+from landslide_zoo.models import catalog
+from landslide_zoo.web.settings import GIGABYTE
+
+pytestmark = pytest.mark.browser
+
+
+def tick(page: Page, *names: str) -> None:
+    """Tick the named models and no others."""
+    page.get_by_role("button", name="None", exact=True).click()
+    boxes = page.locator("#lz-models input[type=checkbox]")
+    expect(boxes.and_(page.locator(":checked"))).to_have_count(0)
+    for name in names:
+        page.locator("#lz-models").get_by_label(name, exact=True).check()
+
+
+def compare(page: Page) -> None:
+    page.get_by_role("button", name="Compare", exact=True).click()
+
+
+def cell(page: Page, model: str) -> Locator:
+    return page.locator(".lz-cell", has=page.get_by_role("heading", name=model, exact=True))
+
+
+def test_models_side_by_side_and_one_that_fails(page: Page, patches: Path, tmp_path: Path) -> None:
+    give(page, [patches / "image_1.h5"], [patches / "mask_1.h5"])
+    open_tab(page, "Compare")
+    tick(page, "unreadable", "trial-14", "trial-rgb")
+    compare(page)
+    expect(page.locator(".lz-progress")).to_contain_text("All 3 models", timeout=60_000)
+    expect(cell(page, "unreadable")).to_contain_text("is no safetensors file or is cut short")
+    for name in ("trial-14", "trial-rgb"):
+        expect(cell(page, name)).to_contain_text(re.compile(r"[\d.]+ ha in .* F1 .* ms"))
+    expect(page.get_by_role("heading", name="All 2 together")).to_be_visible()
+    for name in ("Agreement", "Mask of the mean", "Mean probability", "Disagreement"):
+        expect(page.locator(".lz-together")).to_contain_text(name)
+    expect(page.locator(".lz-comparison tbody tr")).to_have_count(2)
+    with page.expect_download() as started:
+        page.get_by_text("All results .zip").click()
+    assert started.value.suggested_filename == "image_1_comparison.zip"
+    with zipfile.ZipFile(started.value.path()) as archive:
+        names = set(archive.namelist())
+        one, two, mean = (
+            np.load(io.BytesIO(archive.read(name)))
+            for name in ("trial-14/image_1.npy", "trial-rgb/image_1.npy", "image_1.npy")
+        )
+    np.testing.assert_allclose(mean, (one + two) / 2, atol=1e-6)
+    assert {"image_1_agreement.png", "image_1_disagreement.png", "figures.csv"} <= names
+
+
+def test_table_sorts_by_any_column(page: Page, patches: Path) -> None:
+    give(page, [patches / "image_1.h5"])
+    open_tab(page, "Compare")
+    tick(page, "trial-14", "trial-rgb")
+    compare(page)
+    expect(page.locator(".lz-progress")).to_contain_text("All 2 models", timeout=60_000)
+    page.locator(".lz-comparison thead button", has_text="Objects").click()
+    cells = page.locator(".lz-comparison tbody tr td:nth-of-type(3)")
+    counts = [int(text) for text in cells.all_inner_texts()]
+    assert counts == sorted(counts)
+
+
+def test_what_is_missing_is_said(page: Page, patches: Path) -> None:
+    open_tab(page, "Compare")
+    compare(page)
+    expect(page.locator("#lz-comparison .lz-problems")).to_contain_text("There is no patch yet")
+    give(page, [patches / "image_1.h5"])
+    tick(page)
+    compare(page)
+    expect(page.locator("#lz-comparison .lz-problems")).to_contain_text("No model is ticked")
+
+
+@pytest.fixture(scope="module")
+def all_fifteen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app on a folder zoo of all fifteen, with half a gigabyte for their weights."""
+    folder = tmp_path_factory.mktemp("fifteen")
+    torch.manual_seed(0)
+    for name in catalog.names():
+        model = LandslideModel.from_catalog(name).with_config(dtype="float16")
+        model.save_pretrained(folder / "zoo" / name)
+    with serving(
+        folder / "server", LANDSLIDE_ZOO=str(folder / "zoo"), LANDSLIDE_ZOO_CACHE_GB="0.5"
+    ) as running:
+        yield running
+
+
+def test_all_fifteen_one_by_one_within_the_caches_bound(
+    open_page, all_fifteen: Server, patches: Path
+) -> None:
+    page = open_page(url=all_fifteen.url)
+    give(page, [patches / "image_1.h5"])
+    process = psutil.Process(all_fifteen.process.pid)
+    before = process.memory_info().rss
+    open_tab(page, "Compare")
+    tick(page, *catalog.names())
+    compare(page)
+    first = page.locator(".lz-cell img").first
+    expect(first).to_be_visible(timeout=60_000)
+    expect(page.locator(".lz-waiting")).not_to_have_count(0)  # the others have yet to run
+    peak = 0
+    done = page.locator(".lz-progress", has_text="All 15 models have run")
+    while not done.is_visible():
+        peak = max(peak, process.memory_info().rss)
+        page.wait_for_timeout(50)
+    expect(page.locator(".lz-failed")).to_have_count(0)
+    assert peak - before < 0.5 * GIGABYTE + GIGABYTE
+
+
+def test_cancel_stops_what_has_not_run(open_page, all_fifteen: Server, patches: Path) -> None:
+    page = open_page(url=all_fifteen.url)
+    give(page, [patches / "image_1.h5"])
+    open_tab(page, "Compare")
+    tick(page, *catalog.names())
+    compare(page)
+    expect(page.locator(".lz-cell img").first).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Cancel").click()
+    status = page.locator(".lz-progress")
+    expect(status).to_contain_text(re.compile(r"Cancelled: \d+ of 15 models ran"))
+    ran = status.inner_text()
+    expect(cell(page, "upernet-resnet34")).to_contain_text("Not run")
+    tick(page, "unet-mobilenet_v2")  # the queue is free again at once
+    compare(page)
+    expect(status).to_contain_text("All 1 models have run", timeout=60_000)
+    assert "15 of 15" not in ran

@@ -1,0 +1,108 @@
+"""Fifty clients at once: every answer comes, is the sender's own, and memory stays."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import numpy as np
+import psutil
+import pytest
+from app_server import Server, serving
+from gradio_client import Client, handle_file
+from gradio_client.utils import QueueError
+
+from landslide_zoo import LandslideModel, read_patch
+from landslide_zoo.data.hdf5 import write_patch_h5
+from landslide_zoo.data.synthetic import generate_patch
+from landslide_zoo.models.location import bundled_folders
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+CLIENTS = 50
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Fifty different patches."""
+    folder = tmp_path_factory.mktemp("crowd")
+    paths = [folder / f"image_{seed}.h5" for seed in range(CLIENTS)]
+    for seed, path in enumerate(paths):
+        write_patch_h5(path, generate_patch(seed))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def model() -> LandslideModel:
+    name = next(iter(bundled_folders()), None)
+    if name is None:
+        pytest.skip("no model is bundled")
+    return LandslideModel.from_pretrained(name, device="cpu")
+
+
+def connect(server: Server, folder: Path) -> Client:
+    """A client that waits for its turn: fifty uploads at once take longer than its usual 5 s."""
+    return Client(server.url, verbose=False, download_files=folder, httpx_kwargs={"timeout": 300})
+
+
+def ask_all_at_once(
+    server: Server, crowd: list[Path], folder: Path
+) -> list[tuple[dict[str, object], list[str]] | QueueError]:
+    """Let every client send its patch at the same moment; answers in the patches' order."""
+    clients = [connect(server, folder / str(place)) for place in range(len(crowd))]
+    together = Barrier(len(crowd))
+
+    def ask(client: Client, path: Path) -> tuple[dict[str, object], list[str]] | QueueError:
+        together.wait()
+        try:
+            return client.predict(patch=handle_file(path), api_name="/detect")
+        except QueueError as error:
+            return error
+
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        answers = list(pool.map(ask, clients, crowd))
+    for client in clients:
+        client.close()
+    return answers
+
+
+def assert_own_answer(
+    answer: tuple[dict[str, object], list[str]] | QueueError, path: Path, model: LandslideModel
+) -> None:
+    assert not isinstance(answer, QueueError), "the queue was full"
+    figures, files = answer
+    assert figures["patch"] == path.stem
+    expected = model.predict(read_patch(path)).probability
+    np.testing.assert_allclose(np.load(files[0]), expected, atol=1e-4)
+
+
+def test_a_queue_of_fifty_answers_all_and_memory_stays(
+    tmp_path: Path, crowd: list[Path], model: LandslideModel
+) -> None:
+    with serving(tmp_path / "server", LANDSLIDE_ZOO_QUEUE="50") as server:
+        process = psutil.Process(server.process.pid)
+        ask_all_at_once(server, crowd, tmp_path / "warming")
+        warm = process.memory_info().rss
+        answers = ask_all_at_once(server, crowd, tmp_path / "answers")
+        after = process.memory_info().rss
+    for answer, path in zip(answers, crowd, strict=True):
+        assert_own_answer(answer, path, model)
+    print(f"resident memory: {warm / 2**20:.0f} MiB warm, {after / 2**20:.0f} MiB afterwards")
+    assert abs(after - warm) <= 0.1 * warm
+
+
+def test_a_queue_of_twenty_tells_the_rest_who_succeed_on_trying_again(
+    tmp_path: Path, crowd: list[Path], model: LandslideModel
+) -> None:
+    with serving(tmp_path / "server", LANDSLIDE_ZOO_QUEUE="20") as server:
+        answers = ask_all_at_once(server, crowd, tmp_path / "answers")
+        told = [place for place, one in enumerate(answers) if isinstance(one, QueueError)]
+        assert told, "all found a place: this machine is too fast for the test to say anything"
+        assert all("Queue is full" in str(answers[place]) for place in told)
+        print(f"{len(told)} of {CLIENTS} were told to come again")
+        for place in told:
+            client = connect(server, tmp_path / f"again-{place}")
+            answers[place] = client.predict(patch=handle_file(crowd[place]), api_name="/detect")
+            client.close()
+    for answer, path in zip(answers, crowd, strict=True):
+        assert_own_answer(answer, path, model)

@@ -1,0 +1,229 @@
+"""The tab Detect in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Download, Page, expect
+from visitor import choose_model, give
+
+pytestmark = pytest.mark.browser
+
+
+def tile(page: Page, title: str) -> str:
+    """The value of a figure."""
+    box = page.locator(".lz-tile", has=page.get_by_text(title, exact=True))
+    return box.locator(".lz-number").inner_text()
+
+
+def download(page: Page, label: str) -> Download:
+    button = page.locator("#lz-downloads").get_by_text(label)
+    expect(button).to_be_enabled(timeout=15_000)
+    with page.expect_download() as started:
+        button.click()
+    return started.value
+
+
+def test_a_sample_is_one_click_and_marked_synthetic(page: Page) -> None:
+    page.get_by_role("button", name="Forest").click()
+    result = page.locator(".lz-detection")
+    expect(result).to_be_visible(timeout=30_000)
+    expect(result.locator(".lz-badge")).to_have_text("synthetic")
+    expect(page.locator("#lz-samples")).to_contain_text("not observed")
+    for title in ("Area", "Share", "Objects", "Largest", "Time", "F1", "IoU"):
+        assert re.match(r"[\d,.]+$", tile(page, title)), title
+
+
+def test_a_real_patch_with_its_mask(page: Page, real_data: Path) -> None:
+    folder = real_data / "l4s-14band"
+    give(
+        page,
+        [folder / "images" / "image_150.h5"],
+        [folder / "annotations" / "mask_150.h5"],
+    )
+    expect(page.locator(".lz-detection h2")).to_contain_text("image_150")
+    expect(page.locator(".lz-detection .lz-badge")).to_have_count(0)
+    with h5py.File(folder / "annotations" / "mask_150.h5") as file:
+        known = file["mask"][()].sum() / 100
+    expect(page.locator(".lz-tiles")).to_contain_text(f"known: {known:.2f}")
+
+
+def test_threshold_redraws_without_running_the_network(page: Page, patches: Path) -> None:
+    give(page, [patches / "image_1.h5"])
+    choose_model(page, "trial-rgb")
+    expect(page.locator(".lz-detection h2")).to_contain_text("trial-rgb at threshold 0.40")
+    slider = page.locator("#lz-threshold input[type=range]")
+    assert float(slider.input_value()) == pytest.approx(0.4)
+    area, time = tile(page, "Area"), tile(page, "Time")
+    expect(page.locator("#lz-downloads").get_by_text("All .zip")).to_be_enabled(timeout=15_000)
+    slider.focus()
+    slider.press("End")
+    expect(page.locator(".lz-detection h2")).to_contain_text("threshold 1.00", timeout=30_000)
+    assert tile(page, "Area") == "0.00" != area
+    assert tile(page, "Time") == time  # the network's time: it did not run again
+
+
+def test_layers_and_before_after_slider(page: Page, patches: Path) -> None:
+    give(page, [patches / "image_1.h5"], [patches / "mask_1.h5"])
+    shown = page.locator(".lz-over img:visible")
+    for name, layer in (
+        ("Probability", "probability"),
+        ("Mask", "mask"),
+        ("Against the known mask", "errors"),
+        ("Outlines", "overlay"),
+    ):
+        page.get_by_label(name, exact=True).check()
+        expect(shown).to_have_count(1)
+        expect(shown).to_have_attribute("data-layer", layer)
+    page.get_by_label("Probability", exact=True).check()
+    bar = page.get_by_role("img", name="Landslide probability, from 0 to 1")
+    expect(bar).to_be_visible()
+    over = page.locator(".lz-over")
+    before = over.evaluate("e => getComputedStyle(e).clipPath")
+    page.locator("[data-split]").fill("70")
+    assert over.evaluate("e => getComputedStyle(e).clipPath") != before
+    assert "70%" in over.evaluate("e => getComputedStyle(e).clipPath")
+
+
+def test_downloads_open_elsewhere_and_keep_the_full_stem(
+    page: Page, patches: Path, tmp_path: Path
+) -> None:
+    scene = tmp_path / "scene.v2.final.h5"
+    shutil.copy(patches / "image_1.h5", scene)
+    give(page, [scene])
+    probability = download(page, "Probability .npy")
+    assert probability.suggested_filename == "scene.v2.final.npy"
+    values = np.load(probability.path())
+    assert values.shape == (128, 128) and values.dtype == np.float32
+    mask = download(page, "Mask .h5")
+    assert mask.suggested_filename == "scene.v2.final_mask.h5"
+    with h5py.File(mask.path()) as file:
+        found = file["mask"][()]
+    assert found.dtype == np.uint8 and set(np.unique(found)) <= {0, 1}
+    assert tile(page, "Area") == f"{found.sum() / 100:,.2f}"
+    picture = download(page, "Overlay .png")
+    assert picture.suggested_filename == "scene.v2.final_overlay.png"
+    assert Image.open(picture.path()).format == "PNG"
+    table = download(page, "Objects .csv")
+    rows = list(csv.DictReader(io.StringIO(table.path().read_text())))
+    assert str(len(rows)) == tile(page, "Objects")
+    assert sum(int(row["pixels"]) for row in rows) == found.sum()
+
+
+def test_downloads_follow_the_threshold(page: Page, patches: Path) -> None:
+    give(page, [patches / "image_1.h5"])
+    slider = page.locator("#lz-threshold input[type=range]")
+    slider.fill("1")
+    expect(page.locator(".lz-detection h2")).to_contain_text("at threshold 1.00")
+    with h5py.File(download(page, "Mask .h5").path()) as file:
+        assert file["mask"][()].sum() == 0
+
+
+def test_many_files_good_and_bad(page: Page, patches: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "notes.h5"
+    bad.write_text("no HDF5")
+    names = ["image_1.h5", "image_2.h5", "image_3.h5"]
+    masks = [patches / "mask_1.h5", patches / "mask_2.h5"]
+    give(page, [*(patches / name for name in names), bad], masks)
+    expect(page.locator("#lz-batch .lz-problems")).to_have_text(
+        "notes.h5 is not an HDF5 file; give a Landslide4Sense .h5 patch."
+    )
+    rows = page.locator("#lz-batch tbody tr")
+    expect(rows).to_have_count(3)
+    assert rows.nth(0).locator("td").nth(3).inner_text() != "\N{EN DASH}"
+    assert (
+        rows.nth(2).locator("td").nth(3).inner_text() == "\N{EN DASH}"
+    )  # no mask was given for it
+    page.get_by_role("button", name="image_3", exact=True).click()
+    expect(page.locator(".lz-detection h2")).to_contain_text("image_3")
+    with zipfile.ZipFile(download(page, "All .zip").path()) as archive:
+        held = archive.namelist()
+    assert {"image_1.npy", "mask_2.h5", "image_3_overlay.png", "image_1_objects.csv"} <= set(held)
+    assert "figures.csv" in held and not any("notes" in name for name in held)
+
+
+def test_table_sorts_by_a_click(page: Page, patches: Path) -> None:
+    give(page, [patches / f"image_{number}.h5" for number in (1, 2, 3)])
+    header = page.locator("#lz-batch thead button", has_text="Area")
+    header.click()
+    cells = page.locator("#lz-batch tbody tr td:nth-of-type(1)")
+    areas = [float(text.replace(",", "")) for text in cells.all_inner_texts()]
+    assert areas == sorted(areas)
+    header.click()
+    areas = [float(text.replace(",", "")) for text in cells.all_inner_texts()]
+    assert areas == sorted(areas, reverse=True)
+    expect(header.locator("..")).to_have_attribute("aria-sort", "descending")
+
+
+def test_warning_before_a_wrong_prediction(page: Page, patches: Path, tmp_path: Path) -> None:
+    with h5py.File(patches / "image_1.h5") as file:
+        values = file["img"][()]
+    values[..., [12, 13]] = values[..., [13, 12]]
+    # Each band keeps its own divisor, as when two layers are written in the wrong order.
+    values[..., 12] *= 772.83144788 / 20.29228266
+    values[..., 13] *= 20.29228266 / 772.83144788
+    swapped = tmp_path / "swapped.h5"
+    with h5py.File(swapped, "w") as file:
+        file["img"] = values
+    give(page, [swapped])
+    expect(page.locator(".lz-detection .lz-notices")).to_contain_text("look swapped")
+
+
+def test_an_error_is_one_sentence_with_a_way_out(page: Page, tmp_path: Path) -> None:
+    bad = tmp_path / "notes.h5"
+    bad.write_text("no HDF5")
+    give(page, [bad])
+    problem = page.locator("#lz-result .lz-problems")
+    expect(problem).to_have_text("notes.h5 is not an HDF5 file; give a Landslide4Sense .h5 patch.")
+    expect(page.locator("#lz-downloads")).to_be_hidden()
+    assert "Traceback" not in page.content()
+
+
+def test_a_model_that_needs_more_bands_says_so(page: Page, tmp_path: Path) -> None:
+    picture = tmp_path / "photo.png"
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(picture)
+    give(page, [picture])
+    choose_model(page, "trial-14")
+    expect(page.locator("#lz-result .lz-problems")).to_contain_text("needs physical values")
+    choose_model(page, "trial-rgb")
+    expect(page.locator(".lz-detection .lz-notices")).to_contain_text("constant in all bands")
+
+
+def test_essentials_of_the_chosen_model(page: Page) -> None:
+    choose_model(page, "trial-rgb")
+    card = page.locator("#lz-essentials")
+    expect(card).to_contain_text("0.60 on l4s-rgb, folder split, test")
+    expect(card).to_contain_text("40 % of the pixels it marks")
+    expect(card).to_contain_text("true colour (B4, B3, B2)")
+    expect(card).to_contain_text("apache-2.0")
+    choose_model(page, "trial-14")
+    expect(card).to_contain_text("its weights are random")
+
+
+def test_removing_the_patch_brings_the_empty_page_back(page: Page, patches: Path) -> None:
+    give(page, [patches / "image_1.h5"])
+    page.locator("#lz-patches").get_by_label("Clear").click()
+    expect(page.locator("#lz-result .lz-empty")).to_be_visible()
+    expect(page.locator("#lz-downloads")).to_be_hidden()
+
+
+def test_by_keyboard_alone(page: Page) -> None:
+    page.locator('[data-sample="Storm"]').focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".lz-detection")).to_be_visible(timeout=30_000)
+    page.get_by_label("Outlines", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".lz-over img:visible")).to_have_attribute("data-layer", "probability")
+    split = page.locator("[data-split]")
+    split.focus()
+    page.keyboard.press("End")
+    assert split.input_value() == "100"

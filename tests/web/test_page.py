@@ -1,0 +1,114 @@
+"""The page as a whole: paint, layout, access, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from app_server import serving
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from visitor import SCREENS, give, open_tab
+
+pytestmark = pytest.mark.browser
+
+LOOKS = [("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")]
+SERIOUS = ("serious", "critical")
+
+
+def fill_every_tab(page: Page, patches: Path) -> None:
+    """Bring a result to every tab."""
+    give(page, [patches / "image_1.h5", patches / "image_2.h5"], [patches / "mask_1.h5"])
+    open_tab(page, "Compare")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator(".lz-progress")).to_contain_text("models have run", timeout=60_000)
+    expect(page.get_by_text("All results .zip")).to_be_visible(timeout=60_000)
+    open_tab(page, "Zoo")
+    expect(page.locator("#lz-card .lz-card")).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize(("screen", "scheme"), LOOKS)
+def test_every_tab_can_be_read_and_reached_by_all(
+    open_page: Callable[..., Page], patches: Path, screen: str, scheme: str
+) -> None:
+    page = open_page(screen, scheme)
+    fill_every_tab(page, patches)
+    faults = []
+    for tab in ("Detect", "Compare", "Bands", "Zoo"):
+        open_tab(page, tab)
+        # Our own markup, and everything we put on the page ourselves; Gradio's own parts are
+        # its makers' business.
+        found = Axe().run(page, context={"include": [[".lz"]]})
+        faults += [
+            (tab, one["id"], node["html"][:200])
+            for one in found.response["violations"]
+            if one["impact"] in SERIOUS
+            for node in one["nodes"]
+        ]
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 0, f"{tab} is wider than the screen"
+        used = page.locator("#lz-main").bounding_box()
+        assert used and used["width"] > 0.6 * SCREENS[screen][0], f"{tab} leaves the screen empty"
+    assert faults == [], json.dumps(faults, indent=1)
+
+
+def test_empty_states_invite(page: Page) -> None:
+    for tab, words in (
+        ("Detect", "pick a sample"),
+        ("Compare", "tick the models"),
+        ("Bands", "fourteen layers"),
+    ):
+        open_tab(page, tab)
+        expect(page.locator(".lz-empty:visible")).to_contain_text(words)
+
+
+def test_first_paint_within_two_seconds(page: Page) -> None:
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert paint < 2000
+
+
+def test_the_page_says_what_becomes_of_files(page: Page) -> None:
+    about = page.get_by_role("region", name="About this app")
+    expect(about).to_contain_text("deleted 60 minutes after")
+    expect(about).to_contain_text("Not validated for emergency use")
+
+
+def test_temporary_files_are_deleted(
+    open_page: Callable[..., Page], zoo_folder: Path, patches: Path, tmp_path: Path
+) -> None:
+    with serving(
+        tmp_path, LANDSLIDE_ZOO=str(zoo_folder), LANDSLIDE_ZOO_KEEP_MINUTES="0.05"
+    ) as server:
+        page = open_page(url=server.url)
+        give(page, [patches / "image_1.h5"])
+        files = tmp_path / "gradio"
+        assert [one for one in files.rglob("*") if one.is_file() and one.stat().st_size]
+        page.wait_for_timeout(8000)  # nothing tells of a deletion
+        page.close()
+        left = [one for one in files.rglob("*") if one.is_file() and one.stat().st_size]
+    assert left == []
+
+
+def test_visitors_do_not_see_each_other(open_page: Callable[..., Page], patches: Path) -> None:
+    one, other = open_page(), open_page()
+    give(one, [patches / "image_1.h5"])
+    give(other, [patches / "image_2.h5"])
+    for page, name in ((one, "image_1"), (other, "image_2")):
+        slider = page.locator("#lz-threshold input[type=range]")
+        slider.fill("0.2")
+        expect(page.locator(".lz-detection h2")).to_contain_text(name)
+        expect(page.locator(".lz-detection h2")).to_contain_text("at threshold 0.20")
+
+
+def test_a_hostile_file_name_is_text(page: Page, patches: Path, tmp_path: Path) -> None:
+    name = "<img src=x onerror=document.title='taken'>${document.title='taken'}.h5"
+    path = tmp_path / name
+    path.write_bytes((patches / "image_1.h5").read_bytes())
+    give(page, [path])
+    expect(page.locator(".lz-detection h2")).to_be_visible()
+    assert page.title() == "Landslide Zoo"
+    assert page.locator(".lz-detection h2 img").count() == 0

@@ -1,0 +1,124 @@
+"""The tab Zoo in a real browser, on a folder and on a Hub."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from app_server import serving
+from loopback_hub import LoopbackHub
+from playwright.sync_api import Page, expect
+from visitor import choose_model, open_tab
+
+from landslide_zoo import LandslideModel
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = """---
+license: apache-2.0
+---
+# A card <script>document.title = "taken"</script>
+
+<img src="http://198.51.100.1/pixel.png" onerror="document.title='taken'">
+![a pixel](http://198.51.100.1/pixel.png) ![up](../../secret.png)
+[press me](javascript:document.title='taken') [a page](https://example.org/)
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
+
+
+def test_leaderboard_keeps_protocols_apart_and_sorts(page: Page) -> None:
+    open_tab(page, "Zoo")
+    heads = page.locator("#lz-board thead button").all_inner_texts()
+    assert any("l4s-rgb, folder split, test (2 patches)" in head for head in heads)
+    assert any("Paper's F1" in head for head in heads)
+    row = page.locator("#lz-board tbody tr", has_text="trial-rgb")
+    expect(row.locator("td", has_text="0.600")).to_have_count(1)
+    page.locator("#lz-board thead button", has_text="Size").click()
+    place = next(i for i, head in enumerate(heads) if "Size" in head)
+    cells = page.locator(f"#lz-board tbody tr td:nth-of-type({place})").all_inner_texts()
+    sizes = [float(text) for text in cells]
+    assert sizes == sorted(sizes)
+
+
+def test_card_curves_and_code_of_the_chosen_model(page: Page) -> None:
+    open_tab(page, "Zoo")
+    page.get_by_role("button", name="trial-rgb", exact=True).click()
+    card = page.locator("#lz-card")
+    expect(card.get_by_role("heading", name="Use trial-rgb")).to_be_visible()
+    expect(card.locator(".lz-card")).to_contain_text("not validated for emergency use")
+    expect(card.get_by_alt_text("Loss and F1 over 5 epochs of training")).to_be_visible()
+    for title in ("Python", "Command line", "gradio_client", "curl", "MCP, for agents"):
+        expect(card.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    card.get_by_role("button", name="Copy: Python").click()
+    expect(card.get_by_role("button", name="Copy: Python")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "LandslideModel.from_pretrained(" in copied and "&quot;" not in copied
+
+
+def test_an_untrusted_card_can_do_nothing(
+    open_page: Callable[..., Page], zoo_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "zoo" / "hostile"
+    shutil.copytree(zoo_folder / "trial-rgb", folder)
+    (folder / "README.md").write_text(HOSTILE)
+    with serving(tmp_path / "server", LANDSLIDE_ZOO=str(folder.parent)) as server:
+        page = open_page(url=server.url)
+        open_tab(page, "Zoo")
+        page.get_by_role("button", name="hostile", exact=True).click()
+        card = page.locator(".lz-card")
+        expect(card).to_contain_text("A card <script>")  # shown, not run
+        expect(card.locator("td")).to_have_text(["1", "2"])
+        assert card.locator("img, script").count() == 0
+        links = card.locator("a[href]")
+        expect(links).to_have_attribute("href", "https://example.org/")
+        card.get_by_text("press me").click()
+        assert page.title() == "Landslide Zoo"
+        page.close()
+
+
+def test_the_page_is_up_before_the_hub_answers(
+    open_page: Callable[..., Page], hub: LoopbackHub, model_folder: Path, tmp_path: Path
+) -> None:
+    LandslideModel.from_folder(model_folder).push_to_hub(
+        f"{hub.namespace}/late-model", token=hub.token
+    )
+    environment = {"LANDSLIDE_ZOO": hub.namespace, "HF_HUB_ETAG_TIMEOUT": "120"}
+    with ExitStack() as silence:
+        silence.enter_context(hub.hung())
+        with serving(tmp_path / "server", **environment) as server:
+            page = open_page(url=server.url)
+            open_tab(page, "Zoo")
+            board = page.locator("#lz-board")
+            expect(board).to_contain_text("Asking the Hub")
+            expect(board).not_to_contain_text("late-model")
+            silence.close()  # now the Hub answers
+            expect(board).to_contain_text("late-model", timeout=30_000)
+            expect(board).not_to_contain_text("Asking the Hub")
+            page.get_by_role("button", name="late-model", exact=True).click()
+            expect(page.locator("#lz-card")).to_contain_text(f"{hub.namespace}/late-model")
+            open_tab(page, "Detect")
+            choose_model(page, "late-model")
+            note_everything_shown(page)
+            page.get_by_role("button", name="Forest").click()
+            expect(page.locator(".lz-detection h2")).to_contain_text("late-model", timeout=60_000)
+            assert "Fetching late-model from the Hub" in page.evaluate("window.shown.join()")
+            page.close()
+
+
+def note_everything_shown(page: Page) -> None:
+    """Keep whatever the result's place says, however briefly."""
+    page.evaluate(
+        """() => {
+          window.shown = [];
+          const result = document.querySelector("#lz-result");
+          new MutationObserver(() => window.shown.push(result.innerText))
+            .observe(result, { subtree: true, childList: true, characterData: true });
+        }"""
+    )

@@ -1,0 +1,61 @@
+"""What a visitor does on the page, and what the page must not do meanwhile."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Page, Request, Route, expect
+
+SCREENS = {"desktop": (1440, 900), "phone": (390, 844)}
+
+
+@dataclass
+class Visit:
+    """What a page did while a test looked at it.
+
+    Attributes:
+        errors: Errors on its console, and exceptions.
+        outside: Requests that would have left loopback.
+    """
+
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        """Note what goes wrong on a page, and let nothing leave loopback."""
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
+        page.context.route(re.compile("^(?!data:|blob:)"), self._stay_inside)
+
+    def _stay_inside(self, route: Route, request: Request) -> None:
+        if re.match(r"https?://(127\.0\.0\.1|localhost)[:/]", request.url):
+            route.continue_()
+        else:
+            self.outside.append(request.url)
+            route.abort()
+
+
+def give(page: Page, patches: list[Path], masks: list[Path] | None = None) -> None:
+    """Give patches and masks as a visitor does, masks first, and wait for the answer."""
+    if masks:
+        page.locator("#lz-masks input[type=file]").set_input_files(masks)
+        expect(page.locator("#lz-masks")).to_contain_text(masks[-1].suffix, timeout=30_000)
+    page.locator("#lz-patches input[type=file]").set_input_files(patches)
+    answer = page.locator("#lz-result .lz-detection, #lz-result .lz-problems")
+    expect(answer).to_be_attached(timeout=60_000)  # the tab may be another
+
+
+def choose_model(page: Page, name: str) -> None:
+    """Choose a model on the tab Detect and wait for its card's essentials."""
+    page.locator("#lz-model input").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Turn to a tab."""
+    page.get_by_role("tab", name=name, exact=True).click()
