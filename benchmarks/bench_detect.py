@@ -1,0 +1,64 @@
+"""How long a warm ``/detect`` takes, server side, against the network alone: ``make bench``.
+
+The app runs in this process; the time of a request is what Gradio's own queue
+measures from taking it up to having its answer, upload and download left out.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from gradio_client import Client, handle_file
+
+from landslide_zoo import ModelZoo, read_patch
+from landslide_zoo.data.hdf5 import write_patch_h5
+from landslide_zoo.data.synthetic import generate_patch
+from landslide_zoo.web.app import build_app, launch
+
+ROUNDS = 30
+BUDGET = 60.0
+"""Milliseconds allowed besides twice the network's own time."""
+
+
+def network_alone(path: Path) -> float:
+    """Median time of the default model's forward pass, in milliseconds."""
+    zoo = ModelZoo()
+    model = zoo.load(zoo.names()[0])
+    patch = read_patch(path)
+    values = torch.from_numpy(patch.in_unit(model.config.bands, model.config.unit))[None]
+    values = values.to(model.device)
+    times = []
+    with torch.inference_mode():
+        for _ in range(ROUNDS + 5):
+            start = time.perf_counter()
+            model(values).cpu()
+            times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times[5:])
+
+
+def main() -> None:
+    """Print both times and what they are allowed to be."""
+    app = build_app()
+    launch(app, prevent_thread_lock=True, quiet=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image_1.h5"
+        write_patch_h5(path, generate_patch(7))
+        client = Client(app.local_url, verbose=False, download_files=False)
+        for _ in range(ROUNDS):
+            client.predict(patch=handle_file(path), api_name="/detect")
+        analytics = app.app.get_blocks()._queue.event_analytics.values()
+        served = [1000 * one["process_time"] for one in analytics if one["function"] == "detect"]
+        network = network_alone(path)
+    warm = statistics.median(served[5:])
+    print(f"network alone  {network:6.1f} ms")
+    print(f"/detect, warm  {warm:6.1f} ms (median of {len(served) - 5})")
+    print(f"allowed        {2 * network + BUDGET:6.1f} ms = 2 x network + {BUDGET:.0f}")
+    app.close()
+
+
+if __name__ == "__main__":
+    main()
