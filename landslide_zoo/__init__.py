@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.version import __version__
 
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from landslide_zoo.hub.zoo import ModelZoo
     from landslide_zoo.models.model import LandslideModel
     from landslide_zoo.models.prediction import Prediction
-
-__version__ = "0.1.0"
 
 __all__ = [
     "LandslideModel",

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from landslide_zoo import __version__
 from landslide_zoo.cli.compare import compare
 from landslide_zoo.cli.evaluate import evaluate
 from landslide_zoo.cli.models import models
@@ -20,6 +19,7 @@ from landslide_zoo.cli.predict import predict
 from landslide_zoo.cli.publish import publish
 from landslide_zoo.cli.serve import app as serve
 from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.version import __version__
 
 cli = typer.Typer(
     name="landslide-zoo",

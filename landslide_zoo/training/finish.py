@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from landslide_zoo import __version__
 from landslide_zoo.data.folders import dataset_name
 from landslide_zoo.data.packed import PackedDataset
 from landslide_zoo.evaluation.calibration import fit_temperature
@@ -24,6 +23,7 @@ from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 from landslide_zoo.training.recipes import Recipe
 from landslide_zoo.training.run import Progress
 from landslide_zoo.training.settings import Settings
+from landslide_zoo.version import __version__
 
 _EXAMPLES = 4
 _PACKAGES = ("torch", "segmentation-models-pytorch", "accelerate", "huggingface_hub", "numpy")
