@@ -105,7 +105,8 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
 
     gr.on([app.load, model.change], describe, model, essentials, **AT_ONCE)
     gr.on(
-        [inputs.given.change, model.input, run.click],
+        # Not input, which Gradio's dropdown sends twice for one choice.
+        [inputs.given.change, model.select, run.click],
         detect,
         [inputs.given, model, inputs.shown, folders],
         [detections, batch, archive, threshold, *view],
@@ -120,8 +121,10 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         [detections, batch, archive, *view],
         **AT_ONCE,
     )
-    batch.show(_place, None, inputs.shown, **AT_ONCE)
-    inputs.shown.change(_view, [detections, inputs.shown, folders], view, **AT_ONCE)
+    # On a visitor's choice alone: shown also changes with given, before there are detections of it.
+    showing: dict[str, Any] = {"inputs": [detections, inputs.shown, folders], "outputs": view}
+    inputs.shown.select(_view, **showing, **AT_ONCE)
+    batch.show(_place, None, inputs.shown, **AT_ONCE).then(_view, **showing, **AT_ONCE)
     detections.change(_archive, detections, archive, trigger_mode="always_last", **QUIET)
 
 

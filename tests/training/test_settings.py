@@ -69,6 +69,12 @@ def test_changes_apply_to_the_networks_own_recipe() -> None:
     assert recipe.learning_rate == recipe_for("segformer-mit_b2").learning_rate
 
 
+def test_true_colour_is_scaled_by_the_patch_and_terrain_by_the_train_patches() -> None:
+    assert recipe_for("unet-resnet34-rgb").scaling == "patch"
+    assert recipe_for("unet-resnet34").scaling == "train"
+    assert recipe_for("unet-resnet34-rgb", "paper").scaling == "none"
+
+
 def test_all_means_the_fifteen() -> None:
     assert Settings(("all",), "data").model_names() == list(catalog.names())
     rgb = Settings(("all",), "data", bands="rgb").model_names()

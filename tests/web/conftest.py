@@ -18,6 +18,10 @@ from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.data.synthetic import generate_patch
 
 
+# A laden machine takes longer than Playwright's 5 s; what is there is seen at once all the same.
+expect.set_options(timeout=30_000)
+
+
 @pytest.fixture(scope="session")
 def zoo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two small models with random weights, one with a record, and one that cannot be loaded."""

@@ -72,6 +72,19 @@ def test_threshold_redraws_without_running_the_network(page: Page, patches: Path
     assert tile(page, "Time") == time  # the network's time: it did not run again
 
 
+def test_choosing_a_model_runs_it_once(page: Page, patches: Path) -> None:
+    give(page, [patches / "image_1.h5"])
+    asked: list[str] = []
+    page.on(
+        "request",
+        lambda one: asked.append(one.url) if '"trial-rgb",0' in (one.post_data or "") else None,
+    )
+    choose_model(page, "trial-rgb")
+    expect(page.locator(".lz-detection h2")).to_contain_text("trial-rgb")
+    expect(page.locator("#lz-downloads").get_by_text("All .zip")).to_be_enabled()
+    assert len(asked) == 1
+
+
 def test_layers_and_before_after_slider(page: Page, patches: Path) -> None:
     give(page, [patches / "image_1.h5"], [patches / "mask_1.h5"])
     shown = page.locator(".lz-over img:visible")
