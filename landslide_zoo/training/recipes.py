@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from landslide_zoo.errors import TrainingError
+from landslide_zoo.models.catalog import RGB_SUFFIX
 
 Loss = Literal["bce", "weighted-bce-dice", "focal-tversky", "lovasz"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -94,12 +95,17 @@ _OWN: dict[str, dict[str, object]] = {
 }
 """Where a network departs from the standard recipe, by catalog name."""
 
+_TRUE_COLOUR: dict[str, object] = {"scaling": "patch"}
+"""Where true-colour models depart from it. How bright a picture is, its brightest pixel
+decides; scaled by the train pictures' statistics, a model is lost in a scene of other light
+(docs/ablations.md). Physical values keep the statistics: a slope in degrees means something."""
 
-def recipe_for(network: str, recipe: str = "standard") -> Recipe:
-    """The recipe of a network.
+
+def recipe_for(name: str, recipe: str = "standard") -> Recipe:
+    """The recipe of a model.
 
     Args:
-        network: Name in the catalog, without ``-rgb``.
+        name: As in ``unet-resnet34``, or ``unet-resnet34-rgb`` for true colour.
         recipe: ``standard`` or ``paper``.
 
     Raises:
@@ -107,7 +113,9 @@ def recipe_for(network: str, recipe: str = "standard") -> Recipe:
     """
     if recipe not in RECIPES:
         raise TrainingError(f"There is no recipe {recipe!r}; there are {', '.join(RECIPES)}.")
+    network = name.removesuffix(RGB_SUFFIX)
     if recipe == "paper":
         # The paper trains its plain U-Net with plain cross-entropy.
         return replace(PAPER, loss="bce") if network == "unet" else PAPER
-    return replace(RECIPES[recipe], **_OWN.get(network, {}))  # type: ignore[arg-type]
+    own = _OWN.get(network, {}) | (_TRUE_COLOUR if network != name else {})
+    return replace(STANDARD, **own)  # type: ignore[arg-type]

@@ -80,8 +80,7 @@ class Settings:
         Raises:
             TrainingError: If there is no such recipe.
         """
-        network = name.removesuffix(catalog.RGB_SUFFIX)
-        return replace(recipe_for(network, self.recipe), **self.changes)  # type: ignore[arg-type]
+        return replace(recipe_for(name, self.recipe), **self.changes)  # type: ignore[arg-type]
 
     def fixed(self) -> dict[str, object]:
         """What must stay the same for a run to be resumed, besides the recipe."""
