@@ -17,7 +17,6 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.data.synthetic import generate_patch
 
-
 # A laden machine takes longer than Playwright's 5 s; what is there is seen at once all the same.
 expect.set_options(timeout=30_000)
 
