@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from landslide_zoo.errors import ModelError
@@ -29,10 +29,8 @@ def save_weights(network: nn.Module, path: Path, dtype: str) -> None:
         name: tensor.detach().to("cpu", stored if name in parameters else tensor.dtype).contiguous()
         for name, tensor in network.state_dict().items()
     }
-    try:
-        save_file(tensors, path, metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise OSError(f"{path} cannot be written: {error}") from error
+    # Not save_file: what it writes only its owner may read.
+    path.write_bytes(save(tensors, metadata={"format": "pt"}))
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

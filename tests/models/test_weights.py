@@ -46,6 +46,10 @@ def test_saving_and_loading_keeps_every_bit(model: LandslideModel, folder: Path)
     assert all(torch.equal(kept[name], loaded[name]) for name in kept)
 
 
+def test_whoever_may_read_the_configuration_may_read_the_weights(folder: Path) -> None:
+    assert (folder / WEIGHTS).stat().st_mode == (folder / CONFIG).stat().st_mode
+
+
 def test_half_precision_is_half_the_size_and_predicts_the_same_bits(
     model: LandslideModel, folder: Path, tmp_path: Path
 ) -> None:
