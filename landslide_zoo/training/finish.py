@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 
 from landslide_zoo.data.folders import dataset_name
@@ -62,6 +63,7 @@ def finish(
         "accumulate": settings.accumulate,
         "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
+        "threads": torch.get_num_threads(),
     }
     # What is measured is what is published: the weights as they will be stored.
     model.with_config(dtype=settings.dtype).round_weights()

@@ -105,6 +105,9 @@ def reproduce(
     if output.exists() and any(output.iterdir()):
         raise TrainingError(f"{output} is not empty: choose another --output for the new run.")
     environment, launch, arguments = parse_command(record)
+    if threads := record.recipe.get("threads"):
+        # accelerate has ideas of its own, and the last bits of a sum depend on it.
+        environment["OMP_NUM_THREADS"] = str(threads)
     given = {"--data": data, "--encoder-weights": encoder_weights}
     for name, value in given.items():
         arguments = [pair for pair in arguments if not (value and pair[0] == name)]
