@@ -28,7 +28,7 @@ screenshots: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/bench_training.py
-	$(BIN)/python benchmarks/bench_detect.py
+	$(BIN)/python benchmarks/bench_app.py
 
 # Slower than the rest, each by itself: clients in a crowd, training killed again and again,
 # and networks trained from scratch on synthetic patches.

@@ -66,11 +66,6 @@ def test_empty_states_invite(page: Page) -> None:
         expect(page.locator(".lz-empty:visible")).to_contain_text(words)
 
 
-def test_first_paint_within_two_seconds(page: Page) -> None:
-    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    assert paint < 2000
-
-
 def test_the_page_says_what_becomes_of_files(page: Page) -> None:
     about = page.get_by_role("region", name="About this app")
     expect(about).to_contain_text("deleted 60 minutes after")
