@@ -104,7 +104,8 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
     events = [file.upload for file in (patches, masks)]
     events += [file.delete for file in (patches, masks)]
     events += [file.clear for file in (patches, masks)]
-    gr.on(events, take, [patches, masks], outputs, trigger_mode="always_last", **QUIET)
+    # Each in turn, none left out: where a patch follows its mask at once, the last one counts.
+    gr.on(events, take, [patches, masks], outputs, trigger_mode="multiple", **QUIET)
     picker.pick(_pick, outputs=[patches, masks], **QUIET).then(
         take, [patches, masks], outputs, **QUIET
     )
