@@ -40,6 +40,22 @@ def cell(page: Page, model: str) -> Locator:
     return page.locator(".lz-cell", has=page.get_by_role("heading", name=model, exact=True))
 
 
+def test_a_real_patch_with_its_mask(page: Page, real_data: Path) -> None:
+    folder = real_data / "l4s-14band"
+    give(
+        page,
+        [folder / "images" / "image_150.h5"],
+        [folder / "annotations" / "mask_150.h5"],
+    )
+    open_tab(page, "Compare")
+    tick(page, "unet-mobilenet_v2-rgb", "trial-14")
+    compare(page)
+    expect(page.locator(".lz-progress")).to_contain_text("All 2 models", timeout=60_000)
+    for name in ("unet-mobilenet_v2-rgb", "trial-14"):
+        expect(cell(page, name)).to_contain_text(re.compile(r"[\d.]+ ha in .* F1 .* ms"))
+    expect(page.get_by_role("heading", name="All 2 together")).to_be_visible()
+
+
 def test_models_side_by_side_and_one_that_fails(page: Page, patches: Path, tmp_path: Path) -> None:
     give(page, [patches / "image_1.h5"], [patches / "mask_1.h5"])
     open_tab(page, "Compare")
