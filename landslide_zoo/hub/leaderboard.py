@@ -30,6 +30,11 @@ _PAPER = (
     "F1 of batches, and the same held-out patches used to choose the model. It stands beside "
     "these results, not in one line with them."
 )
+_BASELINE = (
+    "A name that ends in `-paper-seedN` is the paper's recipe on the same patches, from the same "
+    "encoder's weights: its loss, no scaling, no augmentation, a constant learning rate, "
+    "threshold 0.5."
+)
 _HEADER = (
     "model",
     "encoder started from",
@@ -120,7 +125,8 @@ def leaderboard(models: Iterable[ModelResults]) -> str:
     none on test by the same protocol.
     """
     tables: dict[tuple[str, ...], list[tuple[ModelResults, Result]]] = {}
-    for model in models:
+    listed = list(models)
+    for model in listed:
         results = model.record.results
         tested = {(one.dataset, one.protocol) for one in results if one.subset == "test"}
         for result in results:
@@ -130,7 +136,8 @@ def leaderboard(models: Iterable[ModelResults]) -> str:
     if not tables:
         return "No model has been measured yet.\n"
     parts = [_table(rows) for _, rows in sorted(tables.items())]
-    return "\n".join([*parts, _PAPER, ""])
+    notes = [_BASELINE, "", _PAPER] if any("-paper-" in one.name for one in listed) else [_PAPER]
+    return "\n".join([*parts, *notes, ""])
 
 
 def fill_readme(text: str, results: Results) -> str:
@@ -174,7 +181,7 @@ def _cells(model: ModelResults, result: Result) -> tuple[str, ...]:
         f"[{model.name}]({CARDS}/{model.name}.md)",
         record.encoder_weights.source,
         str(record.seed),
-        "-" if record.minutes is None else f"{record.minutes:.0f} min",
+        _effort(record),
         figure_text(result, "f1"),
         f"{result.precision:.3f}",
         f"{result.recall:.3f}",
@@ -183,6 +190,11 @@ def _cells(model: ModelResults, result: Result) -> tuple[str, ...]:
         ", ".join(alarms) or "-",
         f"{paper:.4f}" if paper else "-",
     )
+
+
+def _effort(record: Record) -> str:
+    minutes = "" if record.minutes is None else f", {record.minutes:.0f} min"
+    return f"{record.epochs} epoch{'s' * (record.epochs != 1)}{minutes}"
 
 
 def _short(value: float | None) -> str:
