@@ -81,9 +81,14 @@ def test_a_row_has_start_seed_time_interval_false_alarms_and_the_papers_f1() -> 
     text = leaderboard([one])
     (row,) = [line for line in text.splitlines() if line.startswith("| [one]")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1:5] == ["none", "42", "3 min", "0.6500 (0.610 to 0.690)"]
+    assert cells[1:5] == ["none", "42", "1 epoch, 3 min", "0.6500 (0.610 to 0.690)"]
     assert cells[8:] == ["0.050", "coast 32", "0.7470"]
     assert "random 80/20 split" in text
+
+
+def test_the_papers_recipe_is_explained_where_it_is_listed() -> None:
+    assert "the paper's recipe" not in leaderboard([model("one", 0.7)])
+    assert "the paper's recipe" in leaderboard([model("one", 0.7), model("one-paper-seed0", 0.6)])
 
 
 def test_results_keep_one_entry_a_name(tmp_path: Path) -> None:
