@@ -1,8 +1,8 @@
-"""Augmentation of a patch and its mask, drawn from a generator that is passed in."""
+"""Augmentation of patches and their masks, drawn from a generator that is passed in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,3 +67,48 @@ class Augmentation:
         level = 1.0 if unit == "display" else optical.max(axis=(1, 2), keepdims=True)
         optical = (1 - veil) * optical + veil * level
         return np.clip(optical, 0, 1) if unit == "display" else np.maximum(optical, 0)
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Parts of another patch, pasted in with their mask.
+
+    Attributes:
+        copy_paste: Probability of pasting the other's landslides in (Ghiasi et al. 2021,
+            "Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation").
+        cutmix: Probability of pasting a rectangle of it in (Yun et al. 2019, "CutMix"; for
+            segmentation French et al. 2020). The network sees two grounds in one patch, and
+            cannot go by the look of the whole.
+    """
+
+    copy_paste: float = 0.0
+    cutmix: float = 0.0
+
+    def __call__(
+        self,
+        values: np.ndarray,
+        mask: np.ndarray,
+        draw_other: Callable[[], tuple[np.ndarray, np.ndarray]],
+        random: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mix a patch's values (C, H, W) and mask (H, W) with those of others of its size."""
+        for probability, choose in ((self.copy_paste, _landslides), (self.cutmix, _rectangle)):
+            if random.uniform() < probability:
+                other, its_mask = draw_other()
+                pasted = choose(its_mask, random)
+                values, mask = np.where(pasted, other, values), np.where(pasted, its_mask, mask)
+        return values, mask
+
+
+def _landslides(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    return mask > 0
+
+
+def _rectangle(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A rectangle (H, W), each side of it 0.3 to 0.8 of the patch's, anywhere within it."""
+    inside = np.zeros(mask.shape, dtype=bool)
+    height, width = (int(length * random.uniform(0.3, 0.8)) for length in mask.shape)
+    top = random.integers(mask.shape[0] - height + 1)
+    left = random.integers(mask.shape[1] - width + 1)
+    inside[top : top + height, left : left + width] = True
+    return inside

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from landslide_zoo.data.augmentation import Augmentation
+from landslide_zoo.data.augmentation import Augmentation, Mixing
 from landslide_zoo.data.packed import PackedDataset
 from landslide_zoo.errors import TrainingError
 from landslide_zoo.models.config import ModelConfig
@@ -66,7 +66,7 @@ class PatchTensors(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         indices: Those of its patches that are used.
         config: Names the bands and the unit.
         augmentation: Changes train patches; None leaves patches as they are.
-        copy_paste: Probability of pasting another patch's landslides in.
+        mixing: Pastes parts of the others in, augmented like it; None leaves them apart.
         seed: With the epoch and the patch, the seed of every change, so that it
             is the same whichever process or worker makes it.
     """
@@ -77,11 +77,11 @@ class PatchTensors(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         indices: Sequence[int],
         config: ModelConfig,
         augmentation: Augmentation | None = None,
-        copy_paste: float = 0.0,
+        mixing: Mixing | None = None,
         seed: int = 0,
     ) -> None:
         self.data, self.indices, self.config = data, list(indices), config
-        self.augmentation, self.copy_paste, self.seed = augmentation, copy_paste, seed
+        self.augmentation, self.mixing, self.seed = augmentation, mixing, seed
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -93,10 +93,13 @@ class PatchTensors(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         if self.augmentation is not None:
             random = np.random.default_rng((self.seed, epoch, sample))
             values, mask = self._change(values, mask, random)
-            if random.uniform() < self.copy_paste:
-                other = self._change(*self._read(int(random.integers(len(self)))), random)
-                values = np.where(other[1] > 0, other[0], values)
-                mask = np.maximum(mask, other[1])
+
+            def draw_other() -> tuple[np.ndarray, np.ndarray]:
+                other = int(random.integers(len(self)))
+                return self._change(*self._read(other), random)
+
+            if self.mixing is not None:
+                values, mask = self.mixing(values, mask, draw_other, random)
         return torch.from_numpy(values), torch.from_numpy(mask[None].astype(np.float32))
 
     def _read(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +126,8 @@ def train_loader(
     augmentation = Augmentation(
         recipe.flips, recipe.brightness, recipe.contrast, recipe.colour, recipe.haze
     )
-    dataset = PatchTensors(data, indices, config, augmentation, recipe.copy_paste, order.seed)
+    mixing = Mixing(recipe.copy_paste, recipe.cutmix)
+    dataset = PatchTensors(data, indices, config, augmentation, mixing, order.seed)
     return DataLoader(
         dataset,
         batch_sampler=order,

@@ -11,7 +11,7 @@ import torch
 from accelerate.data_loader import BatchSamplerShard
 from labelled_data import packed_pairs
 
-from landslide_zoo.data.augmentation import Augmentation
+from landslide_zoo.data.augmentation import Augmentation, Mixing
 from landslide_zoo.data.packed import PackedDataset
 from landslide_zoo.errors import DataError, TrainingError
 from landslide_zoo.models.config import catalog_config
@@ -95,7 +95,7 @@ def test_true_colour_patches_are_refused_by_a_model_of_all_bands(tmp_path: Path)
 def test_changes_depend_on_seed_epoch_and_patch_alone(data: PackedDataset) -> None:
     def sample(seed: int, epoch: int, index: int) -> bytes:
         augmentation = Augmentation(True, 0.2, 0.2)
-        patches = PatchTensors(data, range(8), CONFIG, augmentation, 0.5, seed)
+        patches = PatchTensors(data, range(8), CONFIG, augmentation, Mixing(0.5, 0.5), seed)
         values, mask = patches[epoch, index]
         return values.contiguous().numpy().tobytes() + mask.numpy().tobytes()
 
@@ -107,7 +107,7 @@ def test_copy_paste_brings_another_patchs_landslides_with_their_pixels(
     data: PackedDataset,
 ) -> None:
     off = Augmentation(flips=False)
-    pasted = PatchTensors(data, range(8), CONFIG, off, copy_paste=1.0)
+    pasted = PatchTensors(data, range(8), CONFIG, off, Mixing(copy_paste=1.0))
     values, mask = pasted[0, 2]
     own = data.patch(2)
     assert own.mask is not None
@@ -122,6 +122,27 @@ def test_copy_paste_brings_another_patchs_landslides_with_their_pixels(
     ]
     assert source.mask is not None and (source.mask[changed] == 1).all()
     np.testing.assert_array_equal(mask.numpy()[0], np.maximum(own.mask, source.mask))
+
+
+def test_cutmix_brings_a_rectangle_of_another_patch_with_its_mask(data: PackedDataset) -> None:
+    off = Augmentation(flips=False)
+    mixed = PatchTensors(data, range(8), CONFIG, off, Mixing(cutmix=1.0))
+    for epoch in range(4):
+        values, mask = (tensor.numpy() for tensor in mixed[epoch, 2])
+        own = data.patch(2)
+        changed = (values != own.select(CONFIG.bands)).any(axis=0)
+        rows, columns = (np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0))
+        inside = np.ix_(range(rows[0], rows[-1] + 1), range(columns[0], columns[-1] + 1))
+        # 0.3 to 0.8 of the 32 pixels of each side, without a hole.
+        assert changed[inside].all() and changed.sum() == changed[inside].size
+        assert all(9 <= side <= 25 for side in changed[inside].shape)
+        (source,) = [
+            other
+            for other in map(data.patch, range(8))
+            if (values[:, changed] == other.select(CONFIG.bands)[:, changed]).all()
+        ]
+        assert own.mask is not None and source.mask is not None
+        np.testing.assert_array_equal(mask[0], np.where(changed, source.mask, own.mask))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
