@@ -19,6 +19,7 @@ from landslide_zoo.errors import TrainingError
 from landslide_zoo.models.catalog import RGB_SUFFIX
 from landslide_zoo.models.location import RECORD
 from landslide_zoo.models.record import Record
+from landslide_zoo.training.recipes import STANDARD, recipe_for
 
 SCRIPT = "train_accelerate.py"
 _ON_CPU = "ACCELERATE_USE_CPU=1"
@@ -90,7 +91,7 @@ class Reproduction:
 def reproduce(
     record: Record, output: Path, data: str | None = None, encoder_weights: str | None = None
 ) -> Reproduction:
-    """Train a model again by its record's command, in a process of its own.
+    """Train a model again by its record's command and recipe, in a process of its own.
 
     Args:
         record: The model's record.
@@ -114,7 +115,8 @@ def reproduce(
         arguments += [(name, value)] if value else []
     command = [sys.executable, "-m", "accelerate.commands.launch", *launch, str(_script())]
     command += ["--model", record.model.removesuffix(RGB_SUFFIX), "--output", str(output)]
-    command += [word for pair in arguments for word in pair] + ["--tracker", "none"]
+    command += [word for pair in changed_since(record) + arguments for word in pair]
+    command += ["--tracker", "none"]
     # Progress goes to stderr: stdout is for what came out.
     done = subprocess.run(command, env=os.environ | environment, stdout=_STDERR, check=False)
     path = output / record.model / "model" / RECORD
@@ -154,6 +156,19 @@ def parse_command(record: Record) -> tuple[dict[str, str], list[str], list[tuple
         [word for pair in launch for word in pair if word],
         [(name, value) for name, value in options if name in _OPTIONS],
     )
+
+
+def changed_since(record: Record) -> list[tuple[str, str]]:
+    """The settings of a record's recipe that its network's recipe has no longer, as options.
+
+    Recipes change; what a record does not name is newer than it, and was off.
+
+    Raises:
+        TrainingError: If there is no such recipe.
+    """
+    today = recipe_for(record.model, str(record.recipe.get("recipe", "standard"))).as_dict()
+    then = {name: record.recipe.get(name, off) for name, off in STANDARD.as_dict().items()}
+    return [("--set", f"{name}={then[name]}") for name in today if then[name] != today[name]]
 
 
 def _pairs(

@@ -15,7 +15,9 @@ from trained_model import make_record
 
 from landslide_zoo.errors import TrainingError
 from landslide_zoo.models.record import Record
-from landslide_zoo.training.reproduce import Reproduction, parse_command, reproduce
+from landslide_zoo.training.recipes import recipe_for
+from landslide_zoo.training.reproduce import Reproduction, changed_since, parse_command, reproduce
+from landslide_zoo.training.settings import parse_changes
 
 SCRIPT = Path(__file__).parents[2] / "train_accelerate.py"
 
@@ -63,6 +65,18 @@ def test_the_command_is_taken_apart() -> None:
     assert environment == {"ACCELERATE_USE_CPU": "1"}
     assert launch == ["--num_processes", "2", "--multi_gpu", "--mixed_precision", "bf16"]
     assert arguments == [("--data", "d"), ("--set", "haze=0.3"), ("--seed", "4")]
+
+
+def test_settings_that_the_recipe_has_no_longer_are_given_as_they_were() -> None:
+    recipe = recipe_for("unet-mobilenet_v2-rgb").as_dict()
+    of_today = make_record().model_copy(update={"recipe": {**recipe, "threads": 2}})
+    assert changed_since(of_today) == []
+    del recipe["cutmix"]  # a record from before there was such a setting
+    changed = {**recipe, "flips": False, "learning_rate": 0.002}
+    older = make_record().model_copy(update={"recipe": changed})
+    assert {option for option, _ in changed_since(older)} == {"--set"}
+    parsed = parse_changes([value for _, value in changed_since(older)])
+    assert parsed == {"learning_rate": 0.002, "flips": False, "cutmix": 0.0}
 
 
 @pytest.mark.parametrize(
