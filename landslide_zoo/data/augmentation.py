@@ -76,9 +76,9 @@ class Mixing:
     Attributes:
         copy_paste: Probability of pasting the other's landslides in (Ghiasi et al. 2021,
             "Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation").
-        cutmix: Probability of pasting a rectangle of it in (Yun et al. 2019, "CutMix"; for
-            segmentation French et al. 2020). The network sees two grounds in one patch, and
-            cannot go by the look of the whole.
+        cutmix: Probability of pasting a rectangle of it in (Yun et al. 2019, "CutMix:
+            Regularization Strategy to Train Strong Classifiers with Localizable Features"). The
+            network sees two grounds in one patch, and cannot go by the look of the whole.
     """
 
     copy_paste: float = 0.0

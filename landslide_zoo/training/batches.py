@@ -93,19 +93,17 @@ class PatchTensors(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         if self.augmentation is not None:
             random = np.random.default_rng((self.seed, epoch, sample))
             values, mask = self._change(values, mask, random)
-
-            def draw_other() -> tuple[np.ndarray, np.ndarray]:
-                other = int(random.integers(len(self)))
-                return self._change(*self._read(other), random)
-
             if self.mixing is not None:
-                values, mask = self.mixing(values, mask, draw_other, random)
+                values, mask = self.mixing(values, mask, lambda: self._draw(random), random)
         return torch.from_numpy(values), torch.from_numpy(mask[None].astype(np.float32))
 
     def _read(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
         patch = self.data.patch(self.indices[sample])
         assert patch.mask is not None  # packed patches are labelled
         return patch.in_unit(self.config.bands, self.config.unit), patch.mask
+
+    def _draw(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return self._change(*self._read(int(random.integers(len(self)))), random)
 
     def _change(
         self, values: np.ndarray, mask: np.ndarray, random: np.random.Generator

@@ -161,7 +161,8 @@ def parse_command(record: Record) -> tuple[dict[str, str], list[str], list[tuple
 def changed_since(record: Record) -> list[tuple[str, str]]:
     """The settings of a record's recipe that its network's recipe has no longer, as options.
 
-    Recipes change; what a record does not name is newer than it, and was off.
+    Recipes change. What a record does not name is newer than it, and taken as the standard
+    recipe has it: off, as it was then.
 
     Raises:
         TrainingError: If there is no such recipe.

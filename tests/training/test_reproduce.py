@@ -14,6 +14,7 @@ from labelled_data import write_pair
 from trained_model import make_record
 
 from landslide_zoo.errors import TrainingError
+from landslide_zoo.models.location import RECORD
 from landslide_zoo.models.record import Record
 from landslide_zoo.training.recipes import recipe_for
 from landslide_zoo.training.reproduce import Reproduction, changed_since, parse_command, reproduce
@@ -40,10 +41,15 @@ def test_a_model_trained_again_has_the_same_weights(
 ) -> None:
     arguments = ["--model", "unet-mobilenet_v2", "--data", data, "--bands", "rgb", "--epochs", "1"]
     arguments += ["--encoder-weights", "none", "--output", tmp_path / "runs", "--tracker", "none"]
-    arguments += ["--batch-size", "2", "--seed", "3"]
+    arguments += ["--batch-size", "2", "--seed", "3", "--set", "flips=no"]
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1"]
     subprocess.run([*map(str, [*launch, SCRIPT, *arguments])], check=True)
     folder = tmp_path / "runs" / "unet-mobilenet_v2-rgb" / "model"
+    # As if the catalog's recipe had been without flips, and had them by now.
+    record = Record.read(folder / RECORD)
+    assert record.command.count(" --set flips=no") == 1
+    said = record.model_copy(update={"command": record.command.replace(" --set flips=no", "")})
+    (folder / RECORD).write_text(said.to_json())
     moved = data.rename(tmp_path / "moved")
     answer = command(
         "evaluate", folder, "--reproduce", "--data", moved, "--output", tmp_path / "again"
