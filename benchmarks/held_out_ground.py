@@ -8,13 +8,16 @@ scene, far away, and two scenes of other light (docs/ablations.md)::
     accelerate launch train_accelerate.py --data held-out-ground --split folder ...
 
 A scene named after the two folders, as in ``S4``, is trained on as well, not measured on.
+With ``--leave-out S4`` every train patch is trained on but that scene's, which is measured on.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from landslide_zoo.data.folders import LAYOUTS, find_samples, labelled
 from landslide_zoo.data.splits import known_places
@@ -24,14 +27,24 @@ FAR_ROWS, TRAIN_ROWS = range(24, 35), range(46, 67)
 """Rows of the scene that are measured on, and trained on; those between are a buffer."""
 
 
-def main(source: Path, output: Path, trained: set[str]) -> None:
+def main(
+    source: Path,
+    output: Path,
+    trained: Annotated[list[str] | None, typer.Argument()] = None,
+    leave_out: str | None = None,
+) -> None:
     """Link the patches, and say how many each subset has of each scene."""
     samples = labelled(find_samples(source))
     places = known_places(samples)
     counts: Counter[str] = Counter()
     for sample in samples:
+        if sample.subset == "test":  # never looked at here
+            continue
         region, row, _ = places[sample.image]
-        subset = subset_of(sample.subset, region.name, row, trained)
+        if leave_out is None:
+            subset = subset_of(sample.subset, region.name, row, trained or [])
+        else:
+            subset = "test" if region.name == leave_out else sample.subset
         if subset is None or sample.mask is None:
             continue
         for file, folder in zip(
@@ -44,10 +57,8 @@ def main(source: Path, output: Path, trained: set[str]) -> None:
     print(f"{output}: {', '.join(f'{name}: {n}' for name, n in sorted(counts.items()))}")
 
 
-def subset_of(subset: str, region: str, row: int, trained: set[str]) -> str | None:
-    """Where a patch goes; None for what is left out, the test patches above all."""
-    if subset == "test":
-        return None
+def subset_of(subset: str, region: str, row: int, trained: list[str]) -> str | None:
+    """Where a patch goes; None for the rows between."""
     if region != SCENE:
         return "train" if region in trained else "test"
     if subset == "validation":
@@ -56,4 +67,4 @@ def subset_of(subset: str, region: str, row: int, trained: set[str]) -> str | No
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), set(sys.argv[3:]))
+    typer.run(main)

@@ -31,7 +31,7 @@ _PAPER = (
     "these results, not in one line with them."
 )
 _BASELINE = (
-    "A name that ends in `-paper-seedN` is the paper's recipe on the same patches, from the same "
+    "A name with `-paper` in it is the paper's recipe on the same patches, from the same "
     "encoder's weights: its loss, no scaling, no augmentation, a constant learning rate, "
     "threshold 0.5."
 )
