@@ -65,4 +65,4 @@ def test_landslides_of_a_real_patch_are_found(model: LandslideModel, real_data: 
         real_data / "l4s-14band/annotations/mask_150.h5",
     )
     assert patch.mask is not None
-    assert Scores.of_masks(model.predict(patch).mask, patch.mask).iou >= 0.4
+    assert Scores.of_masks(model.predict(patch).mask, patch.mask).iou >= 0.35
