@@ -43,6 +43,7 @@ def test_the_test_block_scores_what_the_record_says(model: LandslideModel, real_
     assert model.record is not None
     (recorded,) = (result for result in model.record.results if result.subset == "test")
     assert scores.f1 == pytest.approx(recorded.f1, abs=1e-3)
+    assert scores.f1 >= 0.6
 
 
 def test_fourteen_band_patches_from_the_command_line_and_the_library(
@@ -59,10 +60,11 @@ def test_fourteen_band_patches_from_the_command_line_and_the_library(
     assert pooled(written, truths).f1 >= 0.45
 
 
+@pytest.mark.xfail(strict=True, reason="0.385: the bundled model falls short (docs/ablations.md)")
 def test_landslides_of_a_real_patch_are_found(model: LandslideModel, real_data: Path) -> None:
     patch = read_patch(
         real_data / "l4s-14band/images/image_150.h5",
         real_data / "l4s-14band/annotations/mask_150.h5",
     )
     assert patch.mask is not None
-    assert Scores.of_masks(model.predict(patch).mask, patch.mask).iou >= 0.35
+    assert Scores.of_masks(model.predict(patch).mask, patch.mask).iou >= 0.4
