@@ -24,13 +24,17 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 class Scaling(BaseModel):
     """How each channel is scaled: clipped to [low, high], then (x - mean) / std.
 
+    A patch's own mean and deviation, in place of the train patches', let light
+    and haze of a scene drop out. With ``both``, a network learns from patches
+    scaled in either way, and what it finds is the mean of the two.
+
     Attributes:
         mean: Mean of each channel over the train patches.
         std: Standard deviation of each channel over them.
         low: Lowest value of each channel; lower ones are raised to it.
         high: Highest value of each channel; higher ones are lowered to it.
-        per_patch: Whether each patch's own mean and deviation take the place of
-            the train patches', so that light and haze of a scene drop out.
+        statistics: Whose mean and deviation scale a patch: the ``train`` patches',
+            the ``patch``'s own, or ``both``, one after the other.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -39,7 +43,7 @@ class Scaling(BaseModel):
     std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
     low: list[Number]
     high: list[Number]
-    per_patch: bool = False
+    statistics: Literal["train", "patch", "both"] = "train"
 
 
 class ModelConfig(BaseModel):

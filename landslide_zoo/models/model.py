@@ -77,7 +77,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin):
             pydantic.ValidationError: If the changed configuration is no valid one.
         """
         self.config = ModelConfig.model_validate({**self.config.model_dump(), **changes})
-        self.scaling = InputScaling(self.config).to(self.device)
+        self.scaling = InputScaling(self.config).to(self.device).train(self.training)
         return self
 
     def round_weights(self) -> Self:
@@ -108,7 +108,8 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin):
         logits = self.network(x)[..., : factor * height, : factor * width]
         if factor > 1:
             logits = functional.avg_pool2d(logits, factor)
-        return logits / self.config.temperature
+        views = logits.unflatten(0, (-1, len(values)))
+        return views.mean(dim=0) / self.config.temperature
 
     @torch.inference_mode()
     def predict(self, patch: Patch, threshold: float | None = None) -> Prediction:

@@ -28,7 +28,7 @@ class InputScaling(nn.Module):
         super().__init__()
         self.bands = list(config.bands)
         self.channels = list(config.channels)
-        self.per_patch = config.scaling.per_patch
+        self.statistics = config.scaling.statistics
         for name in ("mean", "std", "low", "high"):
             numbers = getattr(config.scaling, name)
             buffer = torch.tensor(numbers, dtype=torch.float32)[:, None, None]
@@ -40,15 +40,28 @@ class InputScaling(nn.Module):
         return torch.stack([self._channel(values, name) for name in self.channels], dim=1)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Scaled channels (N, C, H, W), float32, from bands (N, B, H, W)."""
+        """Scaled channels (V x N, C, H, W), float32, from bands (N, B, H, W).
+
+        V is the number of views of each patch: 1; or 2 with both statistics,
+        where the patches scaled by the train patches' come first. In training V
+        is 1 there too: every other patch of a batch is scaled by its own.
+        """
         with torch.autocast(values.device.type, enabled=False):
             channels = self.derive(values).clamp(self.low, self.high)
-            mean, std = self.mean, self.std
-            if self.per_patch:
-                deviation, mean = torch.std_mean(channels, dim=(2, 3), keepdim=True)
-                # A channel without texture stays flat instead of turning noise into contrast.
-                std = torch.maximum(deviation, 0.05 * std)
-            return (channels - mean) / std
+            if self.statistics == "patch":
+                return self._by_patch(channels)
+            by_train = (channels - self.mean) / self.std
+            if self.statistics == "train":
+                return by_train
+            if not self.training:
+                return torch.cat([by_train, self._by_patch(channels)])
+            own = torch.arange(len(channels), device=channels.device) % 2 == 1
+            return torch.where(own[:, None, None, None], self._by_patch(channels), by_train)
+
+    def _by_patch(self, channels: torch.Tensor) -> torch.Tensor:
+        deviation, mean = torch.std_mean(channels, dim=(2, 3), keepdim=True)
+        # A channel without texture stays flat instead of turning noise into contrast.
+        return (channels - mean) / torch.maximum(deviation, 0.05 * self.std)
 
     def _channel(self, values: torch.Tensor, name: str) -> torch.Tensor:
         if name not in INDICES:

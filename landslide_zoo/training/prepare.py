@@ -62,7 +62,7 @@ def prepare_model(
             scaling = no_scaling(model.config)
         else:
             scaling = measure_scaling(data, train, model.config, settings.seed)
-            scaling = scaling.model_copy(update={"per_patch": recipe.scaling == "patch"})
+            scaling = scaling.model_copy(update={"statistics": recipe.scaling})
         model.with_config(scaling=scaling.model_dump(), upsample=recipe.upsample)
         source = settings.encoder_weights if model.config.encoder is not None else NONE
         return model, load_encoder_weights(model, source)

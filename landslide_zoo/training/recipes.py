@@ -33,7 +33,7 @@ class Recipe:
         averaging: Decay of the weights' moving average at each update; 0 for none.
         clip: Largest norm of the gradient; 0 for no limit.
         scaling: Channels are scaled by the statistics of the ``train`` patches, by
-            each ``patch``'s own, or not at all (``none``).
+            each ``patch``'s own, by ``both``, or not at all (``none``).
         upsample: Factor by which patches are enlarged before the network.
         tune_threshold: Whether the threshold is chosen on validation, not 0.5.
         flips: Whether patches are flipped and rotated by quarter turns.
@@ -57,7 +57,7 @@ class Recipe:
     landslide_weight: Positive = 1.0
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.99
     clip: NotNegative = 1.0
-    scaling: Literal["train", "patch", "none"] = "train"
+    scaling: Literal["train", "patch", "both", "none"] = "train"
     upsample: Literal[1, 2, 4] = 1
     tune_threshold: bool = True
     flips: bool = True
