@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import pytest
 from huggingface_hub import ModelCard
@@ -92,10 +91,14 @@ def test_the_licence_is_that_of_the_weights_it_started_from(name: str) -> None:
 def test_the_scaling_that_is_not_in_the_table_is_said() -> None:
     config = catalog_config(RGB)
     plain = render_card(config, None, [])
-    scaling = Scaling(**{**json.loads(config.scaling.model_dump_json()), "per_patch": True})
-    text = render_card(config.model_copy(update={"scaling": scaling, "upsample": 2}), None, [])
-    for words in ("Each patch's own mean and deviation", "enlarged 2 times"):
-        assert words in text and words not in plain
+    for statistics, words in (
+        ("patch", "Each patch's own mean and deviation"),
+        ("both", "Each patch is scaled twice"),
+    ):
+        scaling = Scaling(**{**config.scaling.model_dump(), "statistics": statistics})
+        text = render_card(config.model_copy(update={"scaling": scaling, "upsample": 2}), None, [])
+        for said in (words, "enlarged 2 times"):
+            assert said in text and said not in plain
 
 
 def test_tables_are_whole() -> None:

@@ -19,6 +19,11 @@ def scaled(config: ModelConfig, values: np.ndarray) -> torch.Tensor:
     return InputScaling(config)(torch.from_numpy(chosen.astype(np.float32))[None])[0]
 
 
+def with_statistics(config: ModelConfig, statistics: str) -> ModelConfig:
+    scaling = Scaling(**{**config.scaling.model_dump(), "statistics": statistics})
+    return config.model_copy(update={"scaling": scaling})
+
+
 def test_typical_values_become_about_0_and_1_in_size() -> None:
     seen = scaled(catalog_config("unet-resnet34"), physical_values(64, 64))
     assert seen.dtype == torch.float32 and seen.shape == (14, 64, 64)
@@ -74,9 +79,7 @@ def test_a_metre_of_elevation_survives_bfloat16() -> None:
 
 def test_a_batch_is_scaled_patch_by_patch() -> None:
     config = catalog_config("unet-resnet34")
-    config = config.model_copy(
-        update={"scaling": Scaling(**{**config.scaling.model_dump(), "per_patch": True})}
-    )
+    config = with_statistics(config, "patch")
     one, other = physical_values(seed=1), 1.5 * physical_values(seed=2)
     batch = InputScaling(config)(torch.from_numpy(np.stack([one, other]).astype(np.float32)))
     torch.testing.assert_close(batch[0], scaled(config, one))
@@ -84,13 +87,35 @@ def test_a_batch_is_scaled_patch_by_patch() -> None:
     assert batch.mean(dim=(2, 3)).abs().max() < 1e-3
 
 
-@pytest.mark.parametrize("per_patch", [False, True])
-def test_a_constant_patch_stays_finite(per_patch: bool) -> None:
-    config = catalog_config("unet-resnet34")
-    config = config.model_copy(
-        update={"scaling": Scaling(**{**config.scaling.model_dump(), "per_patch": per_patch})}
+def test_with_both_statistics_the_logits_are_the_mean_of_the_two() -> None:
+    model = LandslideModel.from_catalog("unet-mobilenet_v2").eval()
+    values = torch.from_numpy(
+        np.stack([physical_values(seed=1), 1.5 * physical_values(seed=2)]).astype(np.float32)
     )
-    assert scaled(config, np.zeros((14, 40, 40))).isfinite().all()
+    logits = {}
+    for statistics in ("train", "patch", "both"):
+        model.with_config(scaling=with_statistics(model.config, statistics).scaling.model_dump())
+        with torch.inference_mode():
+            logits[statistics] = model(values)
+    assert not torch.allclose(logits["train"], logits["patch"])
+    torch.testing.assert_close(logits["both"], (logits["train"] + logits["patch"]) / 2)
+
+
+def test_with_both_statistics_training_scales_every_other_patch_by_its_own() -> None:
+    config = catalog_config("unet-resnet34")
+    values = np.stack([physical_values(seed=seed) for seed in range(3)]).astype(np.float32)
+    views = InputScaling(with_statistics(config, "both")).train()(torch.from_numpy(values))
+    ways = ("train", "patch", "train")
+    for view, patch, statistics in zip(views, values, ways, strict=True):
+        torch.testing.assert_close(view, scaled(with_statistics(config, statistics), patch))
+
+
+@pytest.mark.parametrize("statistics", ["train", "patch", "both"])
+def test_a_constant_patch_stays_finite(statistics: str) -> None:
+    config = with_statistics(catalog_config("unet-resnet34"), statistics)
+    views = InputScaling(config).eval()(torch.zeros(1, 14, 40, 40))
+    assert views.isfinite().all()
+    assert len(views) == (2 if statistics == "both" else 1)
 
 
 def test_the_numbers_live_in_the_config_and_not_in_the_weights() -> None:
