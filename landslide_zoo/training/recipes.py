@@ -97,10 +97,10 @@ _OWN: dict[str, dict[str, object]] = {
 }
 """Where a network departs from the standard recipe, by catalog name."""
 
-_TRUE_COLOUR: dict[str, object] = {"scaling": "patch"}
+_TRUE_COLOUR: dict[str, object] = {"scaling": "both"}
 """Where true-colour models depart from it. How bright a picture is, its brightest pixel
-decides; scaled by the train pictures' statistics, a model is lost in a scene of other light
-(docs/ablations.md). Physical values keep the statistics: a slope in degrees means something."""
+decides; by the train pictures' statistics alone, a model can be lost in a scene of other light
+(docs/ablations.md). Physical values keep them: a slope in degrees means something."""
 
 
 def recipe_for(name: str, recipe: str = "standard") -> Recipe:

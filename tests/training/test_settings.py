@@ -70,7 +70,7 @@ def test_changes_apply_to_the_networks_own_recipe() -> None:
 
 
 def test_true_colour_is_scaled_by_the_patch_and_terrain_by_the_train_patches() -> None:
-    assert recipe_for("unet-resnet34-rgb").scaling == "patch"
+    assert recipe_for("unet-resnet34-rgb").scaling == "both"
     assert recipe_for("unet-resnet34").scaling == "train"
     assert recipe_for("unet-resnet34-rgb", "paper").scaling == "none"
 
