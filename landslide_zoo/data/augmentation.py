@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from landslide_zoo.data.bands import Unit, band
+from landslide_zoo.data.clouds import lay_clouds
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Augmentation:
         contrast: Largest change of the optical bands' spread about their mean.
         colour: Largest change of each optical band by itself.
         haze: Largest share of a veil: optical values move towards a bright level.
+        clouds: Probability that clouds are laid over the patch, with their shadows.
     """
 
     flips: bool = True
@@ -31,6 +33,7 @@ class Augmentation:
     contrast: float = 0.0
     colour: float = 0.0
     haze: float = 0.0
+    clouds: float = 0.0
 
     def __call__(
         self,
@@ -49,6 +52,9 @@ class Augmentation:
             mask = np.rot90(mask, turns)
             if flip:
                 values, mask = values[:, :, ::-1], mask[:, ::-1]
+        # Drawn only where it is asked for: other recipes keep their draws.
+        if self.clouds and random.uniform() < self.clouds:
+            values, mask = lay_clouds(values, mask, bands, unit, random)
         values = values.astype(np.float32, copy=True)
         optical = [i for i, name in enumerate(bands) if band(name).unit == "DN"]
         values[optical] = self._light(values[optical], unit, random)

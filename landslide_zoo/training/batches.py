@@ -122,7 +122,7 @@ def train_loader(
 ) -> DataLoader:
     """Augmented batches of the train patches, in the given order."""
     augmentation = Augmentation(
-        recipe.flips, recipe.brightness, recipe.contrast, recipe.colour, recipe.haze
+        recipe.flips, recipe.brightness, recipe.contrast, recipe.colour, recipe.haze, recipe.clouds
     )
     mixing = Mixing(recipe.copy_paste, recipe.cutmix)
     dataset = PatchTensors(data, indices, config, augmentation, mixing, order.seed)

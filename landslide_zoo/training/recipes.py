@@ -41,6 +41,7 @@ class Recipe:
         contrast: Largest relative change of contrast.
         colour: Largest relative change of each optical band by itself.
         haze: Largest share of a veil laid over the optical bands.
+        clouds: Probability that clouds and their shadows are laid over a patch.
         copy_paste: Probability that another patch's landslides are pasted in.
         cutmix: Probability that a rectangle is cut out of another patch and pasted in.
         patience: Epochs without a better F1 after which training stops; 0 for never.
@@ -65,6 +66,7 @@ class Recipe:
     contrast: Share = 0.0
     colour: Share = 0.0
     haze: Share = 0.0
+    clouds: Share = 0.0
     copy_paste: Share = 0.0
     cutmix: Share = 0.0
     patience: Annotated[int, Field(ge=0)] = 0
