@@ -50,7 +50,8 @@ def lay_clouds(
     seen = ground * (1 - _DIRECT * shadow)
     seen = seen + opacity * (cloud[:, None, None] - seen)
     values = values.copy()
-    values[optical] = seen / seen.max() if unit == "display" else seen
+    # A black picture has no brightest value to divide by, and stays black.
+    values[optical] = seen / seen.max() if unit == "display" and seen.any() else seen
     return values, np.where(opacity < OPAQUE, mask, 0).astype(mask.dtype)
 
 

@@ -58,6 +58,13 @@ def test_a_picture_stays_a_picture_and_its_ground_turns_dark_under_a_bright_clou
     assert min(medians) < 0.9
 
 
+def test_a_black_picture_stays_black() -> None:
+    black, mask = np.zeros((3, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.uint8)
+    random = np.random.default_rng(0)
+    cloudy, _ = lay_clouds(black, mask, TRUE_COLOUR, "display", random)
+    np.testing.assert_array_equal(cloudy, black)
+
+
 def test_clouds_come_as_often_as_asked_and_only_then() -> None:
     values = physical_values(SIDE, SIDE).astype(np.float32)
     mask = np.zeros((SIDE, SIDE), np.uint8)
