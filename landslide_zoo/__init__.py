@@ -9,8 +9,7 @@ from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.version import __version__
 
 if TYPE_CHECKING:
-    from landslide_zoo.data.patch import Patch
-    from landslide_zoo.data.read import read_mask, read_patch
+    from landslide_zoo.data import Patch, read_mask, read_patch
     from landslide_zoo.hub.zoo import ModelZoo
     from landslide_zoo.models.model import LandslideModel
     from landslide_zoo.models.prediction import Prediction
@@ -30,10 +29,10 @@ __all__ = [
 _HOME = {
     "LandslideModel": "landslide_zoo.models.model",
     "ModelZoo": "landslide_zoo.hub.zoo",
-    "Patch": "landslide_zoo.data.patch",
+    "Patch": "landslide_zoo.data",
     "Prediction": "landslide_zoo.models.prediction",
-    "read_mask": "landslide_zoo.data.read",
-    "read_patch": "landslide_zoo.data.read",
+    "read_mask": "landslide_zoo.data",
+    "read_patch": "landslide_zoo.data",
 }
 
 

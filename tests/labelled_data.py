@@ -8,7 +8,7 @@ import numpy as np
 from patch_files import physical_values, stored, write_h5, write_png
 from PIL import Image
 
-from landslide_zoo.data.folders import Sample, find_samples, labelled
+from landslide_zoo.data.landslide4sense import Sample, find_samples, labelled
 from landslide_zoo.data.packed import PackedDataset, pack
 
 

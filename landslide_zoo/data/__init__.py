@@ -1,1 +1,48 @@
-"""Patches, masks and datasets: reading, dividing, packing, augmenting, generating."""
+"""Patches and datasets: bands, readers, checks, folders and splits, packing, augmentation."""
+
+from landslide_zoo.data.augmentation import Augmentation
+from landslide_zoo.data.checks import check_patch, check_statistics, slope_of
+from landslide_zoo.data.files import write_whole
+from landslide_zoo.data.grid import Grid
+from landslide_zoo.data.landslide4sense import (
+    REGIONS,
+    Place,
+    Sample,
+    dataset_folder,
+    dataset_name,
+    find_samples,
+    known_places,
+    labelled,
+    place,
+    split_samples,
+)
+from landslide_zoo.data.packed import PackedDataset, pack
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers import read_mask, read_patch
+from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
+
+__all__ = [
+    "REGIONS",
+    "Augmentation",
+    "Grid",
+    "PackedDataset",
+    "Patch",
+    "Place",
+    "Sample",
+    "check_patch",
+    "check_statistics",
+    "dataset_folder",
+    "dataset_name",
+    "find_samples",
+    "known_places",
+    "labelled",
+    "pack",
+    "place",
+    "read_mask",
+    "read_patch",
+    "slope_of",
+    "split_samples",
+    "write_mask_h5",
+    "write_patch_h5",
+    "write_whole",
+]

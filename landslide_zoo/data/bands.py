@@ -67,8 +67,6 @@ BANDS: tuple[Band, ...] = (
 
 BAND_NAMES: tuple[str, ...] = tuple(band.name for band in BANDS)
 TRUE_COLOUR: tuple[str, ...] = ("B4", "B3", "B2")
-PIXEL_SIZE = 10.0
-"""Ground size of a pixel's side, in metres."""
 
 _BY_NAME = {band.name: band for band in BANDS}
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from landslide_zoo.data.bands import BAND_NAMES, PIXEL_SIZE
+from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.data.patch import Patch
 
 OPTICAL = BAND_NAMES[:12]
@@ -72,9 +72,17 @@ def check_statistics(
     ]
 
 
-def slope_of(dem: np.ndarray) -> np.ndarray:
-    """Slope in degrees of an elevation model (H, W) in metres on a 10 m grid."""
-    down, right = np.gradient(dem, PIXEL_SIZE)
+def slope_of(dem: np.ndarray, pixel_size: tuple[float, float] = (10.0, 10.0)) -> np.ndarray:
+    """Slope of an elevation model.
+
+    Args:
+        dem: Elevation in metres, shape (H, W).
+        pixel_size: Height and width of a pixel on the ground, in metres.
+
+    Returns:
+        Slope in degrees, shape (H, W).
+    """
+    down, right = np.gradient(dem, *pixel_size)
     return np.degrees(np.arctan(np.hypot(down, right)))
 
 
@@ -97,8 +105,8 @@ def _swapped(patch: Patch) -> str | None:
     slope, dem = patch.select(("slope", "DEM"))
     if slope.std() == 0 or dem.std() == 0:
         return None
-    right = _correlation(slope_of(dem), slope)
-    reverse = _correlation(slope_of(slope), dem)
+    right = _correlation(slope_of(dem, patch.grid.pixel_size), slope)
+    reverse = _correlation(slope_of(slope, patch.grid.pixel_size), dem)
     if right < NOT_A_SLOPE and reverse > A_SLOPE:
         return (
             f"Slope and DEM of {patch.name} look swapped: band 13 must be the slope and band 14 "

@@ -19,13 +19,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from landslide_zoo.data.bands import Unit
-from landslide_zoo.data.folders import Sample
+from landslide_zoo.data.landslide4sense import Sample
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.read import read_patch
+from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
 
 _VALUES, _MASKS, _INDEX = "values.npy", "masks.npy", "index.json"
-_VERSION = 2
+_VERSION = 3
 
 Progress = Callable[[Sequence[Sample]], Sequence[Sample]]
 
@@ -43,7 +43,6 @@ class PackedDataset:
         unit: Unit of the patches.
         divisor: What stored values are divided by.
         fingerprint: SHA-256 over the names, values and masks.
-        synthetic: Whether the patches were generated.
     """
 
     values: np.ndarray
@@ -53,7 +52,6 @@ class PackedDataset:
     unit: Unit
     divisor: float
     fingerprint: str
-    synthetic: bool
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -67,7 +65,6 @@ class PackedDataset:
             unit=self.unit,
             name=self.samples[index].image.stem,
             mask=np.array(self.masks[index]),
-            synthetic=self.synthetic,
         )
 
     def index_of(self, samples: Sequence[Sample]) -> list[int]:
@@ -145,7 +142,6 @@ def _write(samples: Sequence[Sample], folder: Path, progress: Progress) -> None:
         "bands": first.bands,
         "unit": first.unit,
         "divisor": divisor,
-        "synthetic": first.synthetic,
         "fingerprint": fingerprint,
     }
     (folder / _INDEX).write_text(json.dumps(index))
@@ -240,5 +236,4 @@ def _open(samples: Sequence[Sample], folder: Path) -> PackedDataset:
         unit=index["unit"],
         divisor=index["divisor"],
         fingerprint=index["fingerprint"],
-        synthetic=index["synthetic"],
     )

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from landslide_zoo.data.bands import BAND_NAMES, INDICES, TRUE_COLOUR, Unit, display_values
+from landslide_zoo.data.grid import UNPLACED, Grid
 from landslide_zoo.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Patch:
-    """A small multi-band image with, where known, its mask.
+    """A small multi-band image with, where known, its mask and its place.
 
     Attributes:
         values: Shape (C, H, W), float32, finite; in physical units (digital
@@ -22,9 +23,13 @@ class Patch:
         unit: ``physical`` or ``display``.
         name: The file's full stem, without its last suffix.
         mask: Landslide pixels as 1, others 0, shape (H, W), uint8, or None.
-        filled: How many values were missing (NaN or Inf) and were filled with
-            the median of their band.
-        synthetic: Whether the patch was generated, not observed.
+        observed: Pixels that could be seen, shape (H, W), bool; all of them
+            where None is given. What is missing, blank or under cloud is neither
+            landslide nor free of it.
+        grid: Size and, where known, place of the pixels.
+        filled: How many values were missing and were filled with the median of
+            their band, for the network alone: their pixels are not observed.
+        notes: What its reader noticed, a sentence each.
     """
 
     values: np.ndarray
@@ -32,8 +37,21 @@ class Patch:
     unit: Unit = "physical"
     name: str = "patch"
     mask: np.ndarray | None = None
+    observed: np.ndarray = None  # type: ignore[assignment]  # filled in below
+    grid: Grid = UNPLACED
     filled: int = 0
-    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.observed is None:
+            object.__setattr__(self, "observed", np.ones(self.size, dtype=bool))
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return (
+            f"Patch({self.name!r}, {len(self.bands)} bands, {height} x {width}, {self.unit}"
+            f"{', mask' if self.mask is not None else ''})"
+        )
 
     @property
     def size(self) -> tuple[int, int]:

@@ -13,9 +13,9 @@ import pytest
 from labelled_data import packed_pairs, write_pair, write_pairs, write_png_pair
 from patch_files import physical_values, stored, write_bad_patch, write_h5
 
-from landslide_zoo.data.folders import Sample, find_samples, labelled
+from landslide_zoo.data.landslide4sense import Sample, find_samples, labelled
 from landslide_zoo.data.packed import PackedDataset, pack
-from landslide_zoo.data.read import read_patch
+from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
 
 
@@ -43,7 +43,7 @@ def largest_file(size: int) -> Iterator[None]:
 def test_fourteen_bands_keep_every_bit_in_a_quarter_of_the_space(tmp_path: Path) -> None:
     data = packed_pairs(tmp_path, 3, height=40, width=48)
     assert len(data) == 3 and data.values.dtype == np.uint16
-    assert data.patch(0).size == (40, 48) and not data.synthetic
+    assert data.patch(0).size == (40, 48)
     check_lossless(data)
 
 

@@ -8,8 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from landslide_zoo.data.folders import Sample, find_samples
-from landslide_zoo.data.splits import REGIONS, Split, known_places, place, split_samples
+from landslide_zoo.data.landslide4sense import (
+    REGIONS,
+    Sample,
+    Split,
+    find_samples,
+    known_places,
+    place,
+    split_samples,
+)
 from landslide_zoo.errors import DataError
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from landslide_zoo.data.folders import DividedLayout
+from landslide_zoo.data.landslide4sense import DividedLayout
 from landslide_zoo.data.synthetic.dataset import write_dataset
 from landslide_zoo.errors import LandslideZooError
 

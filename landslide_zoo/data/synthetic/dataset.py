@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from landslide_zoo.data.folders import LAYOUTS, DividedLayout
-from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
+from landslide_zoo.data.landslide4sense import LAYOUTS, DividedLayout
+from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.data.synthetic.generate import generate_patch
 from landslide_zoo.errors import DataError
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from labelled_data import write_pair, write_png_pair
 from loopback_hub import LoopbackHub
+from synthetic_patches import write_dataset
 
-from landslide_zoo.data.folders import dataset_folder, dataset_name, find_samples, labelled
-from landslide_zoo.data.synthetic import write_dataset
+from landslide_zoo.data.landslide4sense import dataset_folder, dataset_name, find_samples, labelled
 from landslide_zoo.errors import DataError, HubError
 
 
 @pytest.mark.parametrize("layout", ["mirror", "zenodo"])
 def test_both_public_layouts_hold_the_same_patches(layout: str, tmp_path: Path) -> None:
-    write_dataset(tmp_path, train=11, validation=2, test=1, size=(32, 32), layout=layout)
+    write_dataset(tmp_path, {"train": 11, "validation": 2, "test": 1}, layout, size=32)
     samples = find_samples(tmp_path)
     found = [(sample.subset, sample.number) for sample in samples]
     # By number, not by name: image_10 comes after image_9.
@@ -71,7 +71,7 @@ def test_a_folder_without_a_dataset_says_what_it_needs(make: object, tmp_path: P
 
 
 def test_a_dataset_comes_from_the_hub_by_its_id(hub: LoopbackHub, tmp_path: Path) -> None:
-    write_dataset(tmp_path / "made", train=2, validation=1, test=1, size=(32, 32))
+    write_dataset(tmp_path / "made", {"train": 2, "validation": 1, "test": 1}, size=32)
     name = f"{hub.namespace}/patches"
     hub.api().create_repo(name, repo_type="dataset")
     hub.api().upload_folder(repo_id=name, repo_type="dataset", folder_path=tmp_path / "made")

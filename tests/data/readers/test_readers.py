@@ -20,8 +20,8 @@ from PIL import Image
 
 from landslide_zoo import read_mask, read_patch
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, display_values
-from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.errors import DataError
 
 
@@ -31,7 +31,7 @@ def test_values_come_back_in_physical_units(tmp_path: Path) -> None:
     assert patch.values.dtype == np.float32
     assert np.array_equal(patch.values, physical)
     assert (patch.bands, patch.unit, patch.name) == (BAND_NAMES, "physical", "scene.v2.final")
-    assert (patch.mask, patch.filled, patch.synthetic) == (None, 0, False)
+    assert (patch.mask, patch.filled) == (None, 0)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (128, 128), (200, 40)])
@@ -102,13 +102,12 @@ def test_a_true_colour_picture_holds_display_values(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    patch = Patch(physical_values(40, 50).astype(np.float32), synthetic=True)
+    patch = Patch(physical_values(40, 50).astype(np.float32))
     write_patch_h5(tmp_path / "patch.h5", patch)
     with h5py.File(tmp_path / "patch.h5") as file:
         assert (file["img"].shape, file["img"].dtype) == ((40, 50, 14), np.float64)
     again = read_patch(tmp_path / "patch.h5")
     assert np.array_equal(again.values, patch.values)
-    assert again.synthetic
 
 
 @pytest.mark.parametrize("kind", BAD_PATCHES)

@@ -9,7 +9,7 @@ import pytest
 from patch_files import physical_values, stored, write_h5
 
 from landslide_zoo import read_patch
-from landslide_zoo.data.missing import fill_missing
+from landslide_zoo.data.readers.values import fill_missing
 from landslide_zoo.errors import DataError
 
 BANDS = ("first", "second")

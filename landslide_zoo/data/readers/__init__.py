@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from landslide_zoo.data.hdf5 import read_mask_h5, read_patch_h5
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.pictures import read_mask_png, read_patch_png
+from landslide_zoo.data.readers.hdf5 import read_mask_h5, read_patch_h5
+from landslide_zoo.data.readers.png import read_mask_png, read_patch_png
 from landslide_zoo.errors import DataError
 
 SUFFIXES = (".h5", ".hdf5", ".png")

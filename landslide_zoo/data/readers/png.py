@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from landslide_zoo.data.bands import TRUE_COLOUR
-from landslide_zoo.data.hdf5 import MAX_PIXELS, MIN_SIDE, binary_mask
 from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers.hdf5 import MAX_PIXELS, MIN_SIDE, binary_mask
 from landslide_zoo.errors import DataError
 
 

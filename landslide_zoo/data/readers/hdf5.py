@@ -16,8 +16,8 @@ import h5py
 import numpy as np
 
 from landslide_zoo.data.bands import BAND_NAMES, divisors
-from landslide_zoo.data.missing import fill_missing
 from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers.values import fill_missing
 from landslide_zoo.errors import DataError
 
 MIN_SIDE = 32
@@ -43,7 +43,6 @@ def read_patch_h5(path: Path) -> Patch:
         datasets = _datasets(path, file)
         name = _choose(path, datasets, "img", 3)
         values = _bands_first(path, name, _numbers(path, datasets[name]))
-        synthetic = bool(file.attrs.get("synthetic", False))
         mask = None
         if "mask" in datasets and datasets["mask"].ndim == 2:
             mask = binary_mask(path, _numbers(path, datasets["mask"]))
@@ -54,7 +53,7 @@ def read_patch_h5(path: Path) -> Patch:
         )
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows counts as missing
         values, filled = fill_missing(values * divisors(), BAND_NAMES, path.name)
-    return Patch(values, name=path.stem, mask=mask, filled=filled, synthetic=synthetic)
+    return Patch(values, name=path.stem, mask=mask, filled=filled)
 
 
 def read_mask_h5(path: Path) -> np.ndarray:
@@ -77,8 +76,6 @@ def write_patch_h5(path: Path, patch: Patch) -> None:
     values = patch.select(BAND_NAMES) / divisors()
     with h5py.File(path, "w") as file:
         file.create_dataset("img", data=values.transpose(1, 2, 0))
-        if patch.synthetic:
-            file.attrs["synthetic"] = True
 
 
 def write_mask_h5(target: Path | BinaryIO, mask: np.ndarray) -> None:
