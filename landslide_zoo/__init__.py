@@ -6,13 +6,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.version import __version__
 
 if TYPE_CHECKING:
     from landslide_zoo.data import Patch, read_mask, read_patch
     from landslide_zoo.hub.zoo import ModelZoo
     from landslide_zoo.models.model import LandslideModel
     from landslide_zoo.models.prediction import Prediction
+
+__version__ = "0.1.0"
 
 __all__ = [
     "LandslideModel",
@@ -40,3 +41,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

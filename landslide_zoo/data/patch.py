@@ -80,18 +80,14 @@ class Patch:
         Raises:
             DataError: If a band is missing or the unit cannot be had.
         """
-        if unit == self.unit:
-            return self.select(names)
-        if unit == "physical":
+        if unit == "physical" and self.unit == "display":
             raise DataError(
                 f"{self.name} is a true-colour picture with display values, and this model needs "
                 f"physical values of {', '.join(names)}: give it the 14-band .h5 patch, "
                 "or choose a model whose name ends in -rgb."
             )
-        if not set(names) <= set(TRUE_COLOUR):
-            raise DataError(f"Only {', '.join(TRUE_COLOUR)} have display values.")
-        shown = display_values(self.select(TRUE_COLOUR))
-        return shown[[TRUE_COLOUR.index(name) for name in names]]
+        needed = names if unit == self.unit else TRUE_COLOUR
+        return convert_values(self.select(needed)[None], needed, self.unit, names, unit)[0]
 
     def index(self, name: str) -> np.ndarray:
         """A spectral index such as ``NDVI``, shape (H, W), float32; 0 where both bands are 0.
@@ -102,3 +98,30 @@ class Patch:
         first, second = self.in_unit(INDICES[name].bands, "physical")
         total = first + second
         return (first - second) / np.where(total == 0, 1, total)
+
+
+def convert_values(
+    values: np.ndarray,
+    bands: Sequence[str],
+    unit: Unit,
+    to_bands: Sequence[str],
+    to_unit: Unit,
+) -> np.ndarray:
+    """The bands asked for, in the unit asked for, shape (N, B, H, W).
+
+    Args:
+        values: Shape (N, C, H, W).
+        bands: Name of each of the C bands.
+        unit: Their unit.
+        to_bands: Names of the bands asked for, each among ``bands``.
+        to_unit: The unit asked for: that of the values, or ``display``.
+
+    Raises:
+        DataError: If a band has no display values.
+    """
+    if unit != to_unit:
+        if not set(to_bands) <= set(TRUE_COLOUR):
+            raise DataError(f"Only {', '.join(TRUE_COLOUR)} have display values.")
+        places = [bands.index(name) for name in TRUE_COLOUR]
+        values, bands = np.stack([display_values(one[places]) for one in values]), TRUE_COLOUR
+    return values[:, [bands.index(name) for name in to_bands]]

@@ -1,35 +1,44 @@
-"""Pictures from arrays: composites, probability, masks, agreement, and charts.
+"""Pictures from arrays, and charts.
 
-Every picture is an array of shape (H, W, 3), uint8; the two charts are PNG bytes.
+Every picture is an array of shape (H, W, 3), uint8; every chart is the bytes of a PNG file.
 """
 
 from __future__ import annotations
 
-from landslide_zoo.figures.charts import curves_figure, examples_figure
-from landslide_zoo.figures.composites import (
-    band_picture,
-    false_colour,
-    hillshade,
-    ndvi,
-    true_colour,
+from landslide_zoo.figures.charts import (
+    bars_figure,
+    curves_figure,
+    examples_figure,
+    precision_recall_figure,
+    reliability_figure,
 )
-from landslide_zoo.figures.keys import colour_bar, legend
-from landslide_zoo.figures.results import (
+from landslide_zoo.figures.images import (
+    AGREEMENT_COLOURS,
+    DISAGREEMENT_COLOURS,
     ERROR_COLOURS,
+    PROBABILITY_COLOURS,
     agreement_picture,
+    band_picture,
     disagreement_picture,
     enlarge,
     errors_picture,
+    false_colour,
+    hillshade,
     mask_picture,
+    ndvi,
     overlay,
     probability_picture,
+    true_colour,
 )
 
 __all__ = [
+    "AGREEMENT_COLOURS",
+    "DISAGREEMENT_COLOURS",
     "ERROR_COLOURS",
+    "PROBABILITY_COLOURS",
     "agreement_picture",
     "band_picture",
-    "colour_bar",
+    "bars_figure",
     "curves_figure",
     "disagreement_picture",
     "enlarge",
@@ -37,10 +46,11 @@ __all__ = [
     "examples_figure",
     "false_colour",
     "hillshade",
-    "legend",
     "mask_picture",
     "ndvi",
     "overlay",
+    "precision_recall_figure",
     "probability_picture",
+    "reliability_figure",
     "true_colour",
 ]

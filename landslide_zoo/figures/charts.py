@@ -1,4 +1,4 @@
-"""Charts for run folders and model cards, as PNG bytes."""
+"""Charts of training and of scores, as PNG bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.figures.composites import true_colour
-from landslide_zoo.figures.results import mask_picture
+from landslide_zoo.figures.images import mask_picture, true_colour
 
 _SIDE = 2.4  # inches
+_BLUE, _GREY = "#0072b2", "#999999"
 
 
 def examples_figure(rows: Sequence[tuple[Patch, np.ndarray, np.ndarray]]) -> bytes:
@@ -60,6 +60,95 @@ def curves_figure(history: Sequence[Mapping[str, float]]) -> bytes:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     figure.axes[1].set_ylim(0, 1)
+    return png(figure)
+
+
+def reliability_figure(
+    said: np.ndarray, seen: np.ndarray, pixels: np.ndarray, error: float
+) -> bytes:
+    """What a model said against what was seen, and how often it said it.
+
+    Args:
+        said: Mean probability in each bin, shape (K,); NaN in an empty one.
+        seen: Share of landslide pixels in each bin, shape (K,).
+        pixels: Number of pixels in each bin, shape (K,).
+        error: Calibration error, written in the title.
+
+    Returns:
+        A PNG file.
+    """
+    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="perfect")
+    known = np.isfinite(said)
+    above.plot(said[known], seen[known], "o-", color=_BLUE, label="model")
+    above.set(ylabel="share of landslide pixels", xlim=(0, 1), ylim=(0, 1))
+    above.set_title(f"Reliability (calibration error {error:.4f})", fontsize="medium")
+    above.legend()
+    edges = np.linspace(0, 1, len(pixels) + 1)
+    below.bar(edges[:-1], pixels, width=np.diff(edges), align="edge", color=_BLUE, edgecolor="w")
+    below.set(yscale="log", xlabel="probability", ylabel="pixels")
+    for axis in (above, below):
+        axis.grid(alpha=0.3)
+    return png(figure)
+
+
+def precision_recall_figure(
+    recall: np.ndarray, precision: np.ndarray, chosen: tuple[float, float], title: str
+) -> bytes:
+    """Precision against recall over all thresholds, with the point of the one that is used.
+
+    Args:
+        recall: Shape (K,), ascending.
+        precision: Shape (K,).
+        chosen: Recall and precision at the model's threshold.
+        title: Above the chart.
+
+    Returns:
+        A PNG file.
+    """
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for f1 in (0.2, 0.4, 0.6, 0.8):
+        along = np.linspace(f1 / (2 - f1) + 1e-6, 1, 200)
+        axis.plot(along, f1 * along / (2 * along - f1), color=_GREY, linewidth=0.6)
+        axis.annotate(f"F1 {f1}", (1, f1 / (2 - f1)), fontsize="x-small", ha="right", va="bottom")
+    axis.step(recall, precision, where="pre", color=_BLUE)
+    axis.plot(*chosen, "o", color="black", label="at the model's threshold")
+    axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axis.set_title(title, fontsize="medium")
+    axis.legend(loc="lower left")
+    axis.grid(alpha=0.3)
+    return png(figure)
+
+
+Bars = tuple[str, str, Sequence[tuple[str, float, tuple[float, float] | None]]]
+"""Title, what the bars show, and for each bar its name, its value and its interval."""
+
+
+def bars_figure(panels: Sequence[Bars]) -> bytes:
+    """Scores by group, with their intervals, one panel for each way of grouping.
+
+    Args:
+        panels: At least one.
+
+    Returns:
+        A PNG file.
+    """
+    sizes = [len(bars) for _, _, bars in panels]
+    figure = Figure(figsize=(6.4, sum(0.34 * size + 0.8 for size in sizes)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[s + 1 for s in sizes])
+    for axis, (title, quantity, bars) in zip(axes[:, 0], panels, strict=True):
+        names = [name for name, _, _ in bars]
+        places = np.arange(len(bars))
+        axis.barh(places, [value for _, value, _ in bars], color=_BLUE, alpha=0.7)
+        for place, (_, _, interval) in zip(places, bars, strict=True):
+            if interval is not None:
+                axis.plot(interval, (place, place), "|-", color="black", linewidth=1)
+        axis.set(yticks=places, yticklabels=names, xlim=(0, 1), xlabel=quantity)
+        axis.set_title(title, fontsize="medium")
+        axis.invert_yaxis()
+        axis.grid(axis="x", alpha=0.3)
     return png(figure)
 
 

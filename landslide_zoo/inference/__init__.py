@@ -1,1 +1,32 @@
-"""Models held in memory, several at once, and the files a prediction is written to."""
+"""What is found in patches: ensembles, test-time augmentation, objects, results, files."""
+
+from __future__ import annotations
+
+from landslide_zoo.inference.cache import ModelCache
+from landslide_zoo.inference.ensembles import Agreement, Ensemble, join_predictions
+from landslide_zoo.inference.objects import LandslideObject, find_objects
+from landslide_zoo.inference.outputs import write_outputs
+from landslide_zoo.inference.result import (
+    Detection,
+    EnsembleResult,
+    ModelResult,
+    detect,
+    join_detections,
+)
+from landslide_zoo.inference.tta import TestTimeAugmentation
+
+__all__ = [
+    "Agreement",
+    "Detection",
+    "Ensemble",
+    "EnsembleResult",
+    "LandslideObject",
+    "ModelCache",
+    "ModelResult",
+    "TestTimeAugmentation",
+    "detect",
+    "find_objects",
+    "join_detections",
+    "join_predictions",
+    "write_outputs",
+]

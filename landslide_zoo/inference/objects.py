@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from landslide_zoo.data.bands import PIXEL_SIZE
 from landslide_zoo.models.prediction import Prediction
 
-HECTARES_PER_PIXEL = PIXEL_SIZE**2 / 10_000
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
@@ -45,11 +43,6 @@ class LandslideObject:
     max_probability: float
 
 
-def hectares(pixels: int) -> float:
-    """Area of a number of pixels of 10 m x 10 m."""
-    return pixels * HECTARES_PER_PIXEL
-
-
 def connected_parts(mask: np.ndarray) -> tuple[np.ndarray, int]:
     """The connected parts of a mask (H, W); pixels that touch at a corner are connected.
 
@@ -76,7 +69,7 @@ def find_objects(prediction: Prediction) -> list[LandslideObject]:
         LandslideObject(
             number=number,
             pixels=int(pixels[i]),
-            hectares=hectares(int(pixels[i])),
+            hectares=prediction.grid.hectares(int(pixels[i])),
             row=round(float(centres[i][0]), 1),
             column=round(float(centres[i][1]), 1),
             top=boxes[i][0].start,

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from landslide_zoo.data.hdf5 import write_mask_h5
 from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
 from landslide_zoo.figures import enlarge, overlay, true_colour
 from landslide_zoo.models.prediction import Prediction

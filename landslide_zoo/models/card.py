@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+import yaml
+from huggingface_hub import (
+    EvalResult,
+    EvalResultEntry,
+    ModelCard,
+    ModelCardData,
+    eval_result_entries_to_yaml,
+)
 
+from landslide_zoo.data.files import write_whole
 from landslide_zoo.models.catalog import lookup
 from landslide_zoo.models.config import ModelConfig
+from landslide_zoo.models.files import CARD, CONFIG, EVAL_RESULTS, RECORD
 from landslide_zoo.models.record import Record, Result
 
 LICENCE: dict[str, Any] = {"license": "apache-2.0"}
@@ -27,17 +38,21 @@ METRICS = {
 }
 
 
-def render_card(config: ModelConfig, record: Record | None, figures: list[str]) -> str:
+def render_card(
+    config: ModelConfig, record: Record | None, figures: list[str], name: str | None = None
+) -> ModelCard:
     """Render the card of a model.
 
     Args:
         config: The model's configuration.
         record: Its record, or None for an untrained model.
         figures: Names of the pictures in the model folder that the card shows.
+        name: What the model is loaded by; its name in the catalog where None.
 
     Returns:
         Markdown with the Hub's metadata, model-index included.
     """
+    name = name or config.name
     entry = lookup(config.name)
     results = record.results if record else []
     pretrained = record is not None and record.encoder_weights.source != "none"
@@ -47,15 +62,16 @@ def render_card(config: ModelConfig, record: Record | None, figures: list[str]) 
         library_name=LIBRARY,
         pipeline_tag="image-segmentation",
         tags=[*TAGS, config.name],
-        datasets=[record.data.name] if record else None,
+        datasets=[record.data.name] if record and on_hub(record.data.name) else None,
         metrics=list(METRICS) if results else None,
-        model_name=config.name,
+        model_name=name,
         eval_results=[one for result in results for one in _eval_results(result)] or None,
     )
-    template = resources.files("landslide_zoo.models").joinpath("card_template.md.jinja")
-    card = ModelCard.from_template(
+    template = resources.files("landslide_zoo.models").joinpath("card.md.jinja")
+    return ModelCard.from_template(
         data,
         template_str=template.read_text(encoding="utf-8"),
+        name=name,
         config=config,
         record=record,
         entry=entry,
@@ -63,7 +79,51 @@ def render_card(config: ModelConfig, record: Record | None, figures: list[str]) 
         figures=figures,
         figure_text=figure_text,
     )
-    return str(card)
+
+
+def replace_record(folder: Path, record: Record) -> None:
+    """Replace a model folder's record, and its card with it; its weights stay as they are.
+
+    Raises:
+        LandslideZooError: If it is no model folder or cannot be written.
+    """
+    figures = [path.name for path in folder.glob("*.png")]
+    card = render_card(ModelConfig.read(folder / CONFIG), record, figures)
+    write_whole(folder / RECORD, record.to_json())
+    write_whole(folder / CARD, str(card))
+
+
+def eval_results(record: Record) -> dict[str, str]:
+    """The results on datasets of the Hub, in the form that its leaderboards read.
+
+    Returns:
+        The text of each file, by its path in the model folder; none where nothing
+        was measured on a dataset of the Hub.
+    """
+    entries: dict[str, list[EvalResultEntry]] = {}
+    for result in record.results:
+        if on_hub(result.dataset):
+            entries.setdefault(result.dataset, []).append(
+                EvalResultEntry(
+                    dataset_id=result.dataset,
+                    task_id="default",
+                    value=round(result.f1, 4),
+                    date=record.created,
+                    notes=f"F1 of pooled landslide pixels, {result.protocol} split, "
+                    f"{result.subset}: {result.command}",
+                )
+            )
+    return {
+        f"{EVAL_RESULTS}/{dataset.replace('/', '--')}.yaml": yaml.safe_dump(
+            eval_result_entries_to_yaml(listed), sort_keys=False
+        )
+        for dataset, listed in entries.items()
+    }
+
+
+def on_hub(dataset: str) -> bool:
+    """Whether a dataset's name is an id on the Hub, as in ``someone/landslides``."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", dataset) is not None
 
 
 def figure_text(result: Result, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -46,42 +46,84 @@ class Scaling(BaseModel):
     statistics: Literal["train", "patch", "both"] = "train"
 
 
-class ModelConfig(BaseModel):
-    """The contents of a model folder's ``config.json``.
+class Rule(BaseModel):
+    """A bound on an attribute of an object, beyond which the object is no landslide.
+
+    Attributes:
+        attribute: Name of the attribute, as in ``median_ndvi``.
+        minimum: Lowest value that is kept, or None.
+        maximum: Highest value that is kept, or None.
+        reason: Why objects beyond the bound are dropped, in a few words.
+        source: Where the number comes from.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    attribute: str
+    minimum: Number | None = None
+    maximum: Number | None = None
+    reason: str
+    source: str
+
+
+class PredictorConfig(BaseModel):
+    """What every predictor says of itself: what it reads and how its answer is cut.
 
     Attributes:
         format: Version of this format.
         name: Name in the zoo, as in ``unet-resnet34`` or ``unet-resnet34-rgb``.
-        architecture: Segmentation architecture.
-        encoder: Encoder, or None for the plain U-Net.
-        bands: Bands that the model reads, in the order ``forward`` takes them.
+        bands: Bands that it reads, in the order it takes them.
         unit: Unit of those bands: ``physical``, or ``display`` (0 to 1).
-        divisors: For ``display``: what physical bands are divided by, each,
-            before the patch's maximum scales them to display values.
-        channels: What the network sees: bands and derived indices, in order.
-        scaling: How the channels are scaled.
-        upsample: Factor by which the input is enlarged before the network.
-        temperature: What the network's logits are divided by (calibration).
         threshold: Probability from which a pixel counts as landslide.
-        dtype: Number type of the stored weights; statistics of batch
-            normalisation stay float32.
+        rules: What objects must be like to be kept.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     format: Literal[1] = 1
     name: str
-    architecture: Architecture
-    encoder: str | None
     bands: list[str]
     unit: Unit
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    rules: list[Rule] = []
+
+    def to_json(self) -> str:
+        """The text of ``config.json``."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+class ModelConfig(PredictorConfig):
+    """The contents of a model folder's ``config.json``.
+
+    Attributes:
+        architecture: Segmentation architecture.
+        encoder: Encoder, or None for the plain U-Net.
+        divisors: For ``display``: what physical bands are divided by, each,
+            before the patch's maximum scales them to display values.
+        channels: What the network sees: bands and derived indices, in order.
+        scaling: How the channels are scaled.
+        temperature: What the network's logits are divided by (calibration).
+        dtype: Number type of the stored weights; statistics of batch
+            normalisation stay float32.
+    """
+
+    architecture: Architecture
+    encoder: str | None
     divisors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None
     channels: list[str]
     scaling: Scaling
-    upsample: Literal[1, 2, 4] = 1
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     dtype: Literal["float32", "float16"] = "float32"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_upsample(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+        """Accept the field of older models that said by what factor their input is enlarged."""
+        if not isinstance(data, dict) or "upsample" not in data:
+            return data
+        if data["upsample"] != 1:
+            raise ValueError("models that enlarge their input are no longer read")
+        return {name: value for name, value in data.items() if name != "upsample"}
 
     @property
     def indices(self) -> list[str]:
@@ -115,10 +157,6 @@ class ModelConfig(BaseModel):
         elif self.divisors is not None:
             raise ValueError("divisors belong to display values")
         return self
-
-    def to_json(self) -> str:
-        """The text of ``config.json``."""
-        return self.model_dump_json(indent=2) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> ModelConfig:

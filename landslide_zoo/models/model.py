@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, overload
 
+import numpy as np
 import torch
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional
 
-from landslide_zoo.data.hub_access import push_files
 from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models.card import render_card
+from landslide_zoo.models.card import LIBRARY, eval_results, render_card
 from landslide_zoo.models.config import ModelConfig, catalog_config
-from landslide_zoo.models.location import (
-    CARD,
+from landslide_zoo.models.files import (
     CONFIG,
     RECORD,
     WEIGHTS,
-    download_folder,
-    folder_files,
+    file_sha256,
+    load_downloaded,
+    load_weights,
     local_folder,
+    publishing,
+    save_weights,
+    staged,
 )
 from landslide_zoo.models.networks import STRIDE, build_network
-from landslide_zoo.models.prediction import Prediction
-from landslide_zoo.models.record import Record, file_sha256
+from landslide_zoo.models.prediction import Prediction, predict
+from landslide_zoo.models.record import Record
 from landslide_zoo.models.scaling import InputScaling
-from landslide_zoo.models.weights import load_weights, save_weights
 
 
-class LandslideModel(nn.Module, PyTorchModelHubMixin):
+class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
     """A segmentation network with its input scaling, threshold and record.
 
-    The mixin's defaults are mended here: loading is strict and from
-    safetensors alone, and what is saved is the model as it is now.
+    It is saved, loaded and pushed as ``huggingface_hub``'s mixin does it, with
+    stricter hooks: loading is from safetensors alone and every tensor must fit,
+    and what is saved is the model as it is now.
 
     Args:
         config: What the network is and how it takes its input.
@@ -52,6 +55,13 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin):
         """Further files of the model folder, such as the card's figures, by name."""
         self.scaling = InputScaling(config)
         self.network = build_network(config)
+
+    def __repr__(self) -> str:
+        weights = sum(parameter.numel() for parameter in self.network.parameters())
+        return (
+            f"LandslideModel({self.config.name!r}, {len(self.config.bands)} {self.config.unit} "
+            f"bands, {weights / 1e6:.1f} million weights, {self.device})"
+        )
 
     @classmethod
     def from_catalog(cls, name: str) -> Self:
@@ -70,7 +80,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin):
         """Device that the network is on."""
         return next(self.network.parameters()).device
 
-    def with_config(self, **changes: object) -> Self:
+    def update_config(self, **changes: object) -> Self:
         """Change fields of the configuration in place (threshold, scaling, dtype).
 
         Raises:
@@ -100,64 +110,109 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin):
         """
         height, width = values.shape[-2:]
         x = self.scaling(values)
-        factor = self.config.upsample
-        if factor > 1:
-            x = functional.interpolate(x, scale_factor=factor, mode="bilinear")
         bottom, right = (-side % STRIDE for side in x.shape[-2:])
         x = functional.pad(x, (0, right, 0, bottom), mode="replicate")
-        logits = self.network(x)[..., : factor * height, : factor * width]
-        if factor > 1:
-            logits = functional.avg_pool2d(logits, factor)
+        logits = self.network(x)[..., :height, :width]
         views = logits.unflatten(0, (-1, len(values)))
         return views.mean(dim=0) / self.config.temperature
 
     @torch.inference_mode()
-    def predict(self, patch: Patch, threshold: float | None = None) -> Prediction:
-        """Find landslides in a patch.
+    def logits(self, values: np.ndarray) -> torch.Tensor:
+        """Landslide logits (N, H, W), float32, on the model's device, in evaluation mode.
 
         Args:
-            patch: Holds the bands that the model reads, in its unit.
+            values: Bands in the configured unit, shape (N, B, H, W), float32.
+        """
+        self.eval()
+        return self(torch.from_numpy(values).to(self.device)).float()[:, 0]
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Landslide probabilities (N, H, W), float32, from bands (N, B, H, W), float32."""
+        return torch.sigmoid(self.logits(values)).cpu().numpy()
+
+    @overload
+    def predict(
+        self, patches: str | Path | Patch, threshold: float | None = None
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
+        self, patches: Sequence[str | Path | Patch], threshold: float | None = None
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self,
+        patches: str | Path | Patch | Sequence[str | Path | Patch],
+        threshold: float | None = None,
+    ) -> Prediction | list[Prediction]:
+        """Find landslides in one patch or in several.
+
+        Args:
+            patches: A patch with the bands that the model reads, the path of a
+                file that holds one, or several of either.
             threshold: Probability from which a pixel counts as landslide; the
                 model's own where None.
 
-        Raises:
-            DataError: If the patch lacks a band or has the wrong unit.
-        """
-        self.eval()
-        values = torch.from_numpy(patch.in_unit(self.config.bands, self.config.unit))
-        logits = self(values[None].to(self.device))
-        return Prediction(
-            probability=torch.sigmoid(logits.float())[0, 0].cpu().numpy(),
-            threshold=self.config.threshold if threshold is None else threshold,
-            model=self.config.name,
-        )
+        Returns:
+            A prediction, or one for each of several patches.
 
-    def save_pretrained(self, save_directory: str | Path) -> None:  # type: ignore[override]
+        Raises:
+            DataError: If a file cannot be read, or a patch lacks a band or has
+                the wrong unit.
+            ModelError: If the model gives probabilities that are not finite.
+
+        Example:
+            >>> model = LandslideModel.from_pretrained("unet-mobilenet_v2-rgb")
+            >>> model.predict("image_1.h5")  # doctest: +SKIP
+            Prediction('unet-mobilenet_v2-rgb', 128 x 128, threshold 0.418, 9.34 ha)
+        """
+        if isinstance(patches, str | Path | Patch):
+            return self.predict([patches], threshold)[0]
+        read = [one if isinstance(one, Patch) else read_patch(one) for one in patches]
+        return predict(self, read, threshold)
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        repo_id: str | None = None,
+        push_to_hub: bool = False,
+        **push_options: Any,  # noqa: ANN401 - those of push_to_hub
+    ) -> str | None:
         """Write the model folder: weights, configuration, record and card.
 
-        Each file is written whole and then put in its place, the
-        configuration last: a folder without one is no model.
-
         Args:
-            save_directory: Folder to write, made if need be.
+            save_directory: Folder to write, made if need be. What it held stays
+                until all the new files are there.
+            repo_id: Where to publish it; named as the folder where None.
+            push_to_hub: Whether to publish it too.
+            push_options: Those of :meth:`push_to_hub`.
+
+        Returns:
+            URL of the commit if it was published.
         """
         folder = Path(save_directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
-            new = Path(temporary)
-            save_weights(self.network, new / WEIGHTS, self.config.dtype)
-            if self.record is not None:
-                sha256 = file_sha256(new / WEIGHTS)
-                self.record = self.record.model_copy(update={"weights_sha256": sha256})
-                (new / RECORD).write_text(self.record.to_json())
-            for name, content in self.extra_files.items():
-                (new / name).write_bytes(content)
-            (new / CARD).write_text(
-                render_card(self.config, self.record, figures=list(self.extra_files))
-            )
-            (new / CONFIG).write_text(self.config.to_json())
-            for path in sorted(new.iterdir(), key=lambda path: path.name == CONFIG):
-                shutil.move(path, folder / path.name)
+        with staged(folder) as new:
+            super().save_pretrained(new)
+        return self.push_to_hub(repo_id or folder.name, **push_options) if push_to_hub else None
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """The mixin's hook: every file of the model folder but the card."""
+        save_weights(self.network, save_directory / WEIGHTS, self.config.dtype)
+        contents: dict[str, bytes] = {**self.extra_files, CONFIG: self.config.to_json().encode()}
+        if self.record is not None:
+            sha256 = file_sha256(save_directory / WEIGHTS)
+            self.record = self.record.model_copy(update={"weights_sha256": sha256})
+            contents[RECORD] = self.record.to_json().encode()
+            contents |= {name: text.encode() for name, text in eval_results(self.record).items()}
+        for name, content in contents.items():
+            (save_directory / name).parent.mkdir(exist_ok=True)
+            (save_directory / name).write_bytes(content)
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:  # noqa: ANN401
+        """The mixin's hook: the card, from the configuration and the record."""
+        figures = [name for name in self.extra_files if name.endswith(".png")]
+        return render_card(self.config, self.record, figures)
 
     def push_to_hub(  # type: ignore[override]
         self,
@@ -181,17 +236,15 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin):
             URL of the commit.
 
         Raises:
-            HubError: If the Hub refuses or cannot be reached.
+            HubError: If the Hub refuses or cannot be reached; it is as it was.
         """
-        with tempfile.TemporaryDirectory() as temporary:
-            self.save_pretrained(temporary)
-            return push_files(
+        with publishing(repo_id, private=private, token=token):
+            return super().push_to_hub(
                 repo_id,
-                folder_files(Path(temporary)),
-                message=commit_message or f"Publish {self.config.name}",
                 private=private,
                 token=token,
-                revision=revision,
+                commit_message=commit_message or f"Publish {self.config.name}",
+                branch=revision,
             )
 
     @classmethod
@@ -232,15 +285,18 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin):
             ['B4', 'B3', 'B2']
         """
         name = pretrained_model_name_or_path
-        folder = local_folder(name) or download_folder(
+        folder = local_folder(name)
+        if folder is not None:
+            return cls.from_folder(folder, device=device)
+        return load_downloaded(
             str(name),
+            lambda downloaded: cls.from_folder(downloaded, device=device),
             revision=revision,
             token=token,
             cache_dir=cache_dir,
             force_download=force_download,
             local_files_only=local_files_only,
         )
-        return cls.from_folder(folder, device=device)
 
     @classmethod
     def from_folder(cls, folder: Path, device: str | torch.device = "auto") -> Self:
@@ -249,10 +305,24 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin):
         Raises:
             ModelError: If its files are missing or do not fit each other.
         """
+        ModelConfig.read(folder / CONFIG)  # the mixin opens it without looking
+        return super().from_pretrained(folder, device=device)
+
+    @classmethod
+    def _from_pretrained(  # type: ignore[override]
+        cls, *, model_id: str, device: str | torch.device, **_: object
+    ) -> Self:
+        """The mixin's hook: a model from its folder, every file checked."""
+        folder = Path(model_id)
         config = ModelConfig.read(folder / CONFIG)
         record = Record.read(folder / RECORD) if (folder / RECORD).is_file() else None
         model = cls(config, record)
         load_weights(model.network, folder / WEIGHTS)
+        if record and record.weights_sha256 not in (None, file_sha256(folder / WEIGHTS)):
+            raise ModelError(
+                f"{folder / WEIGHTS} is not the file that {RECORD} was written for (its SHA-256 "
+                "differs): copy or download the folder again."
+            )
         model.extra_files = {path.name: path.read_bytes() for path in folder.glob("*.png")}
         return model.to(choose_device(device)).eval()
 

@@ -1,12 +1,22 @@
-"""From a configuration to a network, and the stride its input is padded to."""
+"""From a configuration to a network, and the pretrained weights that its encoder starts from."""
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import segmentation_models_pytorch as smp
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from segmentation_models_pytorch.encoders import encoders
 from torch import nn
 
+from landslide_zoo.data.bands import TRUE_COLOUR
+from landslide_zoo.errors import TrainingError, hub_errors
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.plain_unet import PlainUnet
+from landslide_zoo.models.files import file_sha256
+from landslide_zoo.models.record import EncoderWeights
 
 STRIDE = 32
 """Height and width of a network's input are multiples of this."""
@@ -21,6 +31,12 @@ _ARCHITECTURES = {
 _UNUSED = {"efficientnet-b0": ("_conv_head", "_bn1")}
 """Layers by encoder that only its classifier used: without a gradient, which training with
 several processes would wait for."""
+
+_WIDTHS = (64, 128, 256, 512, 1024)
+"""Channels of the plain U-Net at each level, from full resolution down."""
+
+IMAGENET = "imagenet"
+NONE = "none"
 
 
 def build_network(config: ModelConfig) -> nn.Module:
@@ -41,3 +57,127 @@ def build_network(config: ModelConfig) -> nn.Module:
     for name in _UNUSED.get(config.encoder or "", ()):
         network.encoder.get_submodule(name).requires_grad_(False)
     return network
+
+
+def load_encoder_weights(network: nn.Module, config: ModelConfig, source: str) -> EncoderWeights:
+    """Start a network's encoder from pretrained weights.
+
+    The kernels that see red, green and blue go to bands B4, B3 and B2 and those
+    of the other channels start at 0, so that at first the encoder computes what
+    it computed on pictures.
+
+    Args:
+        network: A network with an encoder; changed in place.
+        config: Its configuration.
+        source: ``imagenet`` (from the Hub), ``none``, or a ``.pth`` or
+            ``.safetensors`` file of the encoder's weights.
+
+    Returns:
+        What was loaded, for the record.
+
+    Raises:
+        TrainingError: If the weights cannot be had or do not fit.
+    """
+    if source == NONE:
+        return EncoderWeights(source=NONE)
+    if config.encoder is None:
+        raise TrainingError(f"{config.name} has no pretrained encoder: use --encoder-weights none.")
+    path = _imagenet(config.encoder) if source == IMAGENET else Path(source)
+    weights = _read(path)
+    encoder = network.get_submodule("encoder")
+    for name, tensor in encoder.state_dict().items():
+        given = weights.get(name)
+        if given is not None and given.ndim == 4 and given.shape[1] == 3 != tensor.shape[1]:
+            weights[name] = _place_true_colour(given, config.channels)
+    try:
+        encoder.load_state_dict(weights)
+    except (RuntimeError, KeyError) as error:
+        fault = str(error).splitlines()[-1].strip()
+        raise TrainingError(
+            f"The weights in {path.name} do not fit the encoder {config.encoder}: {fault}"
+        ) from error
+    name = IMAGENET if source == IMAGENET else path.name
+    return EncoderWeights(source=name, sha256=file_sha256(path))
+
+
+def _imagenet(encoder: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    where = encoders[encoder]["pretrained_settings"][IMAGENET]
+    with hub_errors(where["repo_id"]):
+        return Path(hf_hub_download(filename="model.safetensors", **where))
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise TrainingError(
+            f"There is no file {path} with encoder weights; --encoder-weights takes imagenet, "
+            "none, or a .pth or .safetensors file."
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        *(pickle.UnpicklingError, SafetensorError),
+        *(RuntimeError, EOFError, OSError, ValueError),
+    ) as error:
+        raise TrainingError(f"{path.name} holds no weights that can be read safely.") from error
+    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
+        raise TrainingError(f"{path.name} holds no weights by name.")
+    return dict(weights)
+
+
+def _place_true_colour(kernels: torch.Tensor, channels: list[str]) -> torch.Tensor:
+    """Kernels (O, 3, k, k) for red, green, blue as kernels (O, C, k, k) for the channels."""
+    placed = kernels.new_zeros(kernels.shape[0], len(channels), *kernels.shape[2:])
+    for colour, band in enumerate(TRUE_COLOUR):
+        placed[:, channels.index(band)] = kernels[:, colour]
+    return placed
+
+
+class PlainUnet(nn.Module):
+    """The study's plain U-Net, that of Ronneberger et al. (2015) with batch normalisation.
+
+    Two 3x3 convolutions at each of five levels, max pooling on the way down,
+    2x2 transposed convolutions on the way up, a 1x1 convolution at the end.
+
+    Args:
+        in_channels: Number of input channels C.
+        widths: Channels at each level, from full resolution down.
+    """
+
+    def __init__(self, in_channels: int, widths: tuple[int, ...] = _WIDTHS) -> None:
+        super().__init__()
+        inputs = (in_channels, *widths[:-1])
+        self.encoder = nn.ModuleList(
+            _double_convolution(i, o) for i, o in zip(inputs, widths, strict=True)
+        )
+        self.pool = nn.MaxPool2d(2)
+        steps = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.upsample = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, stride=2) for i, o in steps)
+        self.decoder = nn.ModuleList(_double_convolution(2 * o, o) for _, o in steps)
+        self.head = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (N, 1, H, W) from channels (N, C, H, W); H and W multiples of 16."""
+        skips: list[torch.Tensor] = []
+        for level, convolution in enumerate(self.encoder):
+            x = convolution(x if level == 0 else self.pool(x))
+            skips.append(x)
+        for upsample, convolution, skip in zip(
+            self.upsample, self.decoder, reversed(skips[:-1]), strict=True
+        ):
+            x = convolution(torch.cat([skip, upsample(x)], dim=1))
+        return self.head(x)
+
+
+def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [
+            nn.Conv2d(channels, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.config import validation_sentence
@@ -48,10 +47,10 @@ class EncoderWeights(_Part):
 
 
 class FalseAlarms(_Part):
-    """What a model finds on ground without landslides.
+    """What a model finds on negatives: patches without a landslide.
 
     Attributes:
-        ground: Name of the ground.
+        negatives: Name of the negatives.
         patches: Number of patches.
         square_kilometres: Their area.
         hectares_per_100_km2: Area taken for landslides, by area looked at.
@@ -59,7 +58,7 @@ class FalseAlarms(_Part):
         high: Upper end.
     """
 
-    ground: str
+    negatives: str = Field(validation_alias=AliasChoices("negatives", "ground"))
     patches: int
     square_kilometres: NotNegative
     hectares_per_100_km2: NotNegative
@@ -87,14 +86,14 @@ class Details(_Part):
     false_alarms: list[FalseAlarms] = []
 
 
-class Look(_Part):
-    """One look at patches that were held out, whatever became of it.
+class TestAccess(_Part):
+    """One use of patches that were held out, whatever became of it.
 
     Attributes:
         when: Date and time, ISO 8601, UTC.
         dataset: Name of the dataset.
         protocol: How it was split.
-        subset: What was looked at.
+        subset: What was measured.
         command: What was run.
     """
 
@@ -165,7 +164,7 @@ class Record(_Part):
         best_epoch: Epoch whose weights were kept, counted from 1.
         history: Loss and scores of each epoch.
         results: Everything measured of the final weights.
-        looks: Every look at the test patches.
+        test_accesses: Every use of the test patches.
         weights_sha256: SHA-256 of ``model.safetensors``.
     """
 
@@ -182,7 +181,9 @@ class Record(_Part):
     best_epoch: int
     history: list[dict[str, float]] = []
     results: list[Result] = []
-    looks: list[Look] = []
+    test_accesses: list[TestAccess] = Field(
+        default=[], validation_alias=AliasChoices("test_accesses", "looks")
+    )
     weights_sha256: Sha256 | None = None
 
     @property
@@ -203,8 +204,10 @@ class Record(_Part):
 
     @property
     def false_alarms(self) -> list[FalseAlarms]:
-        """The latest false alarms on each ground without landslides that was looked at."""
-        found = {one.ground: one for result in self.results for one in result.details.false_alarms}
+        """The latest false alarms on each set of negatives."""
+        found = {
+            one.negatives: one for result in self.results for one in result.details.false_alarms
+        }
         return list(found.values())
 
     def with_result(self, result: Result) -> Self:
@@ -218,10 +221,12 @@ class Record(_Part):
             results.append(result)
         return self.model_copy(update={"results": results})
 
-    def with_look(self, dataset: str, protocol: str, subset: str, command: str) -> Self:
-        """The record with a look at held-out patches, now, added to its log."""
-        look = Look(when=now(), dataset=dataset, protocol=protocol, subset=subset, command=command)
-        return self.model_copy(update={"looks": [*self.looks, look]})
+    def with_test_access(self, dataset: str, protocol: str, subset: str, command: str) -> Self:
+        """The record with a use of held-out patches, now, added to its log."""
+        access = TestAccess(
+            when=now(), dataset=dataset, protocol=protocol, subset=subset, command=command
+        )
+        return self.model_copy(update={"test_accesses": [*self.test_accesses, access]})
 
     def to_json(self) -> str:
         """The text of ``record.json``."""
@@ -245,9 +250,3 @@ class Record(_Part):
 def now() -> str:
     """Date and time, ISO 8601, UTC."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,16 +1,25 @@
-"""Pictures of what models answer: probability, mask, outlines, errors, agreement."""
+"""Pictures of a patch's bands, and of what models answer: arrays (H, W, 3), uint8."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.colors import LightSource
 from scipy import ndimage
 
+from landslide_zoo.data.bands import TRUE_COLOUR
+from landslide_zoo.data.grid import UNPLACED, Grid
+from landslide_zoo.data.patch import Patch
+
+FALSE_COLOUR = ("B8", "B4", "B3")
+NDVI_COLOURS = "YlGn"
+_PERCENTILES = (1.0, 99.0)
+_SUN_AZIMUTH, _SUN_ALTITUDE = 315.0, 45.0  # cartography's customary light, from the north-west
 PROBABILITY_COLOURS = "viridis"
 AGREEMENT_COLOURS = "cividis"
 DISAGREEMENT_COLOURS = "magma"
 _MOST_DISAGREEMENT = 0.5  # standard deviation where half say 0 and half say 1
-OUTLINE = (255, 0, 0)
+_OUTLINE = (255, 0, 0)
 
 # Okabe and Ito, "Color Universal Design", 2008: vermilion, yellow and blue stay
 # apart for people with any of the three colour deficiencies.
@@ -22,6 +31,73 @@ ERROR_COLOURS = {
 """Colour of each kind of pixel in :func:`errors_picture`, by its plain name."""
 
 
+def true_colour(patch: Patch) -> np.ndarray:
+    """Bands B4, B3, B2 as red, green, blue, each stretched between percentiles of the patch.
+
+    A patch of display values is shown as it is.
+
+    Returns:
+        Shape (H, W, 3), uint8.
+
+    Raises:
+        DataError: If the patch lacks one of the bands.
+    """
+    values = patch.select(TRUE_COLOUR)
+    if patch.unit == "display":
+        return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    return _stretched(values)
+
+
+def false_colour(patch: Patch) -> np.ndarray:
+    """Bands B8, B4, B3 as red, green, blue: plants are red, bare ground is grey to cyan.
+
+    Returns:
+        Shape (H, W, 3), uint8, each band stretched between percentiles of the patch.
+
+    Raises:
+        DataError: If the patch lacks one of the bands.
+    """
+    return _stretched(patch.select(FALSE_COLOUR))
+
+
+def ndvi(patch: Patch) -> np.ndarray:
+    """NDVI on a fixed scale, from 0 (pale: bare ground, rock, water) to 1 (dark green: plants).
+
+    Returns:
+        Shape (H, W, 3), uint8.
+
+    Raises:
+        DataError: If the patch lacks B8 or B4, or has display values.
+    """
+    return colormaps[NDVI_COLOURS](np.clip(patch.index("NDVI"), 0, 1), bytes=True)[..., :3]
+
+
+def band_picture(values: np.ndarray) -> np.ndarray:
+    """One layer (H, W) in grey, stretched between its percentiles.
+
+    Returns:
+        Shape (H, W, 3), uint8.
+    """
+    return _stretched(np.repeat(values[None], 3, axis=0))
+
+
+def hillshade(dem: np.ndarray, grid: Grid = UNPLACED) -> np.ndarray:
+    """Terrain lit from the north-west, 45 degrees above the horizon.
+
+    Args:
+        dem: Elevation in metres, shape (H, W), north up.
+        grid: Its pixel size.
+
+    Returns:
+        Grey, shape (H, W, 3), uint8.
+    """
+    height, width = grid.pixel_size
+    light = LightSource(_SUN_AZIMUTH, _SUN_ALTITUDE)
+    lit = light.hillshade(dem.astype(np.float64), dx=width, dy=height)
+    grey = np.rint(255 * np.clip(lit, 0, 1)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
 def probability_picture(probability: np.ndarray) -> np.ndarray:
     """Probability on a fixed scale from 0 to 1, so that two pictures can be compared.
 
@@ -29,7 +105,7 @@ def probability_picture(probability: np.ndarray) -> np.ndarray:
         probability: Shape (H, W), 0 to 1.
 
     Returns:
-        Shape (H, W, 3), uint8; :func:`colour_bar` is its key.
+        Shape (H, W, 3), uint8.
     """
     return colormaps[PROBABILITY_COLOURS](np.clip(probability, 0, 1), bytes=True)[..., :3]
 
@@ -41,7 +117,7 @@ def mask_picture(mask: np.ndarray) -> np.ndarray:
 
 
 def overlay(
-    picture: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int] = OUTLINE
+    picture: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int] = _OUTLINE
 ) -> np.ndarray:
     """Draw the outline of a mask on a picture; every pixel off the outline stays as it is.
 
@@ -71,7 +147,7 @@ def errors_picture(picture: np.ndarray, mask: np.ndarray, truth: np.ndarray) -> 
         truth: What is there, shape (H, W).
 
     Returns:
-        Shape (H, W, 3), uint8, in :data:`ERROR_COLOURS`; ``legend(ERROR_COLOURS)`` is its key.
+        Shape (H, W, 3), uint8, in :data:`ERROR_COLOURS`.
     """
     found, real = mask > 0, truth > 0
     kinds = (found & real, found & ~real, ~found & real)
@@ -102,7 +178,7 @@ def disagreement_picture(disagreement: np.ndarray) -> np.ndarray:
         disagreement: Shape (H, W), 0 to 0.5.
 
     Returns:
-        Shape (H, W, 3), uint8; ``colour_bar(colours=DISAGREEMENT_COLOURS)`` is its key.
+        Shape (H, W, 3), uint8.
     """
     shares = np.clip(disagreement / _MOST_DISAGREEMENT, 0, 1)
     return colormaps[DISAGREEMENT_COLOURS](shares, bytes=True)[..., :3]
@@ -111,3 +187,11 @@ def disagreement_picture(disagreement: np.ndarray) -> np.ndarray:
 def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
     """Repeat every pixel ``factor`` times along both sides of (H, W) or (H, W, 3)."""
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """Bands (3, H, W) as a picture (H, W, 3); a constant band becomes mid-grey."""
+    low, high = np.percentile(values, _PERCENTILES, axis=(1, 2), keepdims=True)
+    flat = high <= low
+    shares = np.where(flat, 0.5, (values - low) / np.where(flat, 1, high - low))
+    return np.rint(255 * np.clip(shares, 0, 1)).astype(np.uint8).transpose(1, 2, 0)

@@ -1,0 +1,96 @@
+"""What several models say of one patch: their mean, their votes and their disagreement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from landslide_zoo.data.patch import convert_values
+from landslide_zoo.models.config import PredictorConfig
+from landslide_zoo.models.prediction import Prediction, Predictor
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A predictor that answers the mean of several.
+
+    Attributes:
+        members: The predictors, at least one.
+        name: What the ensemble is called.
+    """
+
+    members: Sequence[Predictor]
+    name: str
+
+    @cached_property
+    def config(self) -> PredictorConfig:
+        """All the bands that the members read; the mean of their thresholds."""
+        configs = [member.config for member in self.members]
+        same = len({(tuple(one.bands), one.unit) for one in configs}) == 1
+        bands = dict.fromkeys(name for one in configs for name in one.bands)
+        return PredictorConfig(
+            name=self.name,
+            bands=list(bands),
+            unit=configs[0].unit if same else "physical",
+            threshold=float(np.mean([one.threshold for one in configs])),
+        )
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""
+        bands, unit = self.config.bands, self.config.unit
+        found = [
+            member.probabilities(
+                convert_values(values, bands, unit, member.config.bands, member.config.unit)
+            )
+            for member in self.members
+        ]
+        return np.stack(found).mean(axis=0, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Several predictions of one patch, joined.
+
+    Attributes:
+        members: Number of models.
+        mean: Mean of the probabilities; its threshold is the mean of theirs.
+        votes: How many models see a landslide in each pixel, shape (H, W), uint8.
+        disagreement: Standard deviation of the probabilities, shape (H, W),
+            float32, 0 (all agree) to 0.5 (half say 0, half say 1).
+    """
+
+    members: int
+    mean: Prediction
+    votes: np.ndarray
+    disagreement: np.ndarray
+
+
+def join_predictions(predictions: Sequence[Prediction]) -> Agreement:
+    """Join predictions of one patch by several models.
+
+    Each model votes at its own threshold, as it was tuned.
+
+    Args:
+        predictions: At least one, all of one patch.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if not predictions:
+        raise ValueError("there is nothing to join: give at least one prediction")
+    probabilities = np.stack([prediction.probability for prediction in predictions])
+    return Agreement(
+        members=len(predictions),
+        mean=Prediction(
+            probability=probabilities.mean(axis=0, dtype=np.float32),
+            observed=predictions[0].observed,
+            threshold=float(np.mean([prediction.threshold for prediction in predictions])),
+            model=f"mean of {len(predictions)} models",
+            grid=predictions[0].grid,
+        ),
+        votes=np.stack([one.mask for one in predictions]).sum(axis=0, dtype=np.uint8),
+        disagreement=probabilities.std(axis=0, dtype=np.float32),
+    )
