@@ -23,13 +23,14 @@ from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.hub.publish import publish_model
 from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.training.batches import EvenBatches, train_loader
+from landslide_zoo.training.distillation import load_teachers, soft_targets
 from landslide_zoo.training.finish import finish
 from landslide_zoo.training.losses import build_loss
 from landslide_zoo.training.optimisation import build_average, build_optimiser, build_schedule
 from landslide_zoo.training.prepare import prepare_data, prepare_model
 from landslide_zoo.training.run import Progress, Run
 from landslide_zoo.training.settings import TRACKERS, Settings, check_machine, parse_changes
-from landslide_zoo.training.together import together
+from landslide_zoo.training.together import first_then_others, together
 from landslide_zoo.training.validate import validate
 
 
@@ -58,7 +59,14 @@ def train(name: str, settings: Settings) -> None:
     order = EvenBatches(
         len(split["train"]), recipe.batch_size, settings.seed, accelerator.num_processes
     )
-    loader = train_loader(data, split["train"], model.config, recipe, order, settings.workers)
+    teachers = first_then_others(lambda: load_teachers(settings.teachers, accelerator.device))
+    targets = None
+    if teachers:
+        with accelerator.autocast():
+            targets = soft_targets(teachers, data, split["train"], recipe.distillation)
+    loader = train_loader(
+        data, split["train"], model.config, recipe, order, settings.workers, targets
+    )
     average = build_average(model, recipe).to(accelerator.device)
     criterion = build_loss(recipe).to(accelerator.device)
     optimiser = build_optimiser(model, recipe)
@@ -133,7 +141,9 @@ def train(name: str, settings: Settings) -> None:
             best = LandslideModel(accelerator.unwrap_model(model).config)
             run.load_best(best.network, progress)
             best.to(accelerator.device)
-            record = finish(best, data, split, progress, recipe, settings, encoder, accelerator)
+            record = finish(
+                best, data, split, progress, recipe, settings, encoder, teachers, accelerator
+            )
             best.save_pretrained(run.model_folder)
             for result in record.results:
                 log.info("%s %s: F1 %.4f", result.protocol, result.subset, result.f1)
@@ -161,6 +171,9 @@ def main(
         str, typer.Option(help="folder, random, spatial, region:X or official.")
     ] = "folder",
     encoder_weights: Annotated[str, typer.Option(help="imagenet, none, or a file.")] = "imagenet",
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Trained model to distil from; may be repeated.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
     recipe: Annotated[str, typer.Option(help="standard or paper.")] = "standard",
     epochs: Annotated[int | None, typer.Option(min=1, help="The recipe's where not given.")] = None,
@@ -196,6 +209,7 @@ def main(
             bands=bands,
             split=split,
             encoder_weights=encoder_weights,
+            teachers=tuple(teacher or ()),
             output=output,
             recipe=recipe,
             changes=changes,

@@ -59,7 +59,7 @@ class EvenBatches(Sampler[list[tuple[int, int]]]):
 
 
 class PatchTensors(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Patches as a model takes them, with their masks.
+    """Patches as a model takes them, with their masks or softer targets.
 
     Args:
         data: The packed dataset.
@@ -69,6 +69,8 @@ class PatchTensors(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         mixing: Pastes parts of the others in, augmented like it; None leaves them apart.
         seed: With the epoch and the patch, the seed of every change, so that it
             is the same whichever process or worker makes it.
+        targets: What is learned of each patch in place of its mask, from 0 to 1, shape
+            (len(indices), H, W); None for the masks themselves.
     """
 
     def __init__(
@@ -79,8 +81,10 @@ class PatchTensors(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         augmentation: Augmentation | None = None,
         mixing: Mixing | None = None,
         seed: int = 0,
+        targets: np.ndarray | None = None,
     ) -> None:
         self.data, self.indices, self.config = data, list(indices), config
+        self.targets = targets
         self.augmentation, self.mixing, self.seed = augmentation, mixing, seed
 
     def __len__(self) -> int:
@@ -100,7 +104,8 @@ class PatchTensors(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def _read(self, sample: int) -> tuple[np.ndarray, np.ndarray]:
         patch = self.data.patch(self.indices[sample])
         assert patch.mask is not None  # packed patches are labelled
-        return patch.in_unit(self.config.bands, self.config.unit), patch.mask
+        values = patch.in_unit(self.config.bands, self.config.unit)
+        return values, patch.mask if self.targets is None else self.targets[sample]
 
     def _draw(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return self._change(*self._read(int(random.integers(len(self)))), random)
@@ -119,13 +124,14 @@ def train_loader(
     recipe: Recipe,
     order: EvenBatches,
     workers: int,
+    targets: np.ndarray | None = None,
 ) -> DataLoader:
-    """Augmented batches of the train patches, in the given order."""
+    """Augmented batches of the train patches, in the given order, with masks or given targets."""
     augmentation = Augmentation(
         recipe.flips, recipe.brightness, recipe.contrast, recipe.colour, recipe.haze, recipe.clouds
     )
     mixing = Mixing(recipe.copy_paste, recipe.cutmix)
-    dataset = PatchTensors(data, indices, config, augmentation, mixing, order.seed)
+    dataset = PatchTensors(data, indices, config, augmentation, mixing, order.seed, targets)
     return DataLoader(
         dataset,
         batch_sampler=order,

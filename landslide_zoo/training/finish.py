@@ -21,6 +21,7 @@ from landslide_zoo.evaluation.measure import count_pixels
 from landslide_zoo.figures import curves_figure, examples_figure
 from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
+from landslide_zoo.training.distillation import Teacher
 from landslide_zoo.training.recipes import Recipe
 from landslide_zoo.training.run import Progress
 from landslide_zoo.training.settings import Settings
@@ -38,6 +39,7 @@ def finish(
     recipe: Recipe,
     settings: Settings,
     encoder: EncoderWeights,
+    teachers: Sequence[Teacher],
     accelerator: Accelerator,
 ) -> Record:
     """Measure a trained model and write down how it came to be.
@@ -53,6 +55,7 @@ def finish(
         recipe: How it was trained.
         settings: What was trained on what.
         encoder: What its encoder started from.
+        teachers: The models it learned from besides the masks.
         accelerator: How it was launched.
 
     Returns:
@@ -65,6 +68,7 @@ def finish(
         "mixed_precision": accelerator.mixed_precision,
         "threads": torch.get_num_threads(),
     }
+    taught = {"teachers": ", ".join(map(str, teachers))} if teachers else {}
     # What is measured is what is published: the weights as they will be stored.
     model.with_config(dtype=settings.dtype).round_weights()
     if recipe.tune_threshold:
@@ -90,7 +94,7 @@ def finish(
             synthetic=data.synthetic,
         ),
         encoder_weights=encoder,
-        recipe={"recipe": settings.recipe, **recipe.as_dict(), **launched},
+        recipe={"recipe": settings.recipe, **recipe.as_dict(), **taught, **launched},
         versions=versions(),
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,

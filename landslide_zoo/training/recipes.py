@@ -30,6 +30,8 @@ class Recipe:
         loss: See :mod:`landslide_zoo.training.losses`.
         dice_share: Share a of Dice in (1 - a) BCE + a Dice.
         landslide_weight: Weight of landslide pixels in BCE.
+        distillation: Share of the teachers' mean probability in what is learned, the rest
+            being the mask's; of no effect without teachers.
         averaging: Decay of the weights' moving average at each update; 0 for none.
         clip: Largest norm of the gradient; 0 for no limit.
         scaling: Channels are scaled by the statistics of the ``train`` patches, by
@@ -56,6 +58,7 @@ class Recipe:
     loss: Loss = "weighted-bce-dice"
     dice_share: Share = 0.5
     landslide_weight: Positive = 1.0
+    distillation: Share = 0.5
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.99
     clip: NotNegative = 1.0
     scaling: Literal["train", "patch", "both", "none"] = "train"

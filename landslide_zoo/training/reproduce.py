@@ -30,6 +30,7 @@ _OPTIONS = {
     "--bands",
     "--split",
     "--encoder-weights",
+    "--teacher",
     "--recipe",
     "--epochs",
     "--batch-size",

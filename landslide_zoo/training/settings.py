@@ -29,6 +29,7 @@ class Settings:
         bands: ``all``, or ``rgb`` for true colour alone.
         split: Protocol by which the dataset is divided.
         encoder_weights: ``imagenet``, ``none``, or a file.
+        teachers: Names or folders of trained models to learn from besides the masks.
         output: Folder that holds one run folder for each model.
         recipe: ``standard`` or ``paper``.
         changes: Settings of the recipe that are changed, by name.
@@ -48,6 +49,7 @@ class Settings:
     bands: Literal["all", "rgb"] = "all"
     split: str = "folder"
     encoder_weights: str = "imagenet"
+    teachers: tuple[str, ...] = ()
     output: Path = Path("runs")
     recipe: str = "standard"
     changes: dict[str, object] = field(default_factory=dict)
