@@ -131,7 +131,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
         return torch.sigmoid(self.logits(values)).cpu().numpy()
 
     @overload
-    def predict(
+    def predict(  # type: ignore[overload-overlap]  # a path is a sequence of letters, too
         self, patches: str | Path | Patch, threshold: float | None = None
     ) -> Prediction: ...
 
