@@ -1,1 +1,38 @@
-"""Pooled metrics, and everything else that is measured of a model."""
+"""Pooled metrics with intervals, and everything else that is measured of a predictor."""
+
+from landslide_zoo.evaluation.bootstrap import Bootstrap
+from landslide_zoo.evaluation.dataset import EvaluationDataset
+from landslide_zoo.evaluation.evaluate import Evaluation, Refine, difference, evaluate
+from landslide_zoo.evaluation.metrics import PixelCounts, Reliability, fit_temperature
+from landslide_zoo.evaluation.report import (
+    evaluation_command,
+    keep_in_record,
+    leak_warning,
+    to_dict,
+    to_markdown,
+    write_report,
+)
+from landslide_zoo.evaluation.strata import STRATA, Group, SizeGroup, Stratum, raster_stratum
+
+__all__ = [
+    "STRATA",
+    "Bootstrap",
+    "Evaluation",
+    "EvaluationDataset",
+    "Group",
+    "PixelCounts",
+    "Refine",
+    "Reliability",
+    "SizeGroup",
+    "Stratum",
+    "difference",
+    "evaluate",
+    "evaluation_command",
+    "fit_temperature",
+    "keep_in_record",
+    "leak_warning",
+    "raster_stratum",
+    "to_dict",
+    "to_markdown",
+    "write_report",
+]

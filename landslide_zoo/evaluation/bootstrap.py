@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from landslide_zoo.data.splits import Place
+from landslide_zoo.data.landslide4sense import Place
 
 BLOCK_SIDE = 4
 """Side of a block in patches: 5 km, farther than a storm cell or a rock face reaches."""

@@ -1,29 +1,26 @@
-"""An evaluation as JSON, Markdown and figures."""
+"""An evaluation as JSON, Markdown, CSV and charts, and what of it a model's record keeps."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from landslide_zoo.data.files import write_whole
+from landslide_zoo.data.landslide4sense import dataset_name
 from landslide_zoo.evaluation.bootstrap import Interval
-from landslide_zoo.evaluation.calibration import BINS
-from landslide_zoo.evaluation.evaluate import PAPER_BATCH, STATISTICS, Evaluation
-from landslide_zoo.evaluation.groups import Group, SizeGroup, by_region, by_size, by_stratum
-from landslide_zoo.evaluation.landslides import FOUND_SHARE
-from landslide_zoo.figures.scores import (
-    Bars,
-    bars_figure,
-    precision_recall_figure,
-    reliability_figure,
-)
+from landslide_zoo.evaluation.dataset import ALL, EvaluationDataset
+from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation
+from landslide_zoo.evaluation.metrics import FOUND_SHARE, RELIABILITY_BINS
+from landslide_zoo.evaluation.strata import Group
+from landslide_zoo.figures import bars_figure, precision_recall_figure, reliability_figure
+from landslide_zoo.models.prediction import Scores
+from landslide_zoo.models.record import Record
 
 TITLES = {
     "precision": "precision",
@@ -33,16 +30,22 @@ TITLES = {
     "average_precision": "average precision",
     "calibration_error": "calibration error",
 }
-"""How each of the figures with an interval is called."""
-_ALARMS = ("ground without landslides", "patches", "km2", "ha per 100 km2", "95 % interval")
-_SIZES = ("size", "landslides", "found", "recall", "95 % interval", "recall of pixels")
-_GROUP = ("landslide pixels", "precision", "recall", "F1", "95 % interval")
+"""What each of the statistics is called."""
+ALONE = "network alone"
+"""What the network is called beside what further steps make of its predictions."""
+FREE_SUBSET = "validation"
+"""The subset that choices are made on; every access to another one is logged."""
 
 
-def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """All figures of an evaluation, as JSON holds them."""
+def to_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """Everything in an evaluation, as JSON holds it."""
     reliability = evaluation.reliability
-    bins = zip(reliability.table, reliability.said, reliability.seen, strict=True)
+    bins = zip(
+        reliability.table[:, 0],
+        reliability.mean_probability,
+        reliability.landslide_share,
+        strict=True,
+    )
     return {
         "model": evaluation.model,
         "members": list(evaluation.members),
@@ -54,91 +57,82 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "patches": len(evaluation.patches),
         "blocks": evaluation.bootstrap.blocks,
         "threshold": evaluation.threshold,
+        "observed_pixels": sum(astuple(evaluation.scores)),
         **asdict(evaluation.scores),
-        **figures(evaluation),
+        **evaluation.statistics,
         "batch_mean_f1": evaluation.batch_mean_f1,
         "intervals": evaluation.intervals,
         "reliability": [
             {
-                "from": i / BINS,
-                "to": (i + 1) / BINS,
-                "pixels": int(row[0]),
-                "said": float(said) if row[0] else None,
-                "seen": float(seen) if row[0] else None,
+                "from": i / RELIABILITY_BINS,
+                "to": (i + 1) / RELIABILITY_BINS,
+                "pixels": int(pixels),
+                "mean_probability": float(probability) if pixels else None,
+                "landslide_share": float(share) if pixels else None,
             }
-            for i, (row, said, seen) in enumerate(bins)
+            for i, (pixels, probability, share) in enumerate(bins)
         ],
-        "landslides": [asdict(group) for group in by_size(evaluation)],
-        "regions": [_group(group) for group in by_region(evaluation)],
+        "landslides": [asdict(group) for group in evaluation.by_size()],
+        "regions": [_group_to_dict(group) for group in evaluation.by_region()],
         "strata": {
-            name: [_group(group) for group in groups]
-            for name, groups in by_stratum(evaluation).items()
+            name: [_group_to_dict(group) for group in groups]
+            for name, groups in evaluation.by_stratum().items()
         },
         "false_alarms": [alarms.model_dump() for alarms in evaluation.false_alarms],
+        "refined": {name: to_dict(one) for name, one in evaluation.refined.items()},
     }
 
 
-def figures(evaluation: Evaluation) -> dict[str, float]:
-    """The figures that have intervals, by name."""
-    return {
-        name: statistic(evaluation.counted[what].sum(axis=0))
-        for name, (what, statistic) in STATISTICS.items()
-    }
-
-
-def as_markdown(evaluation: Evaluation) -> str:
+def to_markdown(evaluation: Evaluation) -> str:
     """An evaluation as a page of tables."""
     how = ", test-time augmentation" if evaluation.augmented else ""
     members = f" ({', '.join(evaluation.members)})" if len(evaluation.members) > 1 else ""
-    intervals = evaluation.intervals
-    lines = [
+    variants = {ALONE: evaluation, **evaluation.refined} if evaluation.refined else {"": evaluation}
+    header = [cell for name in variants for cell in (name or "value", "95 % interval")]
+    rows = [
+        (
+            title,
+            *(
+                cell
+                for one in variants.values()
+                for cell in (f"{one.statistics[key]:.4f}", interval_text(one.intervals.get(key)))
+            ),
+        )
+        for key, title in TITLES.items()
+    ]
+    if evaluation.refined:
+        observed = [str(sum(astuple(one.scores))) for one in variants.values()]
+        rows.append(("observed pixels", *(cell for count in observed for cell in (count, ""))))
+    sections = [
         f"# {evaluation.model}{members}",
-        "",
         f"{evaluation.dataset}, {evaluation.protocol} split, {evaluation.subset}: "
         f"{len(evaluation.patches)} patches, threshold {evaluation.threshold:.4g}{how}.",
-        "",
-        *_table(
-            ("figure", "value", "95 % interval"),
-            [
-                (TITLES[name], f"{value:.4f}", interval_text(intervals.get(name)))
-                for name, value in figures(evaluation).items()
-            ],
-        ),
-        "",
-        "All pixels of all patches pooled; intervals by bootstrap over "
+        markdown_table(("statistic", *header), rows),
+        "All observed pixels of all patches pooled; intervals by bootstrap over "
         f"{evaluation.bootstrap.blocks} blocks of patches. The mean of the F1 of batches of "
         f"{PAPER_BATCH}, as the paper reports, is {evaluation.batch_mean_f1:.4f}.",
+        *_false_alarm_section(variants),
+        *_size_section(evaluation),
     ]
-    alarms = [
-        (
-            one.ground,
-            str(one.patches),
-            f"{one.square_kilometres:.1f}",
-            f"{one.hectares_per_100_km2:.1f}",
-            interval_text(None if one.low is None else (one.low, one.high or 0.0), 1),
-        )
-        for one in evaluation.false_alarms
-    ]
-    if alarms:
-        lines += ["", "## False alarms", "", *_table(_ALARMS, alarms)]
-    sizes = by_size(evaluation)
-    if sizes:
-        rows = [_size_cells(group) for group in sizes]
-        lines += ["", "## Landslides by size", "", *_table(_SIZES, rows)]
-        lines += ["", f"A landslide is found if at least {FOUND_SHARE:.0%} of its pixels are."]
     for name, groups in _groupings(evaluation).items():
-        rows = [_cells(group) for group in groups]
-        lines += ["", f"## By {name}", "", *_table((name, *_GROUP), rows)]
-    return "\n".join(lines) + "\n"
+        columns = (name, "landslide pixels", "precision", "recall", "F1", "95 % interval")
+        sections += [f"## By {name}", markdown_table(columns, map(_group_cells, groups))]
+    return "\n\n".join(sections) + "\n"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def interval_text(interval: Interval | None, digits: int = 3) -> str:
-    """An interval in words, a dash where there is none."""
+    """An interval as in ``0.610 to 0.690``, a dash where there is none."""
     return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> None:
-    """Write ``evaluation.json``, ``evaluation.md``, ``patches.csv`` and the figures.
+    """Write ``evaluation.json``, ``evaluation.md``, ``patches.csv`` and the charts.
 
     Args:
         evaluation: What was measured.
@@ -150,11 +144,14 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     recall, precision = evaluation.pixel_counts.curve()
     scores, reliability = evaluation.scores, evaluation.reliability
     files: dict[str, str | bytes] = {
-        "evaluation.json": json.dumps(as_dict(evaluation), indent=1) + "\n",
-        "evaluation.md": as_markdown(evaluation),
-        "patches.csv": _patches(evaluation),
+        "evaluation.json": json.dumps(to_dict(evaluation), indent=1) + "\n",
+        "evaluation.md": to_markdown(evaluation),
+        "patches.csv": _patches_csv(evaluation),
         "reliability.png": reliability_figure(
-            reliability.said, reliability.seen, reliability.table[:, 0], reliability.error
+            reliability.mean_probability,
+            reliability.landslide_share,
+            reliability.table[:, 0],
+            reliability.error,
         ),
         "precision_recall.png": precision_recall_figure(
             recall,
@@ -163,32 +160,96 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
             f"{evaluation.model} (average precision {evaluation.average_precision:.4f})",
         ),
     }
-    panels = _panels(evaluation)
+    sizes = [(f"{s.name} ({s.landslides})", s.recall, s.interval) for s in evaluation.by_size()]
+    panels = [("Landslides by size", "share found", sizes)] if sizes else []
+    for name, groups in _groupings(evaluation).items():
+        panels.append((f"By {name}", "F1", [(g.name, g.scores.f1, g.interval) for g in groups]))
     if panels:
         files["groups.png"] = bars_figure(panels)
     for name, content in files.items():
         write_whole(folder / name, content)
 
 
-def _groupings(evaluation: Evaluation) -> dict[str, list[Group]]:
-    regions = by_region(evaluation)
-    return {**({"region": regions} if regions else {}), **by_stratum(evaluation)}
+def leak_warning(record: Record | None, dataset: EvaluationDataset) -> str | None:
+    """Says that a model may have been trained on patches it is evaluated on; None if it was not."""
+    if record is None or record.data.name != dataset.dataset:
+        return None
+    if record.data.protocol == dataset.protocol and dataset.subset != ALL:
+        return None
+    return (
+        f"{record.model} was trained on the {record.data.protocol} split of {dataset.dataset}, "
+        f"so some of the patches here ({dataset.protocol} split, {dataset.subset}) may be among "
+        "those it learned from: the result does not hold for new patches."
+    )
 
 
-def _panels(evaluation: Evaluation) -> list[Bars]:
-    panels: list[Bars] = []
-    sizes = by_size(evaluation)
-    if sizes:
-        bars = [(f"{one.name} ({one.landslides})", one.recall, one.interval) for one in sizes]
-        panels.append(("Landslides by size", "share found", bars))
-    for name, groups in _groupings(evaluation).items():
-        panels.append(
-            (f"By {name}", "F1", [(one.name, one.scores.f1, one.interval) for one in groups])
+def evaluation_command(evaluation: Evaluation, negatives: Sequence[Path] = ()) -> str:
+    """The command that repeats an evaluation, with names in place of this machine's paths."""
+    words = ["landslide-zoo", "evaluate", *evaluation.members, "--data", evaluation.dataset]
+    words += ["--split", evaluation.protocol, "--subset", evaluation.subset]
+    words += ["--tta"] if evaluation.augmented else []
+    words += ["--ensemble"] if len(evaluation.members) > 1 else []
+    for folder in negatives:
+        words += ["--negatives", dataset_name(folder)]
+    return shlex.join(words)
+
+
+def keep_in_record(record: Record, evaluation: Evaluation, command: str, result: bool) -> Record:
+    """A record with an evaluation noted in it.
+
+    Args:
+        record: The model's record.
+        evaluation: What was measured.
+        command: What was run.
+        result: Whether to keep the result too; access to held-out patches is
+            logged in any case.
+    """
+    if evaluation.subset != FREE_SUBSET:
+        record = record.with_test_access(
+            evaluation.dataset, evaluation.protocol, evaluation.subset, command
         )
-    return panels
+    return record.with_result(evaluation.result(command)) if result else record
 
 
-def _group(group: Group) -> dict[str, Any]:
+def _false_alarm_section(variants: dict[str, Evaluation]) -> list[str]:
+    rows = [
+        (
+            " ".join(filter(None, (alarms.negatives, name and f"({name})"))),
+            str(alarms.patches),
+            f"{alarms.square_kilometres:.1f}",
+            f"{alarms.hectares_per_100_km2:.1f}",
+            interval_text(None if alarms.low is None else (alarms.low, alarms.high or 0.0), 1),
+        )
+        for name, evaluation in variants.items()
+        for alarms in evaluation.false_alarms
+    ]
+    header = ("patches without landslides", "patches", "km2", "ha per 100 km2", "95 % interval")
+    return ["## False alarms", markdown_table(header, sorted(rows))] if rows else []
+
+
+def _size_section(evaluation: Evaluation) -> list[str]:
+    rows = [
+        (
+            group.name,
+            str(group.landslides),
+            str(group.found),
+            f"{group.recall:.3f}",
+            interval_text(group.interval),
+            f"{group.pixel_recall:.3f}",
+        )
+        for group in evaluation.by_size()
+    ]
+    header = ("size", "landslides", "found", "recall", "95 % interval", "recall of pixels")
+    note = f"A landslide is found if at least {FOUND_SHARE:.0%} of its pixels are."
+    return ["## Landslides by size", markdown_table(header, rows), note] if rows else []
+
+
+def _groupings(evaluation: Evaluation) -> dict[str, list[Group]]:
+    regions = evaluation.by_region()
+    return {**({"region": regions} if regions else {}), **evaluation.by_stratum()}
+
+
+def _group_to_dict(group: Group) -> dict[str, Any]:
     scores = group.scores
     return {
         "name": group.name,
@@ -198,37 +259,20 @@ def _group(group: Group) -> dict[str, Any]:
     }
 
 
-def _cells(group: Group) -> tuple[str, ...]:
+def _group_cells(group: Group) -> tuple[str, ...]:
     scores = group.scores
     pixels = scores.true_positives + scores.false_negatives
     values = (f"{value:.4f}" for value in (scores.precision, scores.recall, scores.f1))
     return group.name, str(pixels), *values, interval_text(group.interval)
 
 
-def _size_cells(group: SizeGroup) -> tuple[str, ...]:
-    return (
-        group.name,
-        str(group.landslides),
-        str(group.found),
-        f"{group.recall:.3f}",
-        interval_text(group.interval),
-        f"{group.pixel_recall:.3f}",
-    )
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def _patches(evaluation: Evaluation) -> str:
-    """What was counted of each patch, as CSV, for statistics of one's own."""
+def _patches_csv(evaluation: Evaluation) -> str:
+    """What was counted of each patch, for statistics of one's own."""
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
-    names = ("true_positives", "false_positives", "false_negatives", "true_negatives")
-    table.writerow(("patch", "region", "row", "column", *names))
-    counts: np.ndarray = evaluation.counted["counts"]
-    for name, place, row in zip(evaluation.patches, evaluation.places, counts, strict=True):
+    table.writerow(("patch", "region", "row", "column", *Scores.__annotations__))
+    rows = zip(evaluation.patches, evaluation.places, evaluation.counted["counts"], strict=True)
+    for name, place, counts in rows:
         where = (place[0].name, place[1], place[2]) if place else ("", "", "")
-        table.writerow((name, *where, *map(int, row)))
+        table.writerow((name, *where, *map(int, counts)))
     return file.getvalue()

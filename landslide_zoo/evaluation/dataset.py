@@ -1,4 +1,4 @@
-"""What models are measured on: the labelled patches of one subset of a dataset."""
+"""What models are evaluated on: labelled patches of one subset of a dataset, and negatives."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from landslide_zoo.data.folders import (
+from landslide_zoo.data.landslide4sense import (
+    Place,
     Sample,
     dataset_folder,
     dataset_name,
     find_samples,
+    known_places,
     labelled,
+    split_samples,
 )
 from landslide_zoo.data.packed import PackedDataset
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.read import read_patch
-from landslide_zoo.data.splits import Place, known_places, split_samples
+from landslide_zoo.data.readers import SUFFIXES, read_mask, read_patch
 from landslide_zoo.errors import DataError
 
 ALL = "all"
@@ -25,7 +27,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class LabelledSet:
+class EvaluationDataset:
     """Labelled patches, read one at a time.
 
     Attributes:
@@ -70,9 +72,8 @@ class LabelledSet:
         def read(index: int) -> Patch:
             return read_patch(chosen[index].image, chosen[index].mask)
 
-        return cls(
-            dataset_name(data), protocol, subset, chosen, _places(every, chosen, protocol), read
-        )
+        places = _places(every, chosen, protocol)
+        return cls(dataset_name(data), protocol, subset, chosen, places, read)
 
     @classmethod
     def of_packed(
@@ -91,6 +92,38 @@ class LabelledSet:
 
     def __iter__(self) -> Iterator[Patch]:
         return map(self.read, range(len(self)))
+
+
+def negative_files(folder: Path) -> list[Path]:
+    """The patches of a folder that have no landslide.
+
+    Args:
+        folder: Patches without masks, all of which are taken, or a labelled
+            dataset, of which those with an empty mask are.
+
+    Raises:
+        DataError: If there are none.
+    """
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder} with patches without landslides.")
+    plain = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "mask_"))
+    ]
+    if plain:
+        return plain
+    empty = [
+        sample.image
+        for sample in labelled(find_samples(folder))
+        if sample.mask is not None and not read_mask(sample.mask).any()
+    ]
+    if not empty:
+        raise DataError(
+            f"{folder} holds no patches without landslides: give patches ({', '.join(SUFFIXES)}), "
+            "or a dataset in which some masks are empty."
+        )
+    return empty
 
 
 def _subsets(samples: Sequence[Sample], protocol: str) -> dict[str, list[Sample]]:
