@@ -1,0 +1,192 @@
+"""What the documentation tells a reader to type is run, or at least understood, as it stands.
+
+Python is executed. So is each ``landslide-zoo`` command, in a folder that holds
+the files which the documents name, with the loopback Hub in place of the
+real one. What trains or serves is read by the program's own parser; of other
+programs, what they are given is looked for. The examples of docs/api.md need a
+running app: tests/web/test_docs.py runs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib
+import importlib.util
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from accelerate.commands.launch import launch_command_parser
+from loopback_hub import LoopbackHub
+from snippets import ROOT, blocks, commands
+
+from landslide_zoo import cli
+from landslide_zoo.models.files import bundled_folders
+
+DOCUMENTS = [
+    path
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/*.md"))
+    if path != ROOT / "docs" / "api.md"
+]
+NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
+SAMPLES = ROOT / "landslide_zoo" / "web" / "samples"
+BUNDLED = "unet-mobilenet_v2-rgb"
+
+# Ways of setting up and looking around, which no test should take.
+SETTING_UP = {"cd", "export", "git", "pre-commit", "tensorboard"}
+
+
+def of_documents(language: str) -> Callable:
+    """A test for each document that has code in a language."""
+    having = [path for path in DOCUMENTS if blocks(path, language)]
+    assert having, f"no document has {language} any more"
+    names = [str(path.relative_to(ROOT)) for path in having]
+    return pytest.mark.parametrize("document", having, ids=names)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: LoopbackHub) -> Path:
+    """The folder that the documents speak of: patches, a labelled dataset, trained models."""
+    patches = sorted(SAMPLES.glob("image_*.h5"))
+    masks = [SAMPLES / path.name.replace("image", "mask") for path in patches]
+    shutil.copy(patches[0], tmp_path / "image_1.h5")
+    shutil.copy(masks[0], tmp_path / "mask_1.h5")
+    for name, files in {
+        "folder_of_patches": patches,
+        "DATASET/images/test": patches,
+        "DATASET/annotations/test": masks,
+        "DATASET/images/validation": patches,
+        "DATASET/annotations/validation": masks,
+        "NEGATIVES": patches,
+    }.items():
+        (tmp_path / name).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, tmp_path / name)
+    for name in ("unet", "unet-resnet34"):
+        shutil.copytree(bundled_folders()[BUNDLED], tmp_path / "runs" / name / "model")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return tmp_path
+
+
+def own(code: str, hub: LoopbackHub) -> str:
+    """Code that writes to the loopback Hub's user where the document says someone."""
+    return code.replace("someone/", f"{hub.namespace}/")
+
+
+@of_documents("python")
+def test_python(document: Path, folder: Path, hub: LoopbackHub) -> None:
+    names: dict[str, object] = {"__name__": document.stem}
+    for block in blocks(document, "python"):
+        exec(compile(own(block, hub), str(document), "exec"), names)
+
+
+@of_documents("bash")
+def test_commands(
+    document: Path, folder: Path, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for block in blocks(document, "bash"):
+        for words in commands(own(block, hub)):
+            while re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                monkeypatch.setenv(*words.pop(0).split("=", 1))
+            program, *arguments = words
+            if program not in SETTING_UP:
+                PROGRAMS[program](arguments, monkeypatch)
+
+
+def landslide_zoo(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if arguments[0] == "app" or "--reproduce" in arguments:
+        command = typer.main.get_command(cli.cli).commands[arguments[0]]  # type: ignore[attr-defined]
+        parse(command, arguments[1:])
+        return
+    monkeypatch.setattr(sys, "argv", ["landslide-zoo", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code, arguments
+
+
+def accelerate(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert arguments[0] == "launch"
+    given = launch_command_parser().parse_args(arguments[1:])
+    assert given.config_file is None or (ROOT / given.config_file).is_file()
+    assert given.training_script == "train_accelerate.py"
+    trainer = runpy.run_path(str(ROOT / given.training_script))["app"]
+    parse(typer.main.get_command(trainer), given.training_script_args)
+
+
+def parse(command: typer.core.TyperCommand, arguments: list[str]) -> None:
+    """Read arguments as a command does, and do nothing."""
+    command.make_context(command.name, [word for word in arguments if word != "..."])
+
+
+def python(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script or module is there, and its help names the options."""
+    if arguments[0] == "-m":
+        arguments = arguments[1:]
+        assert importlib.util.find_spec(arguments[0]), arguments
+        run, what = runpy.run_module, arguments[0]
+    else:
+        run, what = runpy.run_path, str(ROOT / arguments[0])
+    monkeypatch.setattr(sys, "argv", [what, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        run(what, run_name="__main__")
+    assert not ended.value.code
+
+
+def pip(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files to install exist, and so do the extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for word in arguments[1:]:
+        if word.endswith(".txt"):
+            assert (ROOT / word).is_file()
+        for extra in re.findall(r"\[(.*)\]", word):
+            assert set(extra.split(",")) <= set(project["optional-dependencies"])
+
+
+def make(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["make", "--dry-run", *arguments], cwd=ROOT, check=True, capture_output=True)
+
+
+PROGRAMS = {
+    "accelerate": accelerate,
+    "landslide-zoo": landslide_zoo,
+    "make": make,
+    "pip": pip,
+    "python": python,
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def modules_with_examples() -> list[str]:
+    files = [path for path in (ROOT / "landslide_zoo").rglob("*.py") if ">>> " in path.read_text()]
+    return [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted(files)]
+
+
+@pytest.mark.parametrize("module", modules_with_examples())
+def test_docstring_examples(module: str, folder: Path) -> None:
+    tried = doctest.testmod(importlib.import_module(module.removesuffix(".__init__")))
+    assert tried.attempted and not tried.failed
+
+
+def test_notebook(folder: Path) -> None:
+    notebook = json.loads(NOTEBOOK.read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
+    names: dict[str, object] = {}
+    with contextlib.redirect_stdout(None):
+        for cell in cells:
+            exec("".join(cell["source"]), names)
