@@ -1,20 +1,23 @@
-"""``landslide-zoo evaluate``: measure models, fill the leaderboard, train a model again."""
+"""``landslide-zoo evaluate``: evaluate models, fill the leaderboard, train a model again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from landslide_zoo.cli.common import Device, Json, default_model, print_table
-from landslide_zoo.cli.measuring import Measuring
-from landslide_zoo.errors import LandslideZooError, ModelError
+from landslide_zoo.cli.common import Device, Json, default_model, load_model, print_table
+from landslide_zoo.errors import DataError, LandslideZooError, ModelError
 
 if TYPE_CHECKING:
-    from landslide_zoo.evaluation.evaluate import Evaluation
+    from landslide_zoo.data.patch import Patch
+    from landslide_zoo.evaluation import Evaluation, EvaluationDataset, Stratum
+    from landslide_zoo.models import LandslideModel, Predictor
 
 HEADER = (
     "model",
@@ -43,15 +46,15 @@ def evaluate(
         str, typer.Option(help="folder, random, spatial, region:X or official.")
     ] = "folder",
     subset: Annotated[
-        Literal["test", "validation", "all"], typer.Option(help="What of it to measure on.")
+        Literal["test", "validation", "all"], typer.Option(help="What of it to evaluate on.")
     ] = "test",
     tta: Annotated[bool, typer.Option("--tta", help="Test-time augmentation, eight ways.")] = False,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Measure the mean of the models.")
+        bool, typer.Option("--ensemble", help="Evaluate the mean of the models.")
     ] = False,
     negatives: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of ground without landslides, for false alarms; repeatable."),
+        typer.Option(help="Folder of patches without landslides, for false alarms; repeatable."),
     ] = None,
     stratum: Annotated[
         list[str] | None,
@@ -71,7 +74,7 @@ def evaluate(
         bool, typer.Option("--record", help="Keep the result in the model's record and card.")
     ] = False,
     zoo: Annotated[
-        bool, typer.Option("--zoo", help="Fill the leaderboard; with --data, measure first.")
+        bool, typer.Option("--zoo", help="Fill the leaderboard; with --data, evaluate first.")
     ] = False,
     reproduce: Annotated[
         bool, typer.Option("--reproduce", help="Train MODEL again by its record, and compare.")
@@ -82,10 +85,10 @@ def evaluate(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure models on the labelled patches of a dataset.
+    """Evaluate models on the labelled patches of a dataset.
 
-    A look at test patches is logged in the record of a model that is a folder
-    of yours, whatever comes of it.
+    Every access to test patches is logged in the record of a model that is a
+    folder of yours, whether or not its result is kept.
     """
     names = models or []
     if reproduce and zoo:
@@ -93,34 +96,171 @@ def evaluate(
     if reproduce:
         _reproduce(names, output or Path("reproduced"), data, encoder_weights)
         return
-    how = (split, subset, tta, negatives or [], stratum or [], device)
-    measuring = Measuring(data, *how) if data is not None else None
     if (record or zoo) and (tta or ensemble):
         raise typer.BadParameter("a record holds what a model does alone, without --tta.")
+    setup = None
+    if data is not None:
+        setup = _Setup.of(data, split, subset, tta, negatives or [], stratum or [], device)
     if zoo:
-        _fill_leaderboard(names, measuring, output)
-    elif measuring is None:
+        _fill_leaderboard(names, setup, output)
+    elif setup is None:
         raise typer.BadParameter("--data is needed: a folder, or an id of a dataset on the Hub.")
     else:
         names = names or [default_model()]
+        loaded = [setup.load(name) for name in names]
         if ensemble:
-            results = [measuring.together(names)]
+            results = [setup.evaluate_ensemble(loaded)]
             names = [results[0].model]
         else:
-            loaded = [measuring.load(name) for name in names]
             results = [
-                measuring.alone(name, model, folder, record)
+                setup.evaluate_model(name, model, folder, record)
                 for name, (model, folder) in zip(names, loaded, strict=True)
             ]
         _show(names, results, output, as_json)
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What models are evaluated on, and how."""
+
+    dataset: EvaluationDataset
+    strata: Sequence[Stratum]
+    negatives: Sequence[Path]
+    tta: bool
+    device: str
+
+    @classmethod
+    def of(
+        cls,
+        data: str,
+        split: str,
+        subset: str,
+        tta: bool,
+        negatives: Sequence[Path],
+        strata: Sequence[str],
+        device: str,
+    ) -> _Setup:
+        from landslide_zoo.evaluation import STRATA, EvaluationDataset
+
+        dataset = EvaluationDataset.find(data, split, subset)
+        own = [_stratum(text, dataset) for text in strata]
+        return cls(dataset, [*STRATA, *own], negatives, tta, device)
+
+    def load(self, name: str) -> tuple[LandslideModel, Path | None]:
+        """A model by name, and its folder if it has one on this machine."""
+        from landslide_zoo.hub.zoo import ModelZoo
+        from landslide_zoo.models.files import local_folder
+
+        model, folder = load_model(name, self.device), local_folder(name)
+        if folder is None and "/" not in name:
+            entry = ModelZoo().entry(name)
+            folder = None if entry.repo_id else entry.folder
+        return model, folder
+
+    def evaluate_ensemble(self, loaded: Sequence[tuple[LandslideModel, Path | None]]) -> Evaluation:
+        """Evaluate the mean of some models, and log the access in the record of each."""
+        from landslide_zoo.inference import Ensemble
+
+        for model, _ in loaded:
+            self._warn_of_leak(model)
+        name = f"mean of {len(loaded)} models"
+        evaluation = self._run(Ensemble([model for model, _ in loaded], name), name)
+        for model, folder in loaded:
+            self._keep(model, folder, evaluation, result=False)
+        return evaluation
+
+    def evaluate_model(
+        self, name: str, model: LandslideModel, folder: Path | None, keep: bool
+    ) -> Evaluation:
+        """Evaluate one model, and note it in its record and its folder's.
+
+        Args:
+            name: What the user calls it.
+            model: The model.
+            folder: Its folder on this machine, if it has one.
+            keep: Whether its record keeps the result.
+
+        Raises:
+            LandslideZooError: If it cannot be evaluated, or its result not be kept.
+        """
+        if keep and model.record is None:
+            raise ModelError(f"{name} is not trained: it has no record to keep a result in.")
+        leak = self._warn_of_leak(model)
+        if keep and leak:
+            raise DataError(f"The result of {name} is not kept: evaluate it on its own split.")
+        evaluation = self._run(model, name)
+        self._keep(model, folder, evaluation, keep)
+        return evaluation
+
+    def _run(self, predictor: Predictor, title: str) -> Evaluation:
+        from tqdm import tqdm
+
+        from landslide_zoo.evaluation import evaluate
+        from landslide_zoo.inference import TestTimeAugmentation
+
+        def progress(patches: Iterable[Patch]) -> Iterable[Patch]:
+            return tqdm(patches, title, unit="patch", disable=None, file=sys.stderr)
+
+        return evaluate(
+            TestTimeAugmentation(predictor) if self.tta else predictor,
+            self.dataset,
+            strata=self.strata,
+            negatives=self.negatives,
+            progress=progress,
+        )
+
+    def _keep(
+        self, model: LandslideModel, folder: Path | None, evaluation: Evaluation, result: bool
+    ) -> None:
+        """Note an evaluation in a model's record; a bundled folder changes for a result alone."""
+        from landslide_zoo.evaluation import evaluation_command, keep_in_record
+        from landslide_zoo.models.card import replace_record
+        from landslide_zoo.models.files import bundled_folders
+
+        if model.record is None:
+            return
+        command = evaluation_command(evaluation, self.negatives)
+        record = keep_in_record(model.record, evaluation, command, result)
+        bundled = folder in bundled_folders().values()
+        if folder is not None and record != model.record and (result or not bundled):
+            replace_record(folder, record)
+        model.record = record
+
+    def _warn_of_leak(self, model: LandslideModel) -> bool:
+        from landslide_zoo.evaluation import leak_warning
+
+        sentence = leak_warning(model.record, self.dataset)
+        if sentence:
+            typer.echo(f"Warning: {sentence}", err=True)
+        return sentence is not None
+
+
+def _stratum(text: str, dataset: EvaluationDataset) -> Stratum:
+    """A stratum of the user's own, as the command line names it.
+
+    Raises:
+        BadParameter: If it is not NAME=FOLDER or NAME=FOLDER@EDGE,EDGE.
+    """
+    from landslide_zoo.evaluation import raster_stratum
+
+    name, equals, rest = text.partition("=")
+    folder, at, listed = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    try:
+        edges = [float(edge) for edge in listed.split(",")] if at else None
+    except ValueError:
+        edges = []
+    if not (name and equals and folder) or edges == []:
+        raise typer.BadParameter(f"--stratum {text}: write NAME=FOLDER or NAME=FOLDER@10,20.")
+    stems = [sample.image.stem for sample in dataset.samples]
+    return raster_stratum(name, Path(folder), stems, edges)
 
 
 def _show(
     names: Sequence[str], results: Sequence[Evaluation], output: Path | None, as_json: bool
 ) -> None:
     """Write reports, and print a table and what sets the first model apart from the others."""
-    from landslide_zoo.evaluation.evaluate import difference
-    from landslide_zoo.evaluation.report import as_dict, interval_text, write_report
+    from landslide_zoo.evaluation import difference, to_dict, write_report
+    from landslide_zoo.evaluation.report import interval_text
 
     if output is not None:
         for folder, result in zip(_folders(results, output), results, strict=True):
@@ -128,16 +268,18 @@ def _show(
     differences = [difference(results[0], other) for other in results[1:]]
     if as_json:
         found = {
-            "evaluations": [as_dict(one) for one in results],
+            "evaluations": [to_dict(one) for one in results],
             "differences_in_f1": [{"value": v, "interval": i} for v, i in differences],
         }
         typer.echo(json.dumps(found, indent=1))
         return
-    print_table(HEADER, [_row(name, one) for name, one in zip(names, results, strict=True)])
+    rows = []
+    for name, result in zip(names, results, strict=True):
+        rows.append(_row(name, result))
+        rows += [_row(f"{name}, {step}", refined) for step, refined in result.refined.items()]
+    print_table(HEADER, rows)
     for name, (value, interval) in zip(names[1:], differences, strict=True):
-        typer.echo(
-            f"F1 of {names[0]} less that of {name}: {value:+.4f} ({interval_text(interval)})"
-        )
+        typer.echo(f"F1 of {names[0]} minus F1 of {name}: {value:+.4f} ({interval_text(interval)})")
     if output is not None:
         typer.echo(f"Written to {output}.")
 
@@ -146,13 +288,12 @@ def _row(name: str, result: Evaluation) -> tuple[str, ...]:
     from landslide_zoo.evaluation.report import interval_text
 
     scores = result.scores
-    figures = (scores.precision, scores.recall, scores.f1)
-    alarms = [f"{one.ground} {one.hectares_per_100_km2:.1f}" for one in result.false_alarms]
+    alarms = [f"{one.negatives} {one.hectares_per_100_km2:.1f}" for one in result.false_alarms]
     return (
         name,
         str(len(result.patches)),
         f"{result.threshold:.4g}",
-        *(f"{figure:.4f}" for figure in figures),
+        *(f"{value:.4f}" for value in (scores.precision, scores.recall, scores.f1)),
         interval_text(result.intervals.get("f1")),
         f"{result.average_precision:.4f}",
         f"{result.calibration_error:.4f}",
@@ -170,9 +311,7 @@ def _folders(results: Sequence[Evaluation], output: Path) -> list[Path]:
     return folders
 
 
-def _fill_leaderboard(
-    sources: Sequence[str], measuring: Measuring | None, output: Path | None
-) -> None:
+def _fill_leaderboard(sources: Sequence[str], setup: _Setup | None, output: Path | None) -> None:
     """Put every model of a zoo on the leaderboard; one that fails is named, the others go on."""
     from landslide_zoo.hub.leaderboard import CARDS, Results
     from landslide_zoo.hub.zoo import ModelZoo
@@ -185,10 +324,10 @@ def _fill_leaderboard(
     for entry in entries:
         try:
             record = entry.record
-            if measuring is not None:
-                model = zoo.load(entry.name, device=measuring.device)
+            if setup is not None:
+                model = zoo.load(entry.name, device=setup.device)
                 folder = None if entry.repo_id else entry.folder
-                measuring.alone(entry.name, model, folder, keep=True)
+                setup.evaluate_model(entry.name, model, folder, keep=True)
                 record = model.record
             if record is None:
                 raise ModelError(f"{entry.name} is not trained.")
@@ -206,7 +345,7 @@ def _reproduce(
 ) -> None:
     """Train a model again and say how the new one differs."""
     from landslide_zoo.hub.zoo import ModelZoo
-    from landslide_zoo.models.location import RECORD, download_folder, local_folder
+    from landslide_zoo.models.files import RECORD, download_folder, local_folder
     from landslide_zoo.models.record import Record
     from landslide_zoo.training.reproduce import reproduce
 
