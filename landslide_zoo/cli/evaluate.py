@@ -331,7 +331,11 @@ def _fill_leaderboard(sources: Sequence[str], setup: _Setup | None, output: Path
                 record = model.record
             if record is None:
                 raise ModelError(f"{entry.name} is not trained.")
-            Results.read(cards).with_model(entry.name, entry.config, record).write(cards)
+            results = Results.read(cards)
+            if better := results.better_than(entry.config, record):
+                typer.echo(f"{entry.name}: another {better.name} is better on validation.")
+            else:
+                results.with_model(entry.config, record).write(cards)
         except LandslideZooError as error:
             failed += 1
             typer.echo(f"Error: {entry.name}: {error}", err=True)
@@ -345,8 +349,7 @@ def _reproduce(
 ) -> None:
     """Train a model again and say how the new one differs."""
     from landslide_zoo.hub.zoo import ModelZoo
-    from landslide_zoo.models.files import RECORD, download_folder, local_folder
-    from landslide_zoo.models.record import Record
+    from landslide_zoo.models.files import download_folder, local_folder
     from landslide_zoo.training.reproduce import reproduce
 
     if len(names) != 1:
@@ -355,9 +358,7 @@ def _reproduce(
     if folder is None and "/" not in names[0]:
         folder = ModelZoo().entry(names[0]).folder
     folder = folder or download_folder(names[0])
-    if not (folder / RECORD).is_file():
-        raise ModelError(f"{names[0]} has no record: it cannot be trained again.")
-    done = reproduce(Record.read(folder / RECORD), output, data, encoder_weights)
+    done = reproduce(folder, output, data, encoder_weights)
     typer.echo(f"patches: {'the same' if done.same_data else 'others (the fingerprint differs)'}")
     typer.echo(f"weights: {'the same, bit for bit' if done.same_weights else 'others'}")
     rows = [(name, f"{old:.4f}", f"{new:.4f}") for name, old, new in done.scores]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from landslide_zoo.data.landslide4sense import Place, dataset_name
-from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation.bootstrap import (
@@ -254,14 +253,13 @@ def evaluate(
         Evaluation('unet-mobilenet_v2-rgb', l4s-rgb folder test, 233 patches, F1 0.6174)
     """
     steps = refine or {}
-    digest = hashlib.sha256()
+    fingerprint = Fingerprint()
 
     def read() -> Iterator[Patch]:
         for patch in progress(dataset):
             if patch.mask is None:
                 raise DataError(f"{patch.name} has no mask: only labelled patches are evaluated.")
-            for part in (patch.name.encode(), patch.values.tobytes(), patch.mask.tobytes()):
-                digest.update(part)
+            fingerprint.add(patch)
             yield patch
 
     counted: list[list[dict[str, np.ndarray]]] = [[] for _ in range(1 + len(steps))]
@@ -286,7 +284,7 @@ def evaluate(
             dataset=dataset.dataset,
             protocol=dataset.protocol,
             subset=dataset.subset,
-            fingerprint=digest.hexdigest(),
+            fingerprint=fingerprint.hexdigest(),
             patches=tuple(sample.image.stem for sample in dataset.samples),
             places=dataset.places,
             counted=stacked,
