@@ -8,78 +8,105 @@ One CPU, one GPU, many GPUs or many nodes, as ``accelerate launch`` is told::
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
-from pathlib import Path
-from typing import Annotated, Literal
+from datetime import timedelta
 
 import torch
-import typer
-from accelerate import Accelerator, DataLoaderConfiguration, PartialState
-from accelerate.utils import set_seed
+from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
+from accelerate.utils import broadcast, set_seed
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from landslide_zoo.data import Augmentation
 from landslide_zoo.errors import LandslideZooError, TrainingError
-from landslide_zoo.hub.publish import publish_model
-from landslide_zoo.models.model import LandslideModel
-from landslide_zoo.training.batches import EvenBatches, train_loader
-from landslide_zoo.training.distillation import load_teachers, soft_targets
-from landslide_zoo.training.finish import finish
+from landslide_zoo.evaluation import PixelCounts
+from landslide_zoo.hub import publish_model
+from landslide_zoo.models import LandslideModel
+from landslide_zoo.models.networks import load_encoder_weights
+from landslide_zoo.training.config import TrainConfig, check_machine, parse_arguments
+from landslide_zoo.training.data import (
+    PatchDataset,
+    fit_scaling,
+    load_data,
+    load_teachers,
+    soft_targets,
+)
 from landslide_zoo.training.losses import build_loss
-from landslide_zoo.training.optimisation import build_average, build_optimiser, build_schedule
-from landslide_zoo.training.prepare import prepare_data, prepare_model
-from landslide_zoo.training.run import Progress, Run
-from landslide_zoo.training.settings import TRACKERS, Settings, check_machine, parse_changes
-from landslide_zoo.training.together import first_then_others, together
-from landslide_zoo.training.validate import validate
+from landslide_zoo.training.optimisation import build_ema, build_optimizer, build_scheduler
+from landslide_zoo.training.record import build_record
+from landslide_zoo.training.run import Progress, Run, main_process_first, raise_on_all_ranks
 
 
-def train(name: str, settings: Settings) -> None:
+def train(name: str, config: TrainConfig) -> None:
     """Train one model, or go on with it, and leave its model folder."""
+    folder = config.output / name
     accelerator = Accelerator(
-        mixed_precision=settings.mixed_precision,
-        gradient_accumulation_steps=settings.accumulate,
-        log_with=list(settings.trackers) or None,
-        project_dir=settings.output / name,
-        # Our batches already come out even, without samples seen twice.
-        dataloader_config=DataLoaderConfiguration(even_batches=False),
+        mixed_precision=config.mixed_precision,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        log_with=config.trackers or None,
+        project_dir=folder,
+        # The loop below steps the scheduler, once for each update of the weights.
+        step_scheduler_with_optimizer=False,
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=config.seed),
+        # The others wait while the main process downloads and packs the dataset.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=12))],
     )
-    recipe = settings.recipe_for(name)
-    run = Run(settings.output / name, accelerator)
-    run.open({**settings.fixed(), **recipe.as_dict()}, settings.resume)
+    config = config.model_copy(update={"mixed_precision": accelerator.mixed_precision})
+    run = Run(folder, config, accelerator)
+    run.check()
     if run.finished:
         accelerator.print(f"{name} is finished: {run.model_folder}")
         return
-    log = run.log_to_file()
-    set_seed(settings.seed)
+    set_seed(config.seed)
 
-    data, split = prepare_data(settings)
-    model, encoder = prepare_model(name, recipe, settings, data, split["train"])
-    model.to(memory_format=torch.channels_last)
-    order = EvenBatches(
-        len(split["train"]), recipe.batch_size, settings.seed, accelerator.num_processes
+    model = LandslideModel.from_catalog(name)
+    encoder = main_process_first(
+        lambda: load_encoder_weights(model.network, model.config, config.encoder_weights)
     )
-    teachers = first_then_others(lambda: load_teachers(settings.teachers, accelerator.device))
+    teachers = main_process_first(lambda: load_teachers(config.teacher, accelerator.device))
+    data, split = main_process_first(lambda: load_data(config))
     targets = None
-    if teachers:
-        with accelerator.autocast():
-            targets = soft_targets(teachers, data, split["train"], recipe.distillation)
-    loader = train_loader(
-        data, split["train"], model.config, recipe, order, settings.workers, targets
+    with raise_on_all_ranks(), accelerator.autocast():
+        scaling = fit_scaling(data, split["train"], model.config, config)
+        model.update_config(scaling=scaling.model_dump())
+        if teachers:
+            targets = soft_targets(teachers, data, split["train"], config.distillation)
+    augmentation = Augmentation(config.flips, config.brightness)
+    train_data = PatchDataset(
+        data, split["train"], model.config, augmentation, config.seed, targets
     )
-    average = build_average(model, recipe).to(accelerator.device)
-    criterion = build_loss(recipe).to(accelerator.device)
-    optimiser = build_optimiser(model, recipe)
-    model, optimiser, loader = accelerator.prepare(model, optimiser, loader)
-    updates = recipe.epochs * -(-len(loader) // settings.accumulate)
-    schedule = build_schedule(optimiser.optimizer, recipe, updates)
+    validation_data = PatchDataset(data, split["validation"], model.config)
+    # Full batches alone: batch normalisation refuses a last one of a single patch.
+    batch_size = min(config.batch_size, len(train_data) // accelerator.num_processes)
+    if batch_size < 2:
+        raise TrainingError(
+            f"{len(train_data)} train patches are too few for {accelerator.num_processes} "
+            "process(es): each needs at least two."
+        )
+    reading = {"num_workers": config.workers, "pin_memory": torch.cuda.is_available()}
+    train_loader = DataLoader(train_data, batch_size, shuffle=True, drop_last=True, **reading)
+    validation_loader = DataLoader(validation_data, config.batch_size, **reading)
 
+    model.to(memory_format=torch.channels_last)
+    ema = build_ema(model, config).to(accelerator.device)
+    criterion = build_loss(config).to(accelerator.device)
+    optimizer = build_optimizer(model, config)
+    steps = len(train_loader) // accelerator.num_processes
+    updates = config.epochs * math.ceil(steps / config.gradient_accumulation_steps)
+    scheduler = build_scheduler(optimizer, config, updates)
+    model, optimizer, train_loader, validation_loader, scheduler = accelerator.prepare(
+        model, optimizer, train_loader, validation_loader, scheduler
+    )
     progress = Progress(data.fingerprint)
-    accelerator.register_for_checkpointing(progress, average, schedule)
+    accelerator.register_for_checkpointing(progress, ema)
+
+    run.begin()
     if run.resume():
-        log.info("resuming after epoch %d", progress.epoch)
-    accelerator.init_trackers("landslide-zoo", recipe.as_dict())
-    log.info(
+        run.log.info("resuming after epoch %d", progress.epoch)
+    accelerator.init_trackers("landslide-zoo", {"recipe": config.recipe, "seed": config.seed})
+    run.log.info(
         "%s: %s patches, %d process(es) on %s, %s",
         name,
         {subset: len(indices) for subset, indices in split.items()},
@@ -88,36 +115,50 @@ def train(name: str, settings: Settings) -> None:
         accelerator.mixed_precision,
     )
 
-    for epoch in range(progress.epoch, recipe.epochs):
-        if progress.stalled(recipe.patience):
-            log.info("no better F1 for %d epochs", recipe.patience)
+    for epoch in range(progress.epoch, config.epochs):
+        if progress.stalled(config.patience):
+            run.log.info("no better F1 for %d epochs", config.patience)
             break
-        order.epoch, started = epoch, time.perf_counter()
+        train_data.epoch, started = epoch, time.perf_counter()
+        train_loader.set_epoch(epoch)
         model.train()
-        total = torch.zeros((), device=accelerator.device)
-        batches = tqdm(loader, f"epoch {epoch + 1}", disable=not accelerator.is_main_process)
+        total_loss = torch.zeros((), device=accelerator.device)
+        batches = tqdm(train_loader, f"epoch {epoch + 1}", disable=not accelerator.is_main_process)
         for values, mask in batches:
             with accelerator.accumulate(model):
                 loss = criterion(model(values), mask)
                 accelerator.backward(loss)
-                if accelerator.sync_gradients and recipe.clip:
-                    accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
-                optimiser.step()
-                optimiser.zero_grad()
-            if accelerator.sync_gradients:
-                schedule.step()
-                average.update_parameters(accelerator.unwrap_model(model))
-            total += loss.detach()
-
-        mean_loss = accelerator.reduce(total, "mean").item() / len(loader)
+                if accelerator.sync_gradients and config.max_grad_norm:
+                    accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+                optimizer.step()
+                # In half precision a step whose gradient overflowed is skipped.
+                if accelerator.sync_gradients and not accelerator.optimizer_step_was_skipped:
+                    scheduler.step()
+                    ema.update_parameters(accelerator.unwrap_model(model))
+                optimizer.zero_grad()
+            total_loss += loss.detach()
+        mean_loss = accelerator.reduce(total_loss, "mean").item() / len(train_loader)
         seconds = time.perf_counter() - started
-        if not math.isfinite(mean_loss):
+
+        # Each process has batch statistics of its own; the main one's are kept.
+        broadcast(list(ema.module.buffers()))
+        ema.eval()
+        counts, finite = PixelCounts(), math.isfinite(mean_loss)
+        for values, mask in validation_loader if finite else ():
+            with torch.inference_mode(), accelerator.autocast():
+                probability = torch.sigmoid(ema.module(values).float())
+            probability, mask = accelerator.gather_for_metrics((probability, mask))
+            finite = finite and bool(probability.isfinite().all())
+            if not finite:
+                break
+            counts.add(probability.cpu().numpy(), mask.cpu().numpy())
+        if not finite:
             raise TrainingError(
-                f"The loss of {name} is no number in epoch {epoch + 1}: lower learning_rate "
-                "(--set), or use --mixed-precision bf16; the last checkpoint is kept."
+                f"The loss of {name} is not finite in epoch {epoch + 1}: lower --learning-rate, "
+                "or use --mixed-precision bf16; the last checkpoint is kept."
             )
-        counts = validate(average.module, data, split["validation"], accelerator)
-        scores = counts.scores(counts.best_threshold() if recipe.tune_threshold else 0.5)
+
+        scores = counts.scores(counts.best_threshold() if config.tune_threshold else 0.5)
         row = {
             "epoch": epoch + 1,
             "loss": mean_loss,
@@ -125,112 +166,54 @@ def train(name: str, settings: Settings) -> None:
             "recall": scores.recall,
             "f1": scores.f1,
             "iou": scores.iou,
-            "learning_rate": schedule.get_last_lr()[0],
+            "learning_rate": scheduler.get_last_lr()[0],
             "seconds": seconds,
         }
         accelerator.log(row, step=epoch + 1)
-        speed = len(split["train"]) / seconds
-        log.info(
+        speed = len(train_data) / seconds
+        run.log.info(
             "epoch %d: loss %.4f, F1 %.4f, %.1f patches/s", epoch + 1, mean_loss, scores.f1, speed
         )
         progress.add(row)
-        run.save(progress, average.module.network)
+        run.save(progress, ema.module.network)
 
-    with together():
+    with raise_on_all_ranks():
         if accelerator.is_main_process:
             best = LandslideModel(accelerator.unwrap_model(model).config)
             run.load_best(best.network, progress)
             best.to(accelerator.device)
-            record = finish(
-                best, data, split, progress, recipe, settings, encoder, teachers, accelerator
+            record = build_record(
+                best, data, split, progress, config, encoder, teachers, accelerator
             )
             best.save_pretrained(run.model_folder)
             for result in record.results:
-                log.info("%s %s: F1 %.4f", result.protocol, result.subset, result.f1)
+                run.log.info("%s %s: F1 %.4f", result.protocol, result.subset, result.f1)
     for tracker in accelerator.trackers:
         tracker.finish()
 
 
-def publish(name: str, settings: Settings) -> None:
+def publish(name: str, config: TrainConfig) -> None:
     """Publish a trained model's folder to the Hub."""
-    with together():
+    with raise_on_all_ranks():
         if PartialState().is_main_process:
-            url = publish_model(settings.output / name / "model", f"{settings.push_to}/{name}")
+            url = publish_model(config.output / name / "model", f"{config.push_to}/{name}")
             print(f"{name} is published: {url}")
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@app.command()
-def main(
-    model: Annotated[list[str], typer.Option(help="Network to train, or all; may be repeated.")],
-    data: Annotated[str, typer.Option(help="Folder, or id of a dataset on the Hub.")],
-    bands: Annotated[Literal["all", "rgb"], typer.Option(help="Or true colour alone.")] = "all",
-    split: Annotated[
-        str, typer.Option(help="folder, random, spatial, region:X or official.")
-    ] = "folder",
-    encoder_weights: Annotated[str, typer.Option(help="imagenet, none, or a file.")] = "imagenet",
-    teacher: Annotated[
-        list[str] | None, typer.Option(help="Trained model to distil from; may be repeated.")
-    ] = None,
-    output: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
-    recipe: Annotated[str, typer.Option(help="standard or paper.")] = "standard",
-    epochs: Annotated[int | None, typer.Option(min=1, help="The recipe's where not given.")] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=2, help="Patches a step in each process.")
-    ] = None,
-    change: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE: another setting of the recipe.")
-    ] = None,
-    accumulate: Annotated[int, typer.Option(min=1, help="Steps before each update.")] = 1,
-    mixed_precision: Annotated[
-        Literal["no", "bf16", "fp16"] | None, typer.Option(help="As launched where not given.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of every random number.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Reading processes.")] = 0,
-    dtype: Annotated[
-        Literal["float32", "float16"], typer.Option(help="Of the published weights.")
-    ] = "float32",
-    tracker: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(TRACKERS)}, or none.")
-    ] = None,
-    push_to: Annotated[str | None, typer.Option(help="Namespace to publish to.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with unfinished runs.")] = False,
-) -> None:
-    """Train networks of the zoo and publish each with its card."""
+def main() -> None:
+    """Train the models that the command line names, one after another."""
     try:
-        changes = parse_changes(change or [])
-        changes |= {"epochs": epochs} if epochs else {}
-        changes |= {"batch_size": batch_size} if batch_size else {}
-        settings = Settings(
-            models=tuple(model),
-            data=data,
-            bands=bands,
-            split=split,
-            encoder_weights=encoder_weights,
-            teachers=tuple(teacher or ()),
-            output=output,
-            recipe=recipe,
-            changes=changes,
-            accumulate=accumulate,
-            mixed_precision=mixed_precision,
-            seed=seed,
-            workers=workers,
-            dtype=dtype,
-            trackers=tuple(name for name in tracker or ["tensorboard"] if name != "none"),
-            push_to=push_to,
-            resume=resume,
-        )
-        check_machine(settings)
-        for name in settings.model_names():
-            train(name, settings)
-            if settings.push_to:
-                publish(name, settings)
+        config = parse_arguments()
+        names = config.names
+        check_machine(config)
+        for name in names:
+            train(name, config.for_model(name))
+            if config.push_to:
+                publish(name, config)
         PartialState().destroy_process_group()
     except (LandslideZooError, OSError) as error:
-        sys.exit(str(error) if PartialState().is_main_process else 1)
+        sys.exit(str(error) if os.environ.get("RANK", "0") == "0" else 1)
 
 
 if __name__ == "__main__":
-    app()
+    main()

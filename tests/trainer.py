@@ -197,4 +197,4 @@ def _run(
     import train_accelerate
 
     torch.set_num_threads(1)
-    train_accelerate.app()
+    train_accelerate.main()

@@ -1,1 +1,1 @@
-"""Recipes, batches, losses, run folders: what ``train_accelerate.py`` is made of."""
+"""Configuration, data, losses, run folders: what ``train_accelerate.py`` is made of."""

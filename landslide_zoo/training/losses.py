@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from segmentation_models_pytorch.losses import BINARY_MODE, DiceLoss, LovaszLoss, TverskyLoss
+from segmentation_models_pytorch.losses import BINARY_MODE, DiceLoss
 from torch import nn
 from torch.nn import functional
 
-from landslide_zoo.training.recipes import Recipe
+from landslide_zoo.training.config import TrainConfig
 
 
 class WeightedBceDice(nn.Module):
@@ -30,36 +30,15 @@ class WeightedBceDice(nn.Module):
         self.register_buffer("landslide_weight", torch.tensor(landslide_weight), persistent=False)
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Loss, a scalar, of logits (N, 1, H, W) against masks (N, 1, H, W) of 0 and 1."""
+        """Loss, a scalar, of logits (N, 1, H, W) against masks (N, 1, H, W) from 0 to 1."""
         bce = functional.binary_cross_entropy_with_logits(
             logits, mask, pos_weight=self.landslide_weight
         )
         return (1 - self.dice_share) * bce + self.dice_share * self.dice(logits, mask)
 
 
-class FocalTversky(TverskyLoss):
-    """The loss of Abraham and Khan (2019): (1 - Tversky index) to a power below 1.
-
-    Of a batch without landslides the base is 0, where the power has no finite
-    slope: there the loss is constant, and its gradient 0.
-    """
-
-    def aggregate_loss(self, loss: torch.Tensor) -> torch.Tensor:
-        """The mean over channels, kept off 0, to the power."""
-        return loss.mean().clamp_min(1e-6) ** self.gamma
-
-
-def build_loss(recipe: Recipe) -> nn.Module:
-    """The loss that a recipe names.
-
-    ``bce`` is plain cross-entropy; ``weighted-bce-dice`` the paper's;
-    ``focal-tversky`` that of Abraham and Khan (2019), with 0.3 on false and 0.7
-    on missed landslides and exponent 3/4; ``lovasz`` that of Berman et al. (2018).
-    """
-    if recipe.loss == "bce":
+def build_loss(config: TrainConfig) -> nn.Module:
+    """The configured loss: ``bce`` is plain cross-entropy, ``weighted-bce-dice`` the paper's."""
+    if config.loss == "bce":
         return nn.BCEWithLogitsLoss()
-    if recipe.loss == "focal-tversky":
-        return FocalTversky(BINARY_MODE, alpha=0.3, beta=0.7, gamma=0.75)
-    if recipe.loss == "lovasz":
-        return LovaszLoss(BINARY_MODE)
-    return WeightedBceDice(recipe.dice_share, recipe.landslide_weight)
+    return WeightedBceDice(config.dice_share, config.landslide_weight)

@@ -1,13 +1,14 @@
-"""A run folder: the settings, the state to resume from, the metrics and the finished model.
+"""A run folder: its settings, checkpoints to resume from, metrics and the finished model.
 
 ::
 
     runs/unet-resnet34/
         run.json          the settings
+        run.lock          held by the trainer at work
         train.log         what was printed
         metrics.csv       loss and scores of each epoch
         curves.png        the same, drawn
-        checkpoints/      best weights, and the whole state after the last epoch
+        checkpoints/      the whole state after each of the last two epochs
         landslide-zoo/    a tracker's files
         model/            the publishable model folder, once finished
 """
@@ -15,26 +16,66 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.utils import broadcast_object_list, gather_object
 from safetensors import SafetensorError
 from torch import nn
 
-from landslide_zoo.data.files import write_whole
-from landslide_zoo.errors import TrainingError
+from landslide_zoo.data import write_whole
+from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.figures import curves_figure
-from landslide_zoo.models.location import CONFIG, RECORD
-from landslide_zoo.models.weights import load_weights, save_weights
-from landslide_zoo.training.together import together
+from landslide_zoo.models.files import CONFIG, RECORD, file_sha256, load_weights, save_weights
+from landslide_zoo.training.config import TrainConfig
+
+T = TypeVar("T")
+
+_KEPT = 2
+"""Checkpoints that are kept: the last, and the one before for when the last is damaged."""
+_BEST, _MANIFEST = "best.safetensors", "manifest.json"
+
+
+@contextmanager
+def raise_on_all_ranks() -> Iterator[None]:
+    """A block that fails in every process if it fails in one, and that all leave at once.
+
+    Without it the others would wait for the one that failed, and break off with
+    a tale of lost connections. The block itself must not wait for other processes.
+
+    Raises:
+        TrainingError: With the sentence of the first process that failed.
+    """
+    failure = None
+    try:
+        yield
+    except (LandslideZooError, OSError) as error:
+        failure = error
+    sentences = gather_object([failure and str(failure)])
+    if any(sentences):
+        raise TrainingError(next(filter(None, sentences))) from failure
+
+
+def main_process_first(work: Callable[[], T]) -> T:
+    """Do work that leaves files in one process of each machine, then in the others.
+
+    Raises:
+        TrainingError: With the sentence of the first process that failed.
+    """
+    for turn in (True, False):
+        with raise_on_all_ranks():
+            if PartialState().is_local_main_process == turn:
+                result = work()
+    return result
 
 
 class Progress:
@@ -84,74 +125,61 @@ class Progress:
 
 
 class Run:
-    """One model's run folder.
+    """One model's run folder. Nothing is written to it before :meth:`begin`.
 
     Args:
-        folder: The folder, made if need be.
+        folder: The folder.
+        config: All settings of the model.
         accelerator: Whose main process writes.
     """
 
-    def __init__(self, folder: Path, accelerator: Accelerator) -> None:
-        self.folder = folder
-        self.accelerator = accelerator
+    def __init__(self, folder: Path, config: TrainConfig, accelerator: Accelerator) -> None:
+        self.folder, self.accelerator = folder, accelerator
         self.model_folder = folder / "model"
+        self.log = logging.getLogger(f"landslide_zoo.run.{folder.name}")
+        self._resume = config.resume
+        self._settings = {**config.settings(), "processes": accelerator.num_processes}
+        self._settings_file = folder / "run.json"
         self._checkpoints = folder / "checkpoints"
         self._new = self._checkpoints / ".new"
+        self._lock: io.TextIOWrapper | None = None
 
     @property
     def finished(self) -> bool:
         """Whether the run has its model folder with a record."""
         return (self.model_folder / CONFIG).is_file() and (self.model_folder / RECORD).is_file()
 
-    def open(self, settings: dict[str, object], resume: bool) -> None:
-        """Start the run folder, or check that it is finished or may be gone on with.
-
-        Args:
-            settings: All that the run's outcome depends on, by name.
-            resume: Whether to go on with an unfinished run.
+    def check(self) -> None:
+        """Check that the folder is new, finished, or may be gone on with.
 
         Raises:
-            TrainingError: If it was begun with other settings, or is
-                unfinished and not to be resumed.
+            TrainingError: If another trainer is at work in it, it was begun
+                with other settings, or is unfinished and not to be resumed.
         """
-        path = self.folder / "run.json"
-        launched = {
-            "processes": self.accelerator.num_processes,
-            "mixed_precision": self.accelerator.mixed_precision,
-        }
-        given = json.loads(json.dumps({**settings, **launched}, default=str))
-        with together():
-            if path.is_file():
-                before = json.loads(path.read_text())
-                changed = [name for name in given if given[name] != before.get(name)]
-                if changed:
-                    raise TrainingError(
-                        f"{self.folder} was begun with other settings ({', '.join(changed)}): "
-                        "give the same ones, or choose another --output."
-                    )
-                if not resume and not self.finished:
-                    raise TrainingError(
-                        f"{self.folder} holds an unfinished run: add --resume to go on with it, "
-                        "or choose another --output."
-                    )
-        with together():
-            if self.accelerator.is_main_process and not path.is_file():
-                write_whole(path, json.dumps(given, indent=1))
+        with raise_on_all_ranks():
+            begun = self._settings_file.exists() or bool(self._saved())
+            if self.accelerator.is_main_process and begun:
+                if not self.finished:
+                    self._take_lock()
+                self._compare()
 
-    def log_to_file(self) -> logging.Logger:
-        """The run's log: shown by the main process and kept in ``train.log``."""
-        logger = logging.getLogger(f"landslide_zoo.run.{self.folder.name}")
-        logger.propagate = False
-        logging.raiseExceptions = False  # a full disk is told once, not at every line of the log
-        if self.accelerator.is_main_process and not logger.handlers:
-            logger.setLevel(logging.INFO)
-            for handler in (
-                logging.StreamHandler(),
-                logging.FileHandler(self.folder / "train.log"),
-            ):
-                handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-                logger.addHandler(handler)
-        return logger
+    def begin(self) -> None:
+        """Write the settings, where the folder is new, and start the log.
+
+        Raises:
+            TrainingError: If another trainer has begun meanwhile, or the folder
+                cannot be written.
+        """
+        with raise_on_all_ranks():
+            if self.accelerator.is_main_process:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if self._lock is None:
+                    self._take_lock()
+                if self._settings_file.exists():
+                    self._compare()
+                else:
+                    write_whole(self._settings_file, json.dumps(self._settings, indent=1))
+                self._start_log()
 
     def save(self, progress: Progress, network: nn.Module) -> None:
         """Checkpoint everything registered; a kill at any moment leaves the last one whole.
@@ -164,52 +192,124 @@ class Run:
             TrainingError: If the folder cannot be written; the last checkpoint stays.
         """
         main = self.accelerator.is_main_process
-        with together(), self._writing():
+        with raise_on_all_ranks(), self._writing():
             if main:
                 shutil.rmtree(self._new, ignore_errors=True)
                 self._new.mkdir(parents=True)
-        with together(), self._writing():
+        with raise_on_all_ranks(), self._writing():
             self.accelerator.save_state(str(self._new))
-        with together(), self._writing():
+        with raise_on_all_ranks(), self._writing():
             if main:
-                self._write_metrics(progress)
                 if progress.best_epoch == progress.epoch:
-                    save_weights(network, self._new / "best", "float32")
-                    os.replace(self._new / "best", self._best(progress))
-                os.replace(self._new, self._checkpoints / f"epoch-{progress.epoch:04d}")
-                for old in self._saved()[:-1]:
+                    save_weights(network, self._new / _BEST, "float32")
+                else:
+                    before = self._checkpoint(progress.epoch - 1) / _BEST
+                    _check_best(before)
+                    shutil.copyfile(before, self._new / _BEST)
+                hashes = json.dumps(_hashes(self._new), indent=1)
+                (self._new / _MANIFEST).write_text(hashes, encoding="utf-8")
+                target = self._checkpoint(progress.epoch)
+                shutil.rmtree(target, ignore_errors=True)  # a damaged one that was gone back from
+                os.replace(self._new, target)
+                self._write_metrics(progress)
+                for old in self._saved()[:-_KEPT]:
                     shutil.rmtree(old)
-                for weights in self._checkpoints.glob("best-*.safetensors"):
-                    if weights != self._best(progress):
-                        weights.unlink()
 
     def resume(self) -> bool:
         """Load the last whole checkpoint into everything registered, if there is one.
 
         Raises:
-            TrainingError: If it is damaged, or was made from another dataset.
+            TrainingError: If there are checkpoints and all are damaged, or they
+                were made from another dataset.
         """
-        saved = self._saved()
-        if saved:
-            with together():
-                try:
-                    self.accelerator.load_state(str(saved[-1]))
-                except (OSError, EOFError, RuntimeError, SafetensorError) as error:
-                    raise TrainingError(
-                        f"The checkpoint {saved[-1]} cannot be read ({_first_line(error)}): "
-                        "delete it to begin anew."
-                    ) from error
-        return bool(saved)
+        chosen: list[str | None] = [None]
+        with raise_on_all_ranks():
+            if self.accelerator.is_main_process:
+                chosen = [self._last_whole()]
+        (path,) = broadcast_object_list(chosen)
+        if path is not None:
+            with raise_on_all_ranks():
+                self.accelerator.load_state(path)
+        return path is not None
 
     def load_best(self, network: nn.Module, progress: Progress) -> None:
-        """Load the weights of the best epoch."""
-        load_weights(network, self._best(progress))
+        """Load the weights of the best epoch.
 
-    def _best(self, progress: Progress) -> Path:
-        return self._checkpoints / f"best-{progress.best_epoch:04d}.safetensors"
+        Raises:
+            TrainingError: If they are damaged.
+        """
+        best = self._checkpoint(progress.epoch) / _BEST
+        _check_best(best)
+        load_weights(network, best)
+
+    def _take_lock(self) -> None:
+        """Keep other trainers out; the kernel gives the lock back when this process ends."""
+        lock = (self.folder / "run.lock").open("w", encoding="utf-8")
+        try:
+            # Not flock: reading processes would hold it on after this one has been killed.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise TrainingError(
+                f"Another process trains in {self.folder}: wait until it is done, or choose "
+                "another --output."
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        self._lock = lock
+
+    def _compare(self) -> None:
+        try:
+            before = dict(json.loads(self._settings_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise TrainingError(
+                f"{self._settings_file} is missing or damaged: delete {self.folder} to begin anew, "
+                "or choose another --output."
+            ) from error
+        names = dict.fromkeys([*self._settings, *before])
+        changed = [name for name in names if self._settings.get(name) != before.get(name)]
+        if changed:
+            raise TrainingError(
+                f"{self.folder} was begun with other settings ({', '.join(changed)}): "
+                "give the same ones, or choose another --output."
+            )
+        if not self._resume and not self.finished:
+            raise TrainingError(
+                f"{self.folder} holds an unfinished run: add --resume to go on with it, "
+                "or choose another --output."
+            )
+
+    def _start_log(self) -> None:
+        """Show the log and keep it in ``train.log``."""
+        logging.raiseExceptions = False  # a full disk is told once, not at every line of the log
+        self.log.propagate = False
+        self.log.setLevel(logging.INFO)
+        for handler in (
+            logging.StreamHandler(),
+            logging.FileHandler(self.folder / "train.log", encoding="utf-8"),
+        ):
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+            self.log.addHandler(handler)
+
+    def _checkpoint(self, epoch: int) -> Path:
+        return self._checkpoints / f"epoch-{epoch:04d}"
 
     def _saved(self) -> list[Path]:
         return sorted(self._checkpoints.glob("epoch-*"))
+
+    def _last_whole(self) -> str | None:
+        faults = []
+        for checkpoint in reversed(self._saved()):
+            fault = _fault(checkpoint)
+            if fault is None:
+                return str(checkpoint)
+            self.log.warning("the checkpoint %s is damaged (%s)", checkpoint.name, fault)
+            faults.append(f"{checkpoint.name}: {fault}")
+        if faults:
+            raise TrainingError(
+                f"No checkpoint in {self._checkpoints} is whole ({'; '.join(faults)}): delete "
+                f"{self.folder} to begin anew."
+            )
+        return None
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -218,8 +318,9 @@ class Run:
         # torch and safetensors have errors of their own for a full disk.
         except (OSError, RuntimeError, SafetensorError) as error:
             shutil.rmtree(self._new, ignore_errors=True)
+            why = str(error).partition("\n")[0].rstrip(".")
             raise TrainingError(
-                f"A checkpoint cannot be written to {self._checkpoints} ({_first_line(error)}): "
+                f"A checkpoint cannot be written to {self._checkpoints} ({why}): "
                 "free some space and go on with --resume from the last one, which is kept."
             ) from error
 
@@ -232,5 +333,36 @@ class Run:
         write_whole(self.folder / "curves.png", curves_figure(progress.history))
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
+def _hashes(checkpoint: Path) -> dict[str, str]:
+    """SHA-256 of each file of a checkpoint, by name, but for the manifest."""
+    files = sorted(path for path in checkpoint.iterdir() if path.name != _MANIFEST)
+    return {path.name: file_sha256(path) for path in files}
+
+
+def _manifest(checkpoint: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((checkpoint / _MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _fault(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, by its manifest; None if it is whole."""
+    manifest = _manifest(checkpoint)
+    if not manifest:
+        return f"{_MANIFEST} is missing or damaged"
+    found = _hashes(checkpoint)
+    for name in sorted(manifest.keys() | found.keys()):
+        if name not in found:
+            return f"{name} is missing"
+        if found[name] != manifest.get(name):
+            return f"{name} is not as it was written"
+    return None
+
+
+def _check_best(best: Path) -> None:
+    if not best.is_file() or file_sha256(best) != _manifest(best.parent).get(_BEST):
+        raise TrainingError(
+            f"{best} was damaged while training: start again with --resume, which goes back to "
+            "the checkpoint before it."
+        )

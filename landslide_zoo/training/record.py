@@ -12,32 +12,29 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from landslide_zoo.data.folders import dataset_name
-from landslide_zoo.data.packed import PackedDataset
-from landslide_zoo.evaluation.calibration import fit_temperature
-from landslide_zoo.evaluation.evaluate import evaluate
-from landslide_zoo.evaluation.labelled import LabelledSet
-from landslide_zoo.evaluation.measure import count_pixels
+import landslide_zoo
+from landslide_zoo.data import PackedDataset, dataset_name
+from landslide_zoo.evaluation import EvaluationDataset, PixelCounts, evaluate, fit_temperature
 from landslide_zoo.figures import curves_figure, examples_figure
+from landslide_zoo.models.files import TRAIN_CONFIG
 from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
-from landslide_zoo.training.distillation import Teacher
-from landslide_zoo.training.recipes import Recipe
+from landslide_zoo.training.config import TrainConfig
+from landslide_zoo.training.data import Teacher
 from landslide_zoo.training.run import Progress
-from landslide_zoo.training.settings import Settings
-from landslide_zoo.version import __version__
 
 _EXAMPLES = 4
 _PACKAGES = ("torch", "segmentation-models-pytorch", "accelerate", "huggingface_hub", "numpy")
+_SAID_ELSEWHERE = {"model", "data", "bands", "split", "encoder_weights", "teacher", "seed", "dtype"}
+"""Settings that the record holds outside its recipe."""
 
 
-def finish(
+def build_record(
     model: LandslideModel,
     data: PackedDataset,
     split: Mapping[str, Sequence[int]],
     progress: Progress,
-    recipe: Recipe,
-    settings: Settings,
+    config: TrainConfig,
     encoder: EncoderWeights,
     teachers: Sequence[Teacher],
     accelerator: Accelerator,
@@ -52,63 +49,75 @@ def finish(
         data: The packed dataset.
         split: Indices of its patches, by subset.
         progress: The run's history.
-        recipe: How it was trained.
-        settings: What was trained on what.
+        config: All settings of the model.
         encoder: What its encoder started from.
         teachers: The models it learned from besides the masks.
         accelerator: How it was launched.
 
     Returns:
-        Its record; the model has it too, with temperature, threshold and the card's figures.
+        Its record. The model has it too, with temperature, threshold, the
+        card's figures and the settings to train it again.
     """
-    command = training_command(accelerator)
-    launched = {
-        "accumulate": settings.accumulate,
-        "processes": accelerator.num_processes,
-        "mixed_precision": accelerator.mixed_precision,
-        "threads": torch.get_num_threads(),
-    }
-    taught = {"teachers": ", ".join(map(str, teachers))} if teachers else {}
+    name, command = dataset_name(config.data), training_command(accelerator)
+
+    def dataset(subset: str) -> EvaluationDataset:
+        return EvaluationDataset.of_packed(data, split[subset], name, config.split, subset)
+
     # What is measured is what is published: the weights as they will be stored.
-    model.with_config(dtype=settings.dtype).round_weights()
-    if recipe.tune_threshold:
-        validation = _labelled(data, split, "validation", settings)
-        model.with_config(temperature=fit_temperature(model, validation, settings.seed))
-        counts = count_pixels(model, data, split["validation"])
-        model.with_config(threshold=counts.best_threshold())
-    results = [
-        evaluate(model, _labelled(data, split, subset, settings)).result(command)
-        for subset in split
-        if subset != "train"
-    ]
-    model.record = Record(
+    model.update_config(dtype=config.dtype).round_weights()
+    if config.tune_threshold:
+        temperature = fit_temperature(model, dataset("validation"), config.seed)
+        model.update_config(temperature=temperature)
+        model.update_config(threshold=best_threshold(model, dataset("validation")))
+    settings = config.settings()
+    taught = [f"{teacher.config.name} sha256:{sha256}" for teacher, sha256 in teachers]
+    record = Record(
         model=model.config.name,
         created=now(),
         command=command,
-        seed=settings.seed,
+        seed=config.seed,
         data=DataRecord(
-            name=dataset_name(settings.data),
+            name=name,
             fingerprint=data.fingerprint,
-            protocol=settings.split,
+            protocol=config.split,
             patches={subset: len(indices) for subset, indices in split.items()},
-            synthetic=data.synthetic,
         ),
         encoder_weights=encoder,
-        recipe={"recipe": settings.recipe, **recipe.as_dict(), **taught, **launched},
+        recipe={
+            **{name: value for name, value in settings.items() if name not in _SAID_ELSEWHERE},
+            **({"teachers": ", ".join(taught)} if taught else {}),
+            "processes": accelerator.num_processes,
+            "threads": torch.get_num_threads(),
+        },
         versions=versions(),
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         history=progress.history,
-        results=results,
+        results=[
+            evaluate(model, dataset(subset)).result(command)
+            for subset in split
+            if subset != "train"
+        ],
     )
     if "test" in split:
-        name = dataset_name(settings.data)
-        model.record = model.record.with_look(name, settings.split, "test", command)
+        record = record.with_test_access(name, config.split, "test", command)
+    model.record = record
     model.extra_files = {
+        TRAIN_CONFIG: config.to_json().encode(),
         "examples.png": _examples(model, data, split["validation"]),
         "curves.png": curves_figure(progress.history),
     }
-    return model.record
+    return record
+
+
+def best_threshold(model: LandslideModel, dataset: EvaluationDataset) -> float:
+    """The threshold with the highest F1 on some patches."""
+    counts = PixelCounts()
+    for patch in dataset:
+        assert patch.mask is not None
+        prediction = model.predict(patch)
+        counts.add(prediction.probability, patch.mask, prediction.observed)
+    return counts.best_threshold()
 
 
 def training_command(accelerator: Accelerator) -> str:
@@ -122,14 +131,8 @@ def training_command(accelerator: Accelerator) -> str:
 def versions() -> dict[str, str]:
     """Versions of the packages that a result depends on."""
     found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"landslide-zoo": __version__, "python": sys.version.split()[0], **found}
-
-
-def _labelled(
-    data: PackedDataset, split: Mapping[str, Sequence[int]], subset: str, settings: Settings
-) -> LabelledSet:
-    name = dataset_name(settings.data)
-    return LabelledSet.of_packed(data, split[subset], name, settings.split, subset)
+    own = {"landslide-zoo": landslide_zoo.__version__, "python": sys.version.split()[0]}
+    return own | found
 
 
 def _examples(model: LandslideModel, data: PackedDataset, indices: Sequence[int]) -> bytes:
@@ -138,7 +141,7 @@ def _examples(model: LandslideModel, data: PackedDataset, indices: Sequence[int]
     shares = np.linspace(0.25, 0.95, _EXAMPLES) * (len(order) - 1)
     rows = []
     for place in shares:
-        index = order[int(place)]
-        patch = data.patch(index)
-        rows.append((patch, data.masks[index], model.predict(patch).mask))
+        patch = data.patch(order[int(place)])
+        assert patch.mask is not None
+        rows.append((patch, patch.mask, model.predict(patch).mask))
     return examples_figure(rows)

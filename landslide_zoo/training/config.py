@@ -1,0 +1,266 @@
+"""``TrainConfig``: every option of training, declared once.
+
+It is the command line of ``train_accelerate.py``, what a recipe fills in, what a
+run folder is checked against, and ``train_config.json`` in the model folder,
+from which a model can be trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from landslide_zoo.errors import TrainingError
+from landslide_zoo.models import catalog
+from landslide_zoo.models.catalog import RGB_SUFFIX
+from landslide_zoo.models.config import validation_sentence
+
+PRECISIONS = ("no", "bf16", "fp16")
+NONE = "none"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def option(default: Any = ..., help: str = "", **bounds: Any) -> Any:  # noqa: ANN401
+    """A field with the text that ``--help`` shows."""
+    return Field(default, description=help, **bounds)
+
+
+class TrainConfig(BaseModel):
+    """The options of training; ``python train_accelerate.py --help`` explains each.
+
+    What is not given is the recipe's: see :meth:`for_model`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: list[str] = option(help="network to train, or all; repeatable", min_length=1)
+    data: str = option(help="folder of the dataset, or its id on the Hub")
+    bands: Literal["all", "rgb"] = option("all", "all bands, or true colour alone")
+    split: str = option("folder", "folder, random, spatial, region:X or official")
+    encoder_weights: str = option("imagenet", "what the encoder starts from: imagenet, none, FILE")
+    teacher: list[str] = option([], "trained model to distil from; repeatable")
+    seed: int = option(0, "of every random number", ge=0, lt=2**32)
+    dtype: Literal["float32", "float16"] = option("float32", "of the published weights")
+    mixed_precision: Literal["no", "bf16", "fp16"] | None = option(
+        None, "as accelerate was launched if not given"
+    )
+
+    recipe: Literal["standard", "paper"] = option("standard", "where the settings below come from")
+    epochs: int = option(24, "passes over the train patches", ge=1)
+    batch_size: int = option(16, "patches a step in each process", ge=2)
+    gradient_accumulation_steps: int = option(1, "steps before each update of the weights", ge=1)
+    learning_rate: Positive = option(1e-3, "highest learning rate")
+    encoder_lr_factor: NotNegative = option(1.0, "the encoder's learning rate as a share of it")
+    weight_decay: NotNegative = option(1e-2, "of AdamW")
+    schedule: Literal["one-cycle", "constant"] = option("one-cycle", "of the learning rate")
+    max_grad_norm: NotNegative = option(1.0, "largest norm of the gradient; 0 for no limit")
+    ema_decay: float = option(0.99, "of the weights' moving average; 0 for none", ge=0, lt=1)
+    loss: Literal["bce", "weighted-bce-dice"] = option("weighted-bce-dice", "loss function")
+    dice_share: Share = option(0.5, "share a of Dice in (1 - a) BCE + a Dice")
+    landslide_weight: Positive = option(1.0, "weight of landslide pixels in BCE")
+    distillation: Share = option(0.5, "share of the teachers' probability in what is learned")
+    scaling: Literal["train", "patch", "both", "none"] = option(
+        "train", "whose statistics scale the input: the train patches', the patch's own, both"
+    )
+    flips: bool = option(True, "flip patches and turn them by quarters")
+    brightness: Share = option(0.2, "largest relative change of brightness")
+    tune_threshold: bool = option(True, "choose the threshold on validation, else 0.5")
+    patience: int = option(0, "epochs without a better F1 before stopping; 0 for never", ge=0)
+
+    output: Path = option(Path("runs"), "folder of the run folders")
+    push_to: str | None = option(None, "namespace on the Hub to publish to")
+    tracker: list[Literal["tensorboard", "trackio", "wandb", "none"]] = option(
+        ["tensorboard"], "what follows the run; repeatable"
+    )
+    workers: int = option(0, "processes that read patches, for each process", ge=0)
+    resume: bool = option(False, "go on with an unfinished run")
+
+    @property
+    def names(self) -> list[str]:
+        """Full names of the models to train, as in ``unet-resnet34-rgb``.
+
+        Raises:
+            ModelError: If the catalog lacks one.
+            TrainingError: If one is named as true colour and ``bands`` is not ``rgb``.
+        """
+        suffix = RGB_SUFFIX if self.bands == "rgb" else ""
+        chosen = list(catalog.names()) if "all" in self.model else self.model
+        for name in chosen:
+            if name.endswith(RGB_SUFFIX) and not suffix:
+                raise TrainingError(f"{name} takes true colour alone: add --bands rgb.")
+        return list(dict.fromkeys(catalog.lookup(name).name + suffix for name in chosen))
+
+    @property
+    def trackers(self) -> list[str]:
+        """Names of the trackers, without ``none``."""
+        return [name for name in self.tracker if name != NONE]
+
+    def for_model(self, name: str) -> Self:
+        """All settings of one model: those that were given, else its recipe's.
+
+        Args:
+            name: One of :attr:`names`.
+        """
+        network = name.removesuffix(RGB_SUFFIX)
+        if self.recipe == "paper":
+            recipe = _PAPER | _PAPER_NETWORKS.get(network, {})
+        else:
+            recipe = _NETWORKS.get(network, {}) | (_TRUE_COLOUR if network != name else {})
+        given: dict[str, Any] = {one: getattr(self, one) for one in self.model_fields_set}
+        given["model"] = [network]
+        if catalog.lookup(network).encoder is None:
+            given["encoder_weights"] = NONE
+        return type(self)(**{**recipe, **given})
+
+    def settings(self) -> dict[str, Any]:
+        """What the trained weights depend on, by name, as JSON holds it."""
+        return self.model_dump(mode="json", exclude=set(CALLERS))
+
+    def to_json(self) -> str:
+        """The text of ``train_config.json``."""
+        return json.dumps(self.settings(), indent=1) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check a ``train_config.json``, which may come from anywhere.
+
+        Raises:
+            TrainingError: If it is none, or says where to write or to publish.
+        """
+        try:
+            config = cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            why = validation_sentence(error) if isinstance(error, ValidationError) else error
+            raise TrainingError(f"{path} holds no settings of a training: {why}.") from error
+        if foreign := config.model_fields_set & CALLERS:
+            raise TrainingError(
+                f"{path} sets {', '.join(sorted(foreign))}, which only a command line may."
+            )
+        return config
+
+
+CALLERS = frozenset({"output", "push_to", "tracker", "workers", "resume"})
+"""Options that do not change the weights: where they go and who follows. No file sets them."""
+
+_PAPER: dict[str, Any] = {
+    "schedule": "constant",
+    "landslide_weight": 5.0,
+    "ema_decay": 0.0,
+    "max_grad_norm": 0.0,
+    "weight_decay": 0.0,
+    "scaling": "none",
+    "tune_threshold": False,
+    "flips": False,
+    "brightness": 0.0,
+}
+"""The paper's: its loss as written (alpha 0.5, weight 5), no scaling, no augmentation, 0.5."""
+
+_PAPER_NETWORKS: dict[str, dict[str, Any]] = {"unet": {"loss": "bce"}}
+"""The paper trains its plain U-Net with plain cross-entropy."""
+
+_NETWORKS: dict[str, dict[str, Any]] = {
+    "unet-mit_b1": {"learning_rate": 5e-4},
+    "segformer-mit_b2": {"learning_rate": 5e-4},
+}
+"""Where a network departs from the standard recipe, by catalog name."""
+
+_TRUE_COLOUR: dict[str, Any] = {"scaling": "both"}
+"""Where true-colour models depart from it. How bright a picture is, its brightest pixel
+decides; by the train pictures' statistics alone, a model can be lost in a scene of other
+light. Physical values keep them: a slope in degrees means something."""
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:
+    """The command line of ``train_accelerate.py``; bad usage ends the process with status 2.
+
+    Args:
+        arguments: Words of the command line; those of this process where None.
+
+    Raises:
+        TrainingError: If the file given as ``--config`` holds no settings.
+
+    Example:
+        >>> parse_arguments(["--model", "unet", "--data", "patches", "--no-flips"]).flips
+        False
+    """
+    parser = argparse.ArgumentParser(
+        usage="accelerate launch %(prog)s --model NAME --data DATASET [OPTION ...]",
+        description="Train networks of the zoo and publish each with its card.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help="train_config.json to start from; options go over it"
+    )
+    for name, field in TrainConfig.model_fields.items():
+        kind = field.annotation
+        how: dict[str, Any] = {"metavar": _metavar(name, kind)}
+        if get_origin(kind) is list:
+            how["action"] = "append"
+        elif kind is bool:
+            how = {"action": argparse.BooleanOptionalAction}
+        text = field.description or ""
+        if not field.is_required() and field.default not in (None, [], False):
+            text += f" (default: {_text(field.default)})"
+        parser.add_argument(_flag(name), help=text.replace("%", "%%"), **how)
+    given = vars(parser.parse_args(arguments))
+    file = given.pop("config", None)
+    saved = TrainConfig.read(Path(file)).settings() if file else {}
+    try:
+        return TrainConfig.model_validate(saved | given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = first["msg"][0].lower() + first["msg"][1:]
+        parser.error(f"{_flag(str(first['loc'][0]))}: {what}; see --help.")
+
+
+def check_machine(config: TrainConfig) -> None:
+    """Check that this machine can do what is asked for, before anything is started.
+
+    Raises:
+        TrainingError: If a tracker is not installed, or the precision is not supported here.
+    """
+    import torch
+    from accelerate.tracking import get_available_trackers
+    from accelerate.utils import parse_flag_from_env
+
+    installed = {tracker.value for tracker in get_available_trackers()}
+    for name in config.trackers:
+        if name not in installed:
+            raise TrainingError(
+                f"The tracker {name} is not installed: pip install {name}, or use --tracker none."
+            )
+    precision = config.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if precision not in PRECISIONS:
+        raise TrainingError(
+            f"Mixed precision {precision} is not supported: use --mixed-precision bf16, fp16 or no."
+        )
+    if precision == "fp16" and (
+        parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    ):
+        raise TrainingError("Mixed precision fp16 needs a GPU: use bf16 or no.")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _metavar(name: str, kind: Any) -> str:  # noqa: ANN401 - the annotation of a field
+    """``VALUE|VALUE`` where only these are allowed, else the name in capitals."""
+    for part in (kind, *get_args(kind)):
+        if get_origin(part) is Literal:
+            return "|".join(get_args(part))
+    return name.upper()
+
+
+def _text(default: object) -> str:
+    return ", ".join(default) if isinstance(default, list) else str(default)
