@@ -157,7 +157,7 @@ def _mask_of_classes(path: Path) -> None:
 
 
 BAD_PATCHES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "text": (_not_hdf5, "is not an HDF5 file"),
+    "text": (_not_hdf5, "is neither an HDF5 file nor a PNG"),
     "empty": (_empty, "is empty"),
     "truncated": (_truncated, "is cut short or damaged"),
     "damaged": (_damaged, "is cut short or damaged"),

@@ -17,13 +17,15 @@ from landslide_zoo.data.landslide4sense import (
     split_samples,
 )
 from landslide_zoo.data.packed import PackedDataset, pack
-from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.readers import read_mask, read_patch
+from landslide_zoo.data.patch import Fingerprint, Patch
+from landslide_zoo.data.readers import FolderContents, patch_files, read_mask, read_patch
 from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
 
 __all__ = [
     "REGIONS",
     "Augmentation",
+    "Fingerprint",
+    "FolderContents",
     "Grid",
     "PackedDataset",
     "Patch",
@@ -37,6 +39,7 @@ __all__ = [
     "known_places",
     "labelled",
     "pack",
+    "patch_files",
     "place",
     "read_mask",
     "read_patch",

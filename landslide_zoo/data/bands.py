@@ -107,11 +107,42 @@ def divisors(names: tuple[str, ...] = BAND_NAMES) -> np.ndarray:
     return np.array([band(name).divisor for name in names], dtype=np.float64)[:, None, None]
 
 
+HANDFUL = 16
+"""So many pixels of a patch of 128 x 128, or one in a thousand, may be glint or defects."""
+STEP, SPREAD = 1.25, 1.75
+"""On 25 real patches each of the brightest 16 pixels is at most 1.11 times as bright as the
+next, and all of them at most 1.53 times as bright as the 17th."""
+
+
+def brightest(values: np.ndarray) -> tuple[float, int]:
+    """The maximum of a patch that a handful of glinting or defective pixels cannot move.
+
+    Pixels are taken from dark to bright; the maximum is the last before one that
+    stands far above those before it.
+
+    Args:
+        values: True colour, shape (3, H, W); a pixel is as bright as its brightest band.
+
+    Returns:
+        The maximum, and how many pixels stand above it: 0 for nearly every real
+        patch, and the maximum is then that of all values.
+    """
+    pixels = values.max(axis=0).ravel()
+    handful = min(max(HANDFUL, pixels.size // 1000), pixels.size - 1)
+    ascending = np.sort(np.partition(pixels, -handful - 1)[-handful - 1 :])
+    if ascending[0] <= 0:
+        return float(ascending[-1]), 0
+    far = (ascending[1:] > STEP * ascending[:-1]) | (ascending[1:] > SPREAD * ascending[0])
+    last = int(far.argmax()) if far.any() else handful
+    return float(ascending[last]), handful - last
+
+
 def display_values(true_colour: np.ndarray) -> np.ndarray:
     """Turn physical true colour into display values, as the public RGB patches were made.
 
     A pixel is ``floor(255 v / max(v))`` with ``v`` the values as in the
-    benchmark's files and the maximum taken over the whole patch.
+    benchmark's files and the maximum taken over the whole patch, but for a
+    handful of pixels far above all others (:func:`brightest`), which are cut off.
 
     Args:
         true_colour: Bands B4, B3, B2 in digital numbers, shape (3, H, W).
@@ -120,7 +151,7 @@ def display_values(true_colour: np.ndarray) -> np.ndarray:
         Values from 0 to 1 in steps of 1/255, shape (3, H, W), float32.
     """
     v = true_colour / divisors(TRUE_COLOUR)
-    peak = v.max()
+    peak, _ = brightest(v)
     if peak <= 0:
         return np.zeros(true_colour.shape, dtype=np.float32)
-    return (np.floor(255.0 * np.clip(v, 0, None) / peak) / 255.0).astype(np.float32)
+    return (np.floor(255.0 * np.clip(v, 0, peak) / peak) / 255.0).astype(np.float32)

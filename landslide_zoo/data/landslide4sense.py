@@ -19,6 +19,7 @@ dataset sets aside stays aside.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from typing import Literal
 
 import numpy as np
 
+from landslide_zoo.data.readers import readable_files
 from landslide_zoo.errors import DataError, hub_errors
 
 SUBSETS = ("train", "validation", "test")
@@ -45,7 +47,10 @@ LAYOUTS: dict[DividedLayout | Literal["flat"], dict[str, tuple[str, str]]] = {
 }
 """Folders of patches and masks, by layout and subset."""
 
-_IMAGE = re.compile(r"image_(\d+)\.(h5|png)$")
+# With the suffix that is usual, another one, none, or what browsers add to a second download.
+_NAME = re.compile(r"(image|mask)_(\d+)( \(\d+\))?(\.\w+)?", re.IGNORECASE)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -118,13 +123,39 @@ def dataset_name(name: str | Path) -> str:
 
 
 def _subset(root: Path, subset: str, images: str, masks: str) -> list[Sample]:
+    if not (root / images).is_dir():
+        return []
+    contents = readable_files(root / images)
+    by_number, others = _numbered(contents.files, "image")
+    skipped = contents.skipped | dict.fromkeys(others, "not called image_N, or a second image_N")
+    if skipped:
+        path, reason = next(iter(skipped.items()))
+        _log.warning(
+            "%d files in %s are no patches of the dataset and were left out, such as %s (%s).",
+            *(len(skipped), root / images, path.name, reason),
+        )
+    known = readable_files(root / masks).files if (root / masks).is_dir() else ()
+    mask_of, _ = _numbered(known, "mask")
     found = []
-    for path in (root / images).glob("image_*"):
-        match = _IMAGE.fullmatch(path.name)
-        if match:
-            mask = root / masks / f"mask_{match[1]}.{match[2]}"
-            found.append(Sample(int(match[1]), subset, path, mask if mask.is_file() else None))
-    return sorted(found, key=lambda sample: sample.number)
+    for (number, suffix), image in sorted(by_number.items()):
+        alike = mask_of.get((number, suffix))
+        other = next((mask for (n, _), mask in mask_of.items() if n == number), None)
+        found.append(Sample(number, subset, image, alike or other))
+    return found
+
+
+def _numbered(files: Sequence[Path], word: str) -> tuple[dict[tuple[int, str], Path], list[Path]]:
+    """Files by their number and kind, and those that are called otherwise or come second."""
+    found: dict[tuple[int, str], Path] = {}
+    others = []
+    for path in sorted(files, key=lambda path: len(path.name)):  # image_4.h5 before image_4 (1).h5
+        match = _NAME.fullmatch(path.name)
+        kind = ".png" if path.suffix.lower() == ".png" else ".h5"
+        if match and match[1].lower() == word and (int(match[2]), kind) not in found:
+            found[int(match[2]), kind] = path
+        else:
+            others.append(path)
+    return found, others
 
 
 RANDOM_SEED = 42

@@ -3,6 +3,11 @@
 The benchmark's bands are whole numbers from 0 to 65,535, so ``uint16`` keeps
 them without loss in a quarter of the space, and ``uint8`` keeps display values.
 Patches that hold other numbers are kept as ``float32``.
+
+Beside the arrays lies their SHA-256. Opening a copy compares size and time of
+each file with what they were when it was written, and reads the files through
+only where these differ, so that the processes of a training run do not each read
+all of it; :meth:`PackedDataset.verify` always does, for one of them to call.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,11 +26,12 @@ import numpy as np
 
 from landslide_zoo.data.bands import Unit
 from landslide_zoo.data.landslide4sense import Sample
-from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
 
-_VALUES, _MASKS, _INDEX = "values.npy", "masks.npy", "index.json"
+_ARRAYS = ("values.npy", "masks.npy", "observed.npy")
+_INDEX = "index.json"
 _VERSION = 3
 
 Progress = Callable[[Sequence[Sample]], Sequence[Sample]]
@@ -38,20 +45,24 @@ class PackedDataset:
         values: Shape (N, C, H, W), memory-mapped; ``stored`` values are the
             patches' own times ``divisor``.
         masks: Shape (N, H, W), uint8, memory-mapped.
+        observed: Shape (N, H, W), bool, memory-mapped.
         samples: The N samples they come from.
         bands: Names of the C bands.
         unit: Unit of the patches.
         divisor: What stored values are divided by.
-        fingerprint: SHA-256 over the names, values and masks.
+        fingerprint: That of the patches (:class:`~landslide_zoo.data.patch.Fingerprint`).
+        folder: Where the packed copy lies.
     """
 
     values: np.ndarray
     masks: np.ndarray
+    observed: np.ndarray
     samples: tuple[Sample, ...]
     bands: tuple[str, ...]
     unit: Unit
     divisor: float
     fingerprint: str
+    folder: Path
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -65,12 +76,21 @@ class PackedDataset:
             unit=self.unit,
             name=self.samples[index].image.stem,
             mask=np.array(self.masks[index]),
+            observed=np.array(self.observed[index]),
         )
 
     def index_of(self, samples: Sequence[Sample]) -> list[int]:
         """Indices of the given samples."""
         places = {sample.image: i for i, sample in enumerate(self.samples)}
         return [places[sample.image] for sample in samples]
+
+    def verify(self) -> None:
+        """Read the packed copy through, and compare it with what was written.
+
+        Raises:
+            DataError: If a bit of it has changed.
+        """
+        _check_files(self.folder, thoroughly=True)
 
 
 def pack(
@@ -86,8 +106,8 @@ def pack(
 
     Raises:
         DataError: If a file cannot be read or differs from the first in size,
-            unit or bands, or the packed copy does not match its fingerprint;
-            the message names it. Or if the folder has no room.
+            unit or bands, or the packed copy is damaged; the message names it.
+            Or if the folder has no room.
     """
     target = folder / _key(samples)
     if not (target / _INDEX).is_file():
@@ -143,8 +163,12 @@ def _write(samples: Sequence[Sample], folder: Path, progress: Progress) -> None:
         "unit": first.unit,
         "divisor": divisor,
         "fingerprint": fingerprint,
+        "files": {
+            name: {"stamp": _stamp(folder / name), "sha256": _sha256(folder / name)}
+            for name in _ARRAYS
+        },
     }
-    (folder / _INDEX).write_text(json.dumps(index))
+    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
 def _write_arrays(
@@ -155,24 +179,27 @@ def _write_arrays(
     divisor: int,
     stored_type: np.dtype[Any],
 ) -> str:
-    """Write values and masks, and return their fingerprint.
+    """Write the arrays, and return the fingerprint of the patches.
 
     They are written as plain files, not through a memory map: on a full disk
     that is an error to be told, where a memory map kills the process.
     """
-    digest = hashlib.sha256()
-    with (folder / _VALUES).open("wb") as values, (folder / _MASKS).open("wb") as masks:
-        _start(values, stored_type, (len(samples), *first.values.shape))
-        _start(masks, np.dtype(np.uint8), (len(samples), *first.size))
+    fingerprint = Fingerprint()
+    with ExitStack() as stack:
+        files = [stack.enter_context((folder / name).open("wb")) for name in _ARRAYS]
+        shapes = (first.values.shape, first.size, first.size)
+        types = (stored_type, np.dtype(np.uint8), np.dtype(bool))
+        for file, shape, type_ in zip(files, shapes, types, strict=True):
+            _start(file, type_, (len(samples), *shape))
         for sample in progress(samples):
             patch = _read(sample)
             _check_alike(sample, patch, first)
-            stored = _stored(patch, divisor, stored_type)
             assert patch.mask is not None
-            for file, array in ((values, stored), (masks, patch.mask)):
+            arrays = (_stored(patch, divisor, stored_type), patch.mask, patch.observed)
+            for file, array in zip(files, arrays, strict=True):
                 file.write(array.tobytes())
-            _count_in(digest, sample, stored, patch.mask)
-    return digest.hexdigest()
+            fingerprint.add(patch)
+    return fingerprint.hexdigest()
 
 
 def _start(file: BinaryIO, stored_type: np.dtype[Any], shape: tuple[int, ...]) -> None:
@@ -210,30 +237,54 @@ def _stored(patch: Patch, divisor: int, stored_type: np.dtype[Any]) -> np.ndarra
     return stored
 
 
-def _count_in(digest: Any, sample: Sample, values: np.ndarray, mask: np.ndarray) -> None:  # noqa: ANN401
-    digest.update(f"{sample.subset}/{sample.image.name}".encode())
-    digest.update(np.ascontiguousarray(values))
-    digest.update(np.ascontiguousarray(mask))
-
-
 def _open(samples: Sequence[Sample], folder: Path) -> PackedDataset:
-    digest = hashlib.sha256()
-    try:
-        index = json.loads((folder / _INDEX).read_text())
-        values = np.load(folder / _VALUES, mmap_mode="r")
-        masks = np.load(folder / _MASKS, mmap_mode="r")
-        for sample, patch, mask in zip(samples, values, masks, strict=True):
-            _count_in(digest, sample, patch, mask)
-    except (OSError, ValueError) as error:
-        raise DataError(f"The packed dataset in {folder} is damaged: delete it.") from error
-    if digest.hexdigest() != index["fingerprint"]:
-        raise DataError(f"The packed dataset in {folder} was changed: delete it.")
+    _check_files(folder)
+    index = _index(folder)
+    values, masks, observed = (np.load(folder / name, mmap_mode="r") for name in _ARRAYS)
     return PackedDataset(
         values=values,
         masks=masks,
+        observed=observed,
         samples=tuple(samples),
         bands=tuple(index["bands"]),
         unit=index["unit"],
         divisor=index["divisor"],
         fingerprint=index["fingerprint"],
+        folder=folder,
     )
+
+
+def _check_files(folder: Path, thoroughly: bool = False) -> None:
+    for name, written in _index(folder)["files"].items():
+        path = folder / name
+        try:
+            same = not thoroughly and _stamp(path) == written["stamp"]
+            same = same or _sha256(path) == written["sha256"]
+        except OSError:
+            same = False
+        if not same:
+            raise _damaged(folder)
+
+
+def _index(folder: Path) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(folder) from error
+
+
+def _damaged(folder: Path) -> DataError:
+    return DataError(
+        f"The packed dataset in {folder} is damaged or was changed: delete that folder, and it "
+        "is packed again."
+    )
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -125,3 +126,31 @@ def convert_values(
         places = [bands.index(name) for name in TRUE_COLOUR]
         values, bands = np.stack([display_values(one[places]) for one in values]), TRUE_COLOUR
     return values[:, [bands.index(name) for name in to_bands]]
+
+
+class Fingerprint:
+    """SHA-256 over patches in their order: the same digest means the same data.
+
+    Of each patch its name, its values (C, H, W) as float32 and its mask (H, W)
+    as uint8 are counted in; where its files lie, and in which format, are not.
+
+    Example:
+        >>> fingerprint = Fingerprint()
+        >>> fingerprint.add(Patch(np.zeros((14, 32, 32), np.float32)))
+        >>> fingerprint.hexdigest()[:8]
+        '655d70ca'
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, patch: Patch) -> None:
+        """Count one more patch in."""
+        self._digest.update(patch.name.encode())
+        self._digest.update(patch.values.astype(np.float32, copy=False).tobytes())
+        if patch.mask is not None:
+            self._digest.update(patch.mask.tobytes())
+
+    def hexdigest(self) -> str:
+        """The digest of all that were added, 64 hexadecimal digits."""
+        return self._digest.hexdigest()

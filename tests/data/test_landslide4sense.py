@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
-from labelled_data import write_pair, write_png_pair
+from labelled_data import random_mask, write_pair, write_pairs, write_png_pair
 from loopback_hub import LoopbackHub
 from synthetic_patches import write_dataset
 
+from landslide_zoo import read_mask, read_patch
 from landslide_zoo.data.landslide4sense import dataset_folder, dataset_name, find_samples, labelled
 from landslide_zoo.errors import DataError, HubError
 
@@ -47,20 +49,45 @@ def test_true_colour_patches_with_their_subsets(real_data: Path) -> None:
     }
 
 
-def test_a_mask_belongs_to_the_patch_of_its_own_kind(tmp_path: Path) -> None:
+def test_a_mask_of_the_patchs_own_kind_comes_first(tmp_path: Path) -> None:
     write_pair(tmp_path, 1)
-    picture = write_png_pair(tmp_path, 2)
-    assert picture.mask is not None
-    picture.mask.rename(picture.mask.with_suffix(".h5"))
-    masks = {sample.number: sample.mask for sample in find_samples(tmp_path)}
-    assert masks[1] is not None and masks[2] is None
+    picture = write_png_pair(tmp_path, 1)
+    other = write_png_pair(tmp_path, 2)
+    assert picture.mask is not None and other.mask is not None
+    named = other.mask.rename(other.mask.with_suffix(".h5"))
+    masks = {sample.image.name: sample.mask for sample in find_samples(tmp_path)}
+    assert masks["image_1.png"] == picture.mask
+    assert masks["image_1.h5"] == picture.mask.with_suffix(".h5")
+    assert masks["image_2.png"] == named
+    assert np.array_equal(read_mask(named), random_mask(32, 32, seed=2))
 
 
-def test_other_files_are_no_patches(tmp_path: Path) -> None:
+def test_any_suffix_and_what_browsers_add_to_a_name(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 6)
+    for folder, word in (("images", "image"), ("annotations", "mask")):
+        for number, name in ((2, "_2.H5"), (3, "_3.hdf5"), (4, "_4 (1).h5"), (5, "_5")):
+            (tmp_path / folder / "train" / f"{word}_{number}.h5").rename(
+                tmp_path / folder / "train" / f"{word}{name}"
+            )
+    samples = find_samples(tmp_path)
+    assert [sample.number for sample in samples] == [1, 2, 3, 4, 5, 6]
+    for sample in samples:
+        patch = read_patch(sample.image, sample.mask)
+        assert np.array_equal(patch.mask, random_mask(32, 32, seed=sample.number))
+
+
+def test_other_files_are_left_out_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     sample = write_pair(tmp_path, 7)
-    for name in ("image_8.txt", "image_.h5", "image_9.h5.part", "my_image_9.h5", ".image_9.h5"):
-        (sample.image.parent / name).touch()
+    folder = sample.image.parent
+    for name in ("image_8.txt", "image_9.h5.part", "image_.h5", "my_image_9.h5", ".image_9.h5"):
+        (folder / name).touch()
+    (folder / "image_7 (1).h5").write_bytes(sample.image.read_bytes())
+    (folder / "image_10.h5").symlink_to("image_10.h5")
     assert find_samples(tmp_path) == [sample]
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"6 files in {folder} are no patches of the dataset")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: None], ids=["empty", "missing"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from patch_files import physical_values, stored, write_bad_patch, write_h5
 
 from landslide_zoo.data.landslide4sense import Sample, find_samples, labelled
 from landslide_zoo.data.packed import PackedDataset, pack
+from landslide_zoo.data.patch import Fingerprint
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
 
@@ -119,13 +121,52 @@ def test_a_copy_that_was_changed_or_cut_short_is_refused(tmp_path: Path) -> None
     content = bytearray(values.read_bytes())
     content[-1] ^= 1
     values.write_bytes(content)
-    with pytest.raises(DataError, match="was changed: delete it"):
+    with pytest.raises(DataError, match="is damaged or was changed: delete that folder, and it is"):
         pack(data.samples, tmp_path / "packed")
     values.write_bytes(content[:-100])
-    with pytest.raises(DataError, match="is damaged: delete it"):
+    with pytest.raises(DataError, match="is damaged or was changed: delete that folder"):
         pack(data.samples, tmp_path / "packed")
     shutil.rmtree(tmp_path / "packed")
     assert pack(data.samples, tmp_path / "packed").fingerprint == data.fingerprint
+
+
+def test_a_bit_that_flips_unseen_is_found_by_verifying(tmp_path: Path) -> None:
+    data = packed_pairs(tmp_path, 3)
+    data.verify()
+    masks = data.folder / "masks.npy"
+    before = masks.stat()
+    with masks.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\2")
+    os.utime(masks, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = pack(data.samples, tmp_path / "packed")
+    with pytest.raises(DataError, match="is damaged or was changed: delete that folder"):
+        again.verify()
+
+
+def test_a_copy_of_the_copy_is_read_through_and_believed(tmp_path: Path) -> None:
+    data = packed_pairs(tmp_path, 3)
+    for file in data.folder.iterdir():
+        os.utime(file)
+    assert pack(data.samples, tmp_path / "packed").fingerprint == data.fingerprint
+
+
+def test_missing_pixels_stay_unobserved(tmp_path: Path) -> None:
+    samples = write_pairs(tmp_path / "data", 2)
+    values = stored(physical_values(32, 32))
+    values[:4] = np.nan
+    write_h5(samples[0].image, img=values)
+    data = pack(samples, tmp_path / "packed")
+    assert not data.patch(0).observed[:4].any() and data.patch(0).observed[4:].all()
+    assert data.patch(1).observed.all()
+
+
+def test_the_fingerprint_is_that_of_the_patches_as_they_are_read(tmp_path: Path) -> None:
+    data = packed_pairs(tmp_path, 3)
+    fingerprint = Fingerprint()
+    for sample in data.samples:
+        fingerprint.add(read_patch(sample.image, sample.mask))
+    assert fingerprint.hexdigest() == data.fingerprint
 
 
 def test_samples_are_found_by_what_they_are(tmp_path: Path) -> None:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from patch_files import physical_values
+from synthetic_patches import make_patch
 
-from landslide_zoo.data.bands import BAND_NAMES, BANDS, TRUE_COLOUR, band, display_values
+from landslide_zoo import read_patch
+from landslide_zoo.data.bands import (
+    BAND_NAMES,
+    BANDS,
+    TRUE_COLOUR,
+    band,
+    brightest,
+    display_values,
+    divisors,
+)
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError
 
@@ -54,6 +67,38 @@ def test_display_values_have_one_maximum_for_all_three_bands(patch: Patch) -> No
 @pytest.mark.parametrize("value", [0.0, -5.0])
 def test_a_dark_patch_is_shown_black(value: float) -> None:
     assert not display_values(np.full((3, 4, 4), value)).any()
+
+
+@pytest.mark.parametrize("dn", [5000, 20_000, 65_000])
+@pytest.mark.parametrize("count", [1, 3, 9, 16])
+def test_a_handful_of_bright_pixels_does_not_darken_the_others(dn: int, count: int) -> None:
+    patch = make_patch(3, 128)
+    values = patch.values.copy()
+    # A spread of brightness, as at the edge of a cloud.
+    values[1:4, 60, 40 : 40 + count] = np.linspace(dn, 0.6 * dn, count)
+    before = patch.in_unit(TRUE_COLOUR, "display")
+    after = replace(patch, values=values).in_unit(TRUE_COLOUR, "display")
+    others = np.ones(patch.size, bool)
+    others[60, 40 : 40 + count] = False
+    assert np.array_equal(after[:, others], before[:, others])
+    assert after.max() == 1
+
+
+def test_what_is_not_far_brighter_counts() -> None:
+    true_colour = make_patch(3).select(TRUE_COLOUR)
+    peak, above = brightest(true_colour)
+    assert (peak, above) == (true_colour.max(), 0)
+    true_colour[0, 5, 5] = 1.2 * peak
+    assert brightest(true_colour) == (np.float32(1.2 * peak), 0)
+
+
+def test_real_patches_are_divided_by_their_maximum(real_data: Path) -> None:
+    paths = sorted(real_data.glob("l4s-14band*/*/image_*.h5"))
+    assert len(paths) >= 25
+    for path in paths:
+        v = read_patch(path).select(TRUE_COLOUR) / divisors(TRUE_COLOUR)
+        expected = (np.floor(255 * v / v.max()) / 255).astype(np.float32)
+        assert np.array_equal(read_patch(path).in_unit(TRUE_COLOUR, "display"), expected)
 
 
 def test_a_picture_cannot_be_turned_into_physical_values(picture: Patch) -> None:

@@ -1,41 +1,84 @@
-"""Missing values: counted, reported and filled, never guessed from elsewhere."""
+"""What stored numbers mean: physical values, missing ones, and masks."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from landslide_zoo.data.bands import BANDS
+from landslide_zoo.data.readers.limits import shown
 from landslide_zoo.errors import DataError
 
+NODATA = (-9999.0, -32768.0, 65535.0)
+"""Numbers that programs write where there is no value, beside NaN and Inf. No band can
+hold them, neither as stored nor in physical units."""
+OPTICAL = slice(0, 12)
 
-def fill_missing(
-    values: np.ndarray, bands: tuple[str, ...], file_name: str
-) -> tuple[np.ndarray, int]:
-    """Fill NaN and Inf with the median of their band.
+
+def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, int]:
+    """Multiply the divisors of the fourteen bands back, and set missing values apart.
+
+    Missing values (NaN, Inf and :data:`NODATA`) are filled with the median of
+    their band, so that a network has numbers to work on; their pixels are not
+    observed. Neither are those that are 0 in all optical bands, as outside a scene.
 
     Args:
-        values: Shape (C, H, W).
-        bands: Names of the C bands.
-        file_name: Named in errors.
+        stored: Values as in a Landslide4Sense file, shape (14, H, W).
+        path: Named in errors.
 
     Returns:
-        The filled values, float32, and how many were missing.
+        Physical values (14, H, W), float32 and finite; the observed pixels (H, W), bool;
+        and how many values were filled.
 
     Raises:
-        DataError: If more than half of the patch, or the whole of a band, is missing.
+        DataError: If more than half of the patch, the whole of a band, or every
+            pixel is missing.
     """
-    filled = values.astype(np.float32)
-    present = np.isfinite(filled)
-    missing = int(present.size - np.count_nonzero(present))
-    if missing == 0:
-        return filled, 0
-    share = missing / present.size
-    if share > 0.5:
+    values = np.empty(stored.shape, dtype=np.float32)
+    missing = np.zeros(stored.shape, dtype=bool)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
+        for i, band in enumerate(BANDS):
+            physical = stored[i] * np.float64(band.divisor)
+            values[i] = physical
+            missing[i] = ~np.isfinite(values[i])
+            for number in NODATA:  # 0.01: what float32 makes of it
+                missing[i] |= (stored[i] == number) | (np.abs(physical - number) < 0.01)
+    name = shown(path.name)
+    filled = int(np.count_nonzero(missing))
+    if filled > missing.size / 2:
         raise DataError(
-            f"{file_name} is {100 * share:.0f} % missing (NaN or Inf); at most half may be."
+            f"{name} is {100 * filled / missing.size:.0f} % missing (NaN, Inf or nodata); "
+            "at most half may be."
         )
-    for i, name in enumerate(bands):
-        known = present[i]
-        if not known.any():
-            raise DataError(f"Band {name} of {file_name} is missing throughout (NaN or Inf).")
-        filled[i][~known] = np.median(filled[i][known])
-    return filled, missing
+    for i, band in enumerate(BANDS):
+        if missing[i].all():
+            raise DataError(
+                f"Band {band.name} of {name} is missing throughout (NaN, Inf or nodata)."
+            )
+        if missing[i].any():
+            values[i][missing[i]] = np.median(values[i][~missing[i]])
+    observed = ~missing.any(axis=0) & (values[OPTICAL] != 0).any(axis=0)
+    if not observed.any():
+        raise DataError(
+            f"No pixel of {name} has a value in every band: there is nothing to see in it."
+        )
+    return values, observed, filled
+
+
+def binary_mask(values: np.ndarray, path: Path) -> np.ndarray:
+    """Check that an array is a mask of 0 and 1, or 0 and 255.
+
+    Returns:
+        Landslide pixels as 1, others 0, of the same shape, uint8.
+
+    Raises:
+        DataError: If it holds other values.
+    """
+    found = np.unique(values)
+    if not (np.isin(found, (0, 1)).all() or np.isin(found, (0, 255)).all()):
+        raise DataError(
+            f"{shown(path.name)} is no mask: it holds values other than 0 and 1 (or 0 and 255), "
+            f"from {shown(found.min())} to {shown(found.max())}."
+        )
+    return (values > 0).astype(np.uint8)

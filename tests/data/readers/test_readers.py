@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import h5py
@@ -19,6 +20,7 @@ from patch_files import (
 from PIL import Image
 
 from landslide_zoo import read_mask, read_patch
+from landslide_zoo.data import patch_files, readers
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, display_values
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
@@ -160,7 +162,7 @@ def test_a_broken_picture(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cut short or damaged"):
         read_patch(tmp_path / "picture.png")
     (tmp_path / "picture.png").write_bytes(b"no picture at all")
-    with pytest.raises(DataError, match="is not a PNG"):
+    with pytest.raises(DataError, match="is neither an HDF5 file nor a PNG"):
         read_patch(tmp_path / "picture.png")
     with pytest.raises(DataError, match="is no mask"):
         read_mask(write_png(tmp_path / "picture.png"))
@@ -205,3 +207,66 @@ def test_real_masks_are_read(real_data: Path) -> None:
     landslides = {path.stem: int(read_mask(path).sum()) for path in folder.glob("*.h5")}
     assert len(landslides) == 15
     assert landslides["mask_150"] > 1000
+
+
+@pytest.mark.parametrize("name", ["patch.H5", "patch.hdf5", "image_4 (1).h5", "blob", "patch.png"])
+def test_the_first_bytes_decide_not_the_name(name: str, tmp_path: Path) -> None:
+    patch = read_patch(write_patch(tmp_path / name))
+    assert np.array_equal(patch.values, physical_values())
+    assert patch.name == Path(name).stem
+
+
+@pytest.mark.parametrize("name", ["picture", "picture.h5", "picture.PNG"])
+def test_a_picture_is_one_whatever_its_name(name: str, tmp_path: Path) -> None:
+    write_png(tmp_path / "picture.png").rename(tmp_path / name)
+    assert read_patch(tmp_path / name).unit == "display"
+
+
+def test_a_folder_tells_its_patches_from_other_files(tmp_path: Path) -> None:
+    patches = [write_patch(tmp_path / name) for name in ("a.H5", "b.hdf5", "blob", "d (1).h5")]
+    patches.append(write_png(tmp_path / "e.png"))
+    for name in ("mask_1.h5", ".hidden.h5", "notes.txt", "empty"):
+        (tmp_path / name).write_text("no patch", encoding="utf-8")
+    (tmp_path / "within").mkdir()
+    (tmp_path / "loop.h5").symlink_to("loop.h5")
+    (tmp_path / "gone.h5").symlink_to("nowhere.h5")
+    os.mkfifo(tmp_path / "pipe.h5")
+    contents = patch_files(tmp_path)
+    assert list(contents.files) == sorted(patches)
+    assert {path.name: reason for path, reason in contents.skipped.items()} == {
+        "notes.txt": "neither HDF5 nor PNG",
+        "empty": "neither HDF5 nor PNG",
+        "loop.h5": "too many levels of symbolic links",
+        "gone.h5": "no such file or directory",
+        "pipe.h5": "no regular file",
+    }
+    with pytest.raises(DataError, match="cannot be listed"):
+        patch_files(tmp_path / "nowhere")
+
+
+def test_a_link_that_leads_to_itself_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "loop.h5").symlink_to("loop.h5")
+    with pytest.raises(DataError, match=r"There is no file .*loop.h5"):
+        read_patch(tmp_path / "loop.h5")
+
+
+def test_a_new_kind_of_file_is_one_module_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NumpyFiles:
+        SUFFIXES = (".npy",)
+
+        def recognises(self, path: Path) -> bool:
+            return path.read_bytes()[:6] == b"\x93NUMPY"
+
+        def read_patch(self, path: Path) -> Patch:
+            return Patch(np.load(path))
+
+        def read_mask(self, path: Path) -> np.ndarray:
+            return np.load(path)
+
+    monkeypatch.setattr(readers, "READERS", (*readers.READERS, NumpyFiles()))
+    values = physical_values().astype(np.float32)
+    np.save(tmp_path / "patch.npy", values)
+    assert np.array_equal(read_patch(tmp_path / "patch.npy").values, values)
+    assert patch_files(tmp_path).files == (tmp_path / "patch.npy",)
