@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+QUOTED = 80
+"""Characters of a name that a sentence quotes at most."""
+
 
 class LandslideZooError(Exception):
     """Base of every error raised on purpose by this package."""
@@ -28,6 +31,12 @@ class TrainingError(LandslideZooError):
 
 class HubError(LandslideZooError):
     """A Hub cannot be reached, or refuses what was asked of it."""
+
+
+def quoted(name: object) -> str:
+    """A name of somebody else's choosing as a sentence quotes it: on one line, and not too long."""
+    text = repr(str(name))
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 4]}...{text[0]}"
 
 
 @contextmanager
@@ -57,7 +66,7 @@ def _sentence(repo: str, error: BaseException | None) -> str | None:
 
     match error:
         case hub.HFValidationError():
-            return f"{repo!r} is no name of a repo: write NAMESPACE/NAME."
+            return f"{quoted(repo)} is no name of a repo: write NAMESPACE/NAME."
         case hub.GatedRepoError():
             return f"{repo} is gated: ask its owner for access on its page, then set HF_TOKEN."
         case hub.RepositoryNotFoundError():

@@ -7,19 +7,20 @@ when it runs, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
 import typer
 
+from landslide_zoo import __version__
+from landslide_zoo.cli.app import app
 from landslide_zoo.cli.compare import compare
 from landslide_zoo.cli.evaluate import evaluate
 from landslide_zoo.cli.models import models
 from landslide_zoo.cli.predict import predict
 from landslide_zoo.cli.publish import publish
-from landslide_zoo.cli.serve import app as serve
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.version import __version__
 
 cli = typer.Typer(
     name="landslide-zoo",
@@ -28,9 +29,8 @@ cli = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (models, predict, compare, evaluate, publish):
+for _command in (models, predict, compare, evaluate, publish, app):
     cli.command()(_command)
-cli.command("app")(serve)
 
 
 def _print_version(wanted: bool) -> None:
@@ -55,6 +55,9 @@ def _options(
 
 def main() -> None:
     """Run the command; what goes wrong becomes one sentence on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may hold what a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             cli(prog_name="landslide-zoo")

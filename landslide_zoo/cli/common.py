@@ -30,7 +30,7 @@ def default_model() -> str:
     Raises:
         ModelError: If the zoo holds none, or several and not the usual one.
     """
-    from landslide_zoo.hub.zoo import ModelZoo
+    from landslide_zoo.hub import ModelZoo
 
     names = ModelZoo().names()
     if DEFAULT_MODEL in names:
@@ -48,8 +48,8 @@ def load_model(name: str, device: str) -> LandslideModel:
     Raises:
         LandslideZooError: If there is no such model, or it cannot be loaded.
     """
-    from landslide_zoo.hub.zoo import ModelZoo
-    from landslide_zoo.models.location import local_folder
+    from landslide_zoo.hub import ModelZoo
+    from landslide_zoo.models.files import local_folder
     from landslide_zoo.models.model import LandslideModel
 
     # A folder or a bundled model needs no Hub, so the zoo is asked only for other names.

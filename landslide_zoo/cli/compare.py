@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +14,7 @@ from landslide_zoo.errors import LandslideZooError, ModelError
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
 
+COLUMNS = ("model", "threshold", "area_hectares", "share", "objects", "milliseconds")
 SCORES = ("precision", "recall", "f1", "iou")
 
 
@@ -33,52 +33,39 @@ def compare(
 
     A model that fails is named on stderr, the others go on, and the exit status is 1.
     """
-    from landslide_zoo.data.read import read_patch
-    from landslide_zoo.hub.zoo import ModelZoo
+    from landslide_zoo.data import read_patch
+    from landslide_zoo.hub import ModelZoo
 
     given = read_patch(patch, mask)
     names = model or ModelZoo().names()
     if not names:
         raise ModelError("The zoo holds no model: set LANDSLIDE_ZOO, or name one with --model.")
-    rows = []
+    results = []
     for name in names:
         try:
-            rows.append(_figures(name, given, threshold, device))
+            results.append(_detect(name, given, threshold, device))
         except LandslideZooError as error:
             typer.echo(f"Error: {name}: {error}", err=True)
+    for warning in dict.fromkeys(one for result in results for one in result["warnings"]):
+        typer.echo(f"Warning: {warning}", err=True)
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-    elif rows:
-        print_table(list(rows[0]), [[_text(value) for value in row.values()] for row in rows])
-    if len(rows) < len(names):
+        typer.echo(json.dumps(results, indent=2))
+    elif results:
+        scored = COLUMNS if given.mask is None else COLUMNS + SCORES
+        print_table(scored, [_row(result, scored) for result in results])
+    if len(results) < len(names):
         raise typer.Exit(1)
 
 
-def _figures(
-    name: str, patch: Patch, threshold: float | None, device: str
-) -> dict[str, str | float | None]:
-    """What one model finds; scores are None where the mask holds no landslide."""
-    from landslide_zoo.evaluation.counts import Scores
-    from landslide_zoo.inference.objects import hectares
+def _detect(name: str, patch: Patch, threshold: float | None, device: str) -> dict[str, Any]:
+    """What one model finds, as figures."""
+    from landslide_zoo.inference import detect
 
     loaded = load_model(name, device)
     loaded.predict(patch)  # the first run also sets the network up: it is not timed
-    start = time.perf_counter()
-    prediction = loaded.predict(patch, threshold)
-    milliseconds = 1000 * (time.perf_counter() - start)
-    figures: dict[str, str | float | None] = {
-        "model": name,
-        "threshold": round(prediction.threshold, 4),
-        "hectares": round(hectares(int(prediction.mask.sum())), 2),
-        "share": round(float(prediction.mask.mean()), 4),
-        "milliseconds": round(milliseconds, 1),
-    }
-    if patch.mask is not None:
-        scores = Scores.of_masks(prediction.mask, patch.mask)
-        known = patch.mask.any()
-        figures |= {key: round(getattr(scores, key), 4) if known else None for key in SCORES}
-    return figures
+    return {**detect(loaded, patch, threshold).to_dict(), "model": name}
 
 
-def _text(value: str | float | None) -> str:
-    return "-" if value is None else str(value)
+def _row(result: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
+    figures = result | result.get("scores", {})  # there are none where the mask has no landslide
+    return [str(figures.get(name, "-")) for name in columns]

@@ -10,28 +10,28 @@ import typer
 from landslide_zoo.cli.common import Json, print_table
 
 if TYPE_CHECKING:
-    from landslide_zoo.hub.entry import ZooEntry
+    from landslide_zoo.hub import ZooEntry
 
 HEADER = ("name", "bands", "size", "F1", "protocol", "source", "revision")
 
 
 def models(as_json: Json = False) -> None:
     """List the models that can be loaded. An F1 compares only within one protocol."""
-    from landslide_zoo.hub.zoo import ModelZoo
+    from landslide_zoo.hub import ModelZoo
 
     zoo = ModelZoo()
     entries = zoo.entries()
     for sentence in zoo.status():
         typer.echo(f"Warning: {sentence}", err=True)
     if as_json:
-        typer.echo(json.dumps([_figures(entry) for entry in entries], indent=2))
+        typer.echo(json.dumps([_to_dict(entry) for entry in entries], indent=2))
     elif entries:
         print_table(HEADER, [_row(entry) for entry in entries])
     else:
         typer.echo("The zoo holds no model: set LANDSLIDE_ZOO to a folder or namespace that does.")
 
 
-def _figures(entry: ZooEntry) -> dict[str, object]:
+def _to_dict(entry: ZooEntry) -> dict[str, object]:
     return {
         "name": entry.name,
         "bands": list(entry.bands),

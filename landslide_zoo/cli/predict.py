@@ -37,7 +37,7 @@ def predict(
     """
     from landslide_zoo.inference.outputs import check_outputs
 
-    files, faults = _patch_files(inputs)
+    files, faults = _find_patches(inputs)
     for fault in faults:
         typer.echo(f"Error: {fault}", err=True)
     if files:
@@ -49,9 +49,12 @@ def predict(
         raise typer.Exit(1)
 
 
-def _patch_files(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """The files that inputs mean, each once, and a sentence for each folder without any."""
-    from landslide_zoo.data.read import SUFFIXES
+def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files that inputs mean, each once, and a sentence for each folder without any.
+
+    What a folder holds besides patches is counted on stderr.
+    """
+    from landslide_zoo.data import patch_files
 
     files: dict[Path, None] = {}
     faults = []
@@ -59,15 +62,19 @@ def _patch_files(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
         if not path.is_dir():
             files[path] = None
             continue
-        # A folder may hold the patches' true masks beside them.
-        found = [
-            file
-            for file in sorted(path.iterdir())
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith((".", "mask_"))
-        ]
-        files |= dict.fromkeys(found)
-        if not found:
-            faults.append(f"The folder {path} holds no patch (.h5 or .png).")
+        found = patch_files(path)
+        files |= dict.fromkeys(found.files)
+        if found.skipped:
+            reasons = ", ".join(
+                f"{file.name} ({why})" for file, why in list(found.skipped.items())[:3]
+            )
+            more = ", ..." if len(found.skipped) > 3 else ""
+            typer.echo(
+                f"Warning: {len(found.skipped)} files of {path} are skipped: {reasons}{more}.",
+                err=True,
+            )
+        if not found.files:
+            faults.append(f"The folder {path} holds no patch.")
     return list(files), faults
 
 
@@ -81,26 +88,25 @@ def _predict_all(
     """
     from tqdm import tqdm
 
-    from landslide_zoo.data.read import read_patch
-    from landslide_zoo.inference.objects import hectares
+    from landslide_zoo.data import read_patch
+    from landslide_zoo.inference import detect
     from landslide_zoo.inference.outputs import write_outputs
-    from landslide_zoo.web.detection import input_warnings
 
     model = load_model(name, device)
-    written = pixels = 0
+    written, hectares = 0, 0.0
     with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:
         for path in bar:
             try:
                 patch = read_patch(path)
-                prediction = model.predict(patch, threshold)
-                write_outputs(output, patch, prediction)
+                detection = detect(model, patch, threshold)
+                write_outputs(output, patch, detection.prediction)
             except LandslideZooError as error:
                 bar.write(f"Error: {error}", file=sys.stderr)
                 continue
-            for warning in input_warnings(model, patch):
+            for warning in detection.warnings:
                 bar.write(f"Warning: {warning}", file=sys.stderr)
             written += 1
-            pixels += int(prediction.mask.sum())
-    found = f", {hectares(pixels):.2f} ha of landslides, in {output}" if written else ""
+            hectares += detection.prediction.hectares
+    found = f", {hectares:.2f} ha of landslides, in {output}" if written else ""
     typer.echo(f"{written} of {len(files)} patches written{found} (model {name}).")
     return written

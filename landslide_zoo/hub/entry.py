@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
-from huggingface_hub import metadata_load
 
 from landslide_zoo.data.bands import Unit
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.catalog import CATALOG
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.location import CARD, CONFIG, RECORD, WEIGHTS
+from landslide_zoo.models.files import CARD, CONFIG, RECORD, WEIGHTS
 from landslide_zoo.models.record import Record, Result
+
+_FRONT_MATTER = 256_000
+"""Bytes of a card in which its front matter must end."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,23 @@ def folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
     )
 
 
+def licence_id(stated: object) -> str | None:
+    """The Hub's name of a licence, as in ``apache-2.0``; None where what is stated is no name."""
+    text = stated.strip(" \"'") if isinstance(stated, str) else ""
+    return text if re.fullmatch(r"[\w.-]{1,60}", text) else None
+
+
 def _licence(card: Path) -> str | None:
-    """The licence that a card states; None where there is none to be read."""
+    """The licence that a card states; None where there is none to be read.
+
+    A line is all that is read of it: a card may be anybody's, and loading YAML
+    that was made to be slow takes minutes.
+    """
     try:
-        return (metadata_load(card) or {}).get("license")
-    except (OSError, ValueError, yaml.YAMLError):
+        with card.open("rb") as file:
+            head = file.read(_FRONT_MATTER).decode("utf-8", errors="replace")
+    except OSError:
         return None
+    front_matter = re.match(r"---\r?\n(.*?)^---", head, re.DOTALL | re.MULTILINE)
+    stated = re.search(r"^license:(.*)$", front_matter[1], re.MULTILINE) if front_matter else None
+    return licence_id(stated[1].strip()) if stated else None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from landslide_zoo.errors import ModelError
-from landslide_zoo.hub.entry import ZooEntry
-from landslide_zoo.hub.sources import FolderSource, HubSource, Source
-from landslide_zoo.models.location import CONFIG, bundled_folders, download_folder
+from landslide_zoo.errors import LandslideZooError, ModelError, quoted
+from landslide_zoo.hub.client import Listing, cached_models, list_models
+from landslide_zoo.hub.entry import ZooEntry, folder_entry
+from landslide_zoo.models.files import CONFIG, bundled_folders, load_downloaded
 
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
@@ -20,8 +23,10 @@ if TYPE_CHECKING:
 
 VARIABLE = "LANDSLIDE_ZOO"
 """Environment variable that names the zoo's sources besides the bundled models."""
+LISTING_SECONDS = 60.0
+"""How long a Hub may take to describe a namespace, while nobody waits for it."""
 
-_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
 class ModelZoo:
@@ -31,7 +36,7 @@ class ModelZoo:
     ``LANDSLIDE_ZOO`` names: folders of model folders, or Hub namespaces,
     separated by commas. Unset, the zoo is the bundled models alone and no
     network is touched. A Hub is asked on first need, never on construction,
-    once, and nobody waits for it longer than ``patience``.
+    once, and nobody waits for its list longer than ``timeout``.
 
     Where two sources have a model of the same name, the first keeps the name
     (bundled ones first, then in the order given) and the other is listed as
@@ -41,8 +46,8 @@ class ModelZoo:
         source: A folder or a Hub namespace (several separated by commas), in
             place of the bundled models and the environment's.
         token: Token for private repos; the client's own where None.
-        patience: Seconds to wait for a Hub's first answer; with 0 the caller
-            asks again later.
+        timeout: Seconds to wait for a Hub's first list; with 0 the caller asks
+            again later.
 
     Raises:
         ModelError: If a source is a folder that does not exist, or no name at all.
@@ -57,7 +62,7 @@ class ModelZoo:
         source: str | Path | None = None,
         *,
         token: str | None = None,
-        patience: float = 5.0,
+        timeout: float = 5.0,
     ) -> None:
         self._token = token
         self._sources: list[Source] = []
@@ -67,7 +72,7 @@ class ModelZoo:
         names = [source] if isinstance(source, Path) else source.split(",")
         for name in names:
             if str(name).strip():
-                self._sources.append(_source(str(name).strip(), token, patience))
+                self._sources.append(_source(str(name).strip(), token, timeout))
 
     def names(self) -> list[str]:
         """Names of the models that can be loaded."""
@@ -93,7 +98,7 @@ class ModelZoo:
             raise ModelError(
                 " ".join(
                     (
-                        f"There is no model {name!r} in the zoo;",
+                        f"There is no model {quoted(name)} in the zoo;",
                         f"it has {', '.join(entries) or 'none'}.",
                         *self.status(),
                     )
@@ -122,6 +127,7 @@ class ModelZoo:
         token: str | None = None,
         device: str = "auto",
         tqdm_class: type[tqdm] | None = None,
+        timeout: float | None = None,
     ) -> LandslideModel:
         """Load a model by name.
 
@@ -132,41 +138,143 @@ class ModelZoo:
             token: Token for a private repo; the zoo's own where None.
             device: ``auto`` (a GPU where there is one), or a torch device.
             tqdm_class: Progress bar of a download, as ``huggingface_hub`` takes it.
+            timeout: Seconds that a download may take; what ``LANDSLIDE_ZOO_TIMEOUT``
+                says where None, else 60.
 
         Returns:
-            The model, in evaluation mode.
+            The model, in evaluation mode: a :class:`~landslide_zoo.models.Predictor`.
 
         Raises:
             ModelError: If there is no such model or its files do not fit.
-            HubError: If the Hub does not give it.
+            HubError: If the Hub does not give it, or not in time.
         """
         from landslide_zoo.models.model import LandslideModel  # listing needs no torch
 
+        def load(folder: Path) -> LandslideModel:
+            return LandslideModel.from_folder(folder, device=device)
+
         entry = self.entry(name)
-        folder = entry.folder
-        if entry.repo_id and (revision or not folder):
-            folder = download_folder(
+        if entry.repo_id:
+            return load_downloaded(
                 entry.repo_id,
+                load,
                 revision=revision or entry.revision,
                 token=token or self._token,
                 tqdm_class=tqdm_class,
+                timeout=timeout,
             )
-        elif revision:
+        if revision:
             raise ModelError(f"{name} is on this machine and has no revisions: load it as it is.")
-        assert folder is not None
-        return LandslideModel.from_folder(folder, device=device)
+        assert entry.folder is not None
+        return load(entry.folder)
 
 
-def _source(name: str, token: str | None, patience: float) -> Source:
+class Source(Protocol):
+    """A place that models come from."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether it has yet to say what it holds."""
+
+    def listing(self) -> Listing:
+        """What it holds now."""
+
+    def refresh(self) -> None:
+        """Look again, without waiting for it."""
+
+
+class FolderSource:
+    """Model folders on this machine, looked at anew each time.
+
+    Args:
+        name: What the zoo calls the place.
+        folders: Tells the model folders by name.
+    """
+
+    pending = False
+
+    def __init__(self, name: str, folders: Callable[[], Mapping[str, Path]]) -> None:
+        self._name = name
+        self._folders = folders
+
+    def listing(self) -> Listing:
+        """The folders that hold a model; what is wrong with one is its own fault alone."""
+        found = Listing()
+        for name, folder in self._folders().items():
+            try:
+                found.entries.append(folder_entry(folder, name, self._name))
+            except ModelError as error:
+                found.faults.append(str(error))
+        return found
+
+    def refresh(self) -> None:
+        """Nothing to do: a folder is looked at anew each time."""
+
+
+class HubSource:
+    """The models of a Hub namespace, asked for once and in the background.
+
+    Args:
+        namespace: User or organisation.
+        token: Token for private repos; the client's own where None.
+        timeout: Seconds to wait for the first answer. An answer that comes
+            later is used as soon as it is there.
+    """
+
+    def __init__(self, namespace: str, token: str | None, timeout: float) -> None:
+        self._namespace, self._token, self._timeout = namespace, token, timeout
+        self._lock = threading.Lock()
+        self._asking: threading.Thread | None = None
+        self._wait_until = 0.0
+        self._answer: Listing | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether the Hub has yet to answer for the first time."""
+        return self._answer is None
+
+    def listing(self) -> Listing:
+        """What the Hub answered; until it does, the models that its cache holds."""
+        with self._lock:
+            asking = self._asking or self._ask()
+        asking.join(max(0.0, self._wait_until - time.monotonic()))
+        return self._answer or Listing(
+            cached_models(self._namespace),
+            [f"The Hub has not yet said which models {self._namespace} has."],
+        )
+
+    def refresh(self) -> None:
+        """Ask the Hub again; what it answered before stays until the new answer is there."""
+        with self._lock:
+            if self._asking is None or not self._asking.is_alive():
+                self._ask()
+
+    def _ask(self) -> threading.Thread:
+        self._wait_until = time.monotonic() + self._timeout
+        # A daemon: a Hub that never answers must not keep the program from ending.
+        name = f"zoo of {self._namespace}"
+        self._asking = threading.Thread(target=self._ask_now, name=name, daemon=True)
+        self._asking.start()
+        return self._asking
+
+    def _ask_now(self) -> None:
+        try:
+            self._answer = list_models(self._namespace, self._token, LISTING_SECONDS)
+        except LandslideZooError as error:
+            self._answer = Listing(cached_models(self._namespace), [str(error)])
+
+
+def _source(name: str, token: str | None, timeout: float) -> Source:
     """The source that a name means: an existing folder or a path, else a Hub namespace."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         return FolderSource(name, lambda: _model_folders(folder))
     if not _NAMESPACE.fullmatch(name):
         raise ModelError(
-            f"There is no folder {name}: {VARIABLE} takes folders of models and Hub namespaces."
+            f"There is no folder {quoted(name)}: {VARIABLE} takes folders of models and Hub "
+            "namespaces."
         )
-    return HubSource(name, token, patience)
+    return HubSource(name, token, timeout)
 
 
 def _model_folders(folder: Path) -> dict[str, Path]:

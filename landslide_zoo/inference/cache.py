@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
@@ -14,7 +15,8 @@ class ModelCache:
     """Models by name, loaded on first use.
 
     Two callers that want one model at once wait for one load; callers that want
-    different models do not wait for each other.
+    different models do not wait for each other. Nothing is kept for a name that
+    cannot be loaded.
 
     Args:
         load: Loads a model by name, and takes what :meth:`get` is given besides.
@@ -26,8 +28,8 @@ class ModelCache:
         self._load = load
         self._limit = limit
         self._models: OrderedDict[str, LandslideModel] = OrderedDict()
+        self._loading: dict[str, Future[LandslideModel]] = {}
         self._lock = Lock()
-        self._loading: defaultdict[str, Lock] = defaultdict(Lock)
 
     @property
     def names(self) -> list[str]:
@@ -47,22 +49,32 @@ class ModelCache:
             options: Handed to ``load`` where the model is not held.
 
         Raises:
-            LandslideZooError: If it cannot be loaded; nothing is kept then, and
-                the next call tries again.
+            LandslideZooError: If it cannot be loaded; whoever waits for it is told
+                the same, and the next call tries again.
         """
         with self._lock:
-            loading = self._loading[name]
-        with loading:
-            with self._lock:
-                if name in self._models:
-                    self._models.move_to_end(name)
-                    return self._models[name]
+            if name in self._models:
+                self._models.move_to_end(name)
+                return self._models[name]
+            loading = self._loading.get(name)
+            if loading is None:
+                mine = self._loading[name] = Future()
+        if loading is not None:
+            return loading.result()
+        try:
             model = self._load(name, **options)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
             with self._lock:
                 self._models[name] = model
                 while self.size > self._limit and len(self._models) > 1:
                     self._models.popitem(last=False)
+            mine.set_result(model)
             return model
+        finally:
+            del self._loading[name]
 
 
 def weights_size(model: LandslideModel) -> int:

@@ -111,7 +111,7 @@ def check_outputs(inputs: Iterable[Path], folder: Path) -> None:
     """
     taken: dict[str, Path] = {}
     for path in inputs:
-        if path.resolve().parent == folder.resolve():
+        if os.path.realpath(path.parent) == os.path.realpath(folder):
             raise DataError(
                 f"{folder} holds {path.name} itself: choose another folder for the predictions, "
                 "so that no input is replaced."

@@ -47,7 +47,8 @@ def render_card(
         config: The model's configuration.
         record: Its record, or None for an untrained model.
         figures: Names of the pictures in the model folder that the card shows.
-        name: What the model is loaded by; its name in the catalog where None.
+        name: What the model is loaded by, such as its repo; its name in the catalog
+            where None.
 
     Returns:
         Markdown with the Hub's metadata, model-index included.
@@ -64,7 +65,7 @@ def render_card(
         tags=[*TAGS, config.name],
         datasets=[record.data.name] if record and on_hub(record.data.name) else None,
         metrics=list(METRICS) if results else None,
-        model_name=name,
+        model_name=name.rpartition("/")[2],
         eval_results=[one for result in results for one in _eval_results(result)] or None,
     )
     template = resources.files("landslide_zoo.models").joinpath("card.md.jinja")

@@ -20,6 +20,11 @@ from landslide_zoo.models.catalog import CATALOG, RGB_SUFFIX, Architecture, chan
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
+_FAULT = 300
+"""Characters that are told of a fault: it may quote what a file holds."""
+MAX_BYTES = 20_000_000
+"""Size of the largest ``config.json`` or ``record.json`` that is read."""
+
 
 class Scaling(BaseModel):
     """How each channel is scaled: clipped to [low, high], then (x - mean) / std.
@@ -168,7 +173,7 @@ class ModelConfig(PredictorConfig):
         if not path.is_file():
             raise ModelError(f"There is no config.json in {path.parent}: it is no model folder.")
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_small(path))
         except ValidationError as error:
             raise ModelError(
                 f"{path} describes no model of the zoo: {validation_sentence(error)}."
@@ -180,12 +185,26 @@ def display_divisors() -> list[float]:
     return [float(d) for d in divisors(TRUE_COLOUR).ravel()]
 
 
+def read_small(path: Path) -> bytes:
+    """The bytes of a file of a model folder that is not its weights.
+
+    Raises:
+        ModelError: If it cannot be read, or is too large to be such a file.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError(f"{path} is too large: it belongs to no model of this zoo.")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror or error}).") from error
+
+
 def validation_sentence(error: ValidationError) -> str:
     """The first fault that pydantic found, in a few words."""
-    first = error.errors()[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    what = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what
+    what = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return (f"{where}: {what}" if where else what)[:_FAULT]
 
 
 def _check_names(kind: str, given: list[str], known: tuple[str, ...]) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
-from landslide_zoo.errors import HubError, ModelError, hub_errors
+from landslide_zoo.errors import HubError, ModelError, hub_errors, quoted
 from landslide_zoo.models.config import ModelConfig
+from landslide_zoo.models.deadline import Deadline
 
 if TYPE_CHECKING:
     import torch
+    from huggingface_hub import ModelInfo
     from torch import nn
     from tqdm.auto import tqdm
 
@@ -30,8 +33,25 @@ PATTERNS = [CONFIG, WEIGHTS, RECORD, CARD, TRAIN_CONFIG, "*.png", f"{EVAL_RESULT
 """What belongs to a model folder; whatever else lies in it is no part of it."""
 
 
+TIMEOUT_VARIABLE = "LANDSLIDE_ZOO_TIMEOUT"
+"""Environment variable that says how many seconds fetching a model may take."""
+TIMEOUT = 60.0
+"""How many it may take where the variable is not set."""
+
+
 class Download(TypedDict, total=False):
-    """Arguments of ``huggingface_hub.snapshot_download`` that a model's loading passes on."""
+    """How a model folder is fetched from the Hub.
+
+    Attributes:
+        revision: Branch, tag or commit; the main branch where None.
+        token: Token for private repos; the client's own where None.
+        cache_dir: Folder of the client's cache.
+        force_download: Fetch even what is in the cache.
+        local_files_only: Use the cache alone.
+        tqdm_class: Progress bar of each file.
+        timeout: Seconds that it may take altogether; what ``LANDSLIDE_ZOO_TIMEOUT``
+            says where None, else 60.
+    """
 
     revision: str | None
     token: str | bool | None
@@ -39,6 +59,7 @@ class Download(TypedDict, total=False):
     force_download: bool
     local_files_only: bool
     tqdm_class: type[tqdm] | None
+    timeout: float | None
 
 
 def folder_files(folder: Path) -> dict[str, Path]:
@@ -69,39 +90,44 @@ def local_folder(name: str | Path) -> Path | None:
     if path.is_dir() and ((path / CONFIG).is_file() or os.sep in str(name)):
         return path
     if isinstance(name, Path) or str(name).startswith((os.sep, ".", "~")):
-        raise ModelError(f"There is no model folder {name}.")
+        raise ModelError(f"There is no model folder {quoted(name)}.")
     return bundled_folders().get(str(name))
 
 
 def download_folder(repo_id: str, **options: Unpack[Download]) -> Path:
     """Download a model folder from the Hub, all its files from one commit.
 
-    ``config.json`` comes first and is checked before any weights are asked for.
+    ``config.json`` comes first and is checked before any weights are asked for;
+    the weights come last, so that a folder in the cache that has them has all.
+    A commit in the cache is used without asking anybody; a branch in the cache
+    is used where the Hub does not say at once that it has moved on.
 
     Args:
         repo_id: As in ``someone/unet-resnet34``.
-        options: As ``huggingface_hub.snapshot_download`` takes them.
+        options: As :class:`Download` has them.
 
     Raises:
-        HubError: If the Hub does not give the repo.
+        HubError: If the Hub does not give the repo, or not in time.
         ModelError: If the repo holds no model of this zoo.
     """
-    from huggingface_hub import hf_hub_download, snapshot_download
-
     if "/" not in repo_id:
         raise ModelError(
-            f"There is no model {repo_id!r}: it is no folder and not bundled "
+            f"There is no model {quoted(repo_id)}: it is no folder and not bundled "
             f"({', '.join(bundled_folders()) or 'none is'}); "
             "a model on the Hub is named NAMESPACE/NAME."
         )
-    tqdm_class = options.pop("tqdm_class", None)
-    arguments: dict[str, Any] = {**options}
     with hub_errors(repo_id):
-        config = hf_hub_download(repo_id, CONFIG, **arguments)
-        ModelConfig.read(Path(config))
-        arguments["revision"] = Path(config).parent.name
-        return Path(
-            snapshot_download(repo_id, allow_patterns=PATTERNS, tqdm_class=tqdm_class, **arguments)
+        cached = _cached_folder(repo_id, options)
+        if cached and not options.get("force_download"):
+            if options.get("local_files_only") or cached.name == options.get("revision"):
+                return cached
+            if _is_newest(cached, repo_id, options):
+                return cached
+        seconds = options.get("timeout") or _timeout()
+        return Deadline(seconds).run(
+            lambda: _download(repo_id, options),
+            f"{repo_id} was not fetched within {seconds:g} s: try again, or allow more with "
+            f"{TIMEOUT_VARIABLE}.",
         )
 
 
@@ -111,20 +137,23 @@ def load_downloaded(repo_id: str, load: Callable[[Path], T], **options: Unpack[D
     Args:
         repo_id: As in ``someone/unet-resnet34``.
         load: Loads a folder.
-        options: As :func:`download_folder` takes them.
+        options: As :class:`Download` has them.
 
     Raises:
-        HubError: If the Hub does not give the repo.
+        HubError: If the Hub does not give the repo, or not in time.
         ModelError: If what it gives cannot be loaded either.
     """
     try:
         return load(download_folder(repo_id, **options))
-    except ModelError:
+    except ModelError as error:
         if "/" not in repo_id or options.get("local_files_only"):
             raise
+        damaged = error
     options["force_download"] = True
     try:
         return load(download_folder(repo_id, **options))
+    except HubError as error:
+        raise ModelError(f"{damaged} It cannot be fetched again now: {error}") from error
     except ModelError as error:
         raise ModelError(
             f"{error} A new download is no better: ask the owner of {repo_id} to publish it again."
@@ -132,13 +161,20 @@ def load_downloaded(repo_id: str, load: Callable[[Path], T], **options: Unpack[D
 
 
 @contextmanager
-def publishing(repo_id: str, *, private: bool | None, token: str | None) -> Iterator[None]:
-    """A block that publishes to a model repo; a failure leaves the Hub as it was.
+def publishing(
+    repo_id: str,
+    *,
+    private: bool | None,
+    token: str | None,
+    repo_type: Literal["model", "space"] = "model",
+) -> Iterator[None]:
+    """A block that publishes to a repo; a failure leaves the Hub as it was.
 
     Args:
         repo_id: As in ``someone/unet-resnet34``; made in the block if it is not there.
         private: Whether the repo must be private.
         token: Token with the right to write; the client's own where None.
+        repo_type: What kind of repo it is.
 
     Raises:
         HubError: If the Hub refuses or cannot be reached, or the repo is there
@@ -148,8 +184,8 @@ def publishing(repo_id: str, *, private: bool | None, token: str | None) -> Iter
 
     api = HfApi(token=token)
     with hub_errors(repo_id):
-        known = api.repo_exists(repo_id)
-        if known and private and not api.repo_info(repo_id).private:
+        known = api.repo_exists(repo_id, repo_type=repo_type)
+        if known and private and not api.repo_info(repo_id, repo_type=repo_type).private:
             raise HubError(
                 f"{repo_id} exists and is public: make it private on its page, or choose "
                 "another name."
@@ -158,8 +194,10 @@ def publishing(repo_id: str, *, private: bool | None, token: str | None) -> Iter
             yield
         except BaseException:
             # The repo was made for this push alone: nobody wants it empty.
-            if not known and api.repo_exists(repo_id) and not _holds_files(api, repo_id):
-                api.delete_repo(repo_id)
+            with suppress(Exception):  # the Hub may have died; what failed first is said
+                names = [] if known else api.list_repo_files(repo_id, repo_type=repo_type)
+                if not known and set(names) <= {".gitattributes"}:
+                    api.delete_repo(repo_id, repo_type=repo_type)
             raise
 
 
@@ -257,5 +295,65 @@ def _faults(wanted: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]) -
     return faults + [f"has {name}, which the network has not" for name in tensors.keys() - wanted]
 
 
-def _holds_files(api: Any, repo_id: str) -> bool:  # noqa: ANN401 - huggingface_hub.HfApi
-    return any(name != ".gitattributes" for name in api.list_repo_files(repo_id))
+def _timeout() -> float:
+    text = os.environ.get(TIMEOUT_VARIABLE) or str(TIMEOUT)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise HubError(f"{TIMEOUT_VARIABLE} is {quoted(text)}; it must be a number of seconds.")
+    return seconds
+
+
+def _cached_folder(repo_id: str, options: Download) -> Path | None:
+    """The folder of a revision that the client's cache holds whole."""
+    from huggingface_hub import try_to_load_from_cache
+
+    weights = try_to_load_from_cache(
+        repo_id, WEIGHTS, cache_dir=options.get("cache_dir"), revision=options.get("revision")
+    )
+    return Path(weights).parent if isinstance(weights, str) else None
+
+
+def _is_newest(cached: Path, repo_id: str, options: Download) -> bool:
+    """Whether the Hub has nothing newer than what is cached, or does not say so at once."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    deadline = Deadline(min(constants.HF_HUB_ETAG_TIMEOUT, options.get("timeout") or _timeout()))
+    try:
+        with hub_errors(repo_id):
+            commit = deadline.run(lambda: _repo_info(repo_id, options).sha, "The Hub is silent.")
+    except HubError as error:
+        if isinstance(error.__cause__, RevisionNotFoundError):
+            raise
+        return True
+    return commit == cached.name
+
+
+def _download(repo_id: str, options: Download) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import filter_repo_objects
+
+    names = {CONFIG, WEIGHTS}
+    if not options.get("local_files_only"):
+        names |= {file.rfilename for file in _repo_info(repo_id, options).siblings or []}
+    arguments: dict[str, Any] = {**options}
+    arguments.pop("timeout", None)
+    config = Path(hf_hub_download(repo_id, CONFIG, **arguments))
+    ModelConfig.read(config)
+    arguments["revision"] = config.parent.name
+    wanted = filter_repo_objects(names - {CONFIG}, allow_patterns=PATTERNS)
+    for name in sorted(wanted, key=lambda name: (name == WEIGHTS, name)):
+        hf_hub_download(repo_id, name, **arguments)
+    return config.parent
+
+
+def _repo_info(repo_id: str, options: Download) -> ModelInfo:
+    from huggingface_hub import HfApi, constants
+
+    # A single try: the client's retries are for files.
+    return HfApi(token=options.get("token")).model_info(
+        repo_id, revision=options.get("revision"), timeout=constants.HF_HUB_ETAG_TIMEOUT
+    )

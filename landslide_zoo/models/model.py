@@ -19,9 +19,12 @@ from landslide_zoo.models.card import LIBRARY, eval_results, render_card
 from landslide_zoo.models.config import ModelConfig, catalog_config
 from landslide_zoo.models.files import (
     CONFIG,
+    PATTERNS,
     RECORD,
+    TRAIN_CONFIG,
     WEIGHTS,
     file_sha256,
+    folder_files,
     load_downloaded,
     load_weights,
     local_folder,
@@ -52,7 +55,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
         self.config = config
         self.record = record
         self.extra_files: dict[str, bytes] = {}
-        """Further files of the model folder, such as the card's figures, by name."""
+        """Further files of the folder, by name: the card's figures, the training's settings."""
         self.scaling = InputScaling(config)
         self.network = build_network(config)
 
@@ -177,6 +180,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
         *,
         repo_id: str | None = None,
         push_to_hub: bool = False,
+        model_card_kwargs: dict[str, Any] | None = None,
         **push_options: Any,  # noqa: ANN401 - those of push_to_hub
     ) -> str | None:
         """Write the model folder: weights, configuration, record and card.
@@ -186,6 +190,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
                 until all the new files are there.
             repo_id: Where to publish it; named as the folder where None.
             push_to_hub: Whether to publish it too.
+            model_card_kwargs: Arguments of :meth:`generate_model_card`.
             push_options: Those of :meth:`push_to_hub`.
 
         Returns:
@@ -193,7 +198,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
         """
         folder = Path(save_directory)
         with staged(folder) as new:
-            super().save_pretrained(new)
+            super().save_pretrained(new, model_card_kwargs=model_card_kwargs)
         return self.push_to_hub(repo_id or folder.name, **push_options) if push_to_hub else None
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -209,10 +214,16 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
             (save_directory / name).parent.mkdir(exist_ok=True)
             (save_directory / name).write_bytes(content)
 
-    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:  # noqa: ANN401
-        """The mixin's hook: the card, from the configuration and the record."""
+    def generate_model_card(  # type: ignore[override]
+        self, name: str | None = None
+    ) -> ModelCard:
+        """The mixin's hook: the card, from the configuration and the record.
+
+        Args:
+            name: What the model is loaded by; its name in the catalog where None.
+        """
         figures = [name for name in self.extra_files if name.endswith(".png")]
-        return render_card(self.config, self.record, figures)
+        return render_card(self.config, self.record, figures, name)
 
     def push_to_hub(  # type: ignore[override]
         self,
@@ -223,7 +234,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
         commit_message: str | None = None,
         revision: str | None = None,
     ) -> str:
-        """Publish the model folder to the Hub in one commit.
+        """Publish the model folder to the Hub in one commit, in place of what was there.
 
         Args:
             repo_id: As in ``someone/unet-resnet34``; made if it is not there.
@@ -245,6 +256,8 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
                 token=token,
                 commit_message=commit_message or f"Publish {self.config.name}",
                 branch=revision,
+                delete_patterns=PATTERNS,
+                model_card_kwargs={"name": repo_id},
             )
 
     @classmethod
@@ -258,6 +271,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
         cache_dir: str | Path | None = None,
         force_download: bool = False,
         local_files_only: bool = False,
+        timeout: float | None = None,
     ) -> Self:
         """Load a model from a folder, from those bundled, or from the Hub.
 
@@ -271,6 +285,8 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
             cache_dir: Folder of the client's cache.
             force_download: Download even what is in the cache.
             local_files_only: Use the cache alone.
+            timeout: Seconds that a download may take; what ``LANDSLIDE_ZOO_TIMEOUT``
+                says where None, else 60.
 
         Returns:
             The model, in evaluation mode.
@@ -296,6 +312,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
             cache_dir=cache_dir,
             force_download=force_download,
             local_files_only=local_files_only,
+            timeout=timeout,
         )
 
     @classmethod
@@ -323,7 +340,11 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
                 f"{folder / WEIGHTS} is not the file that {RECORD} was written for (its SHA-256 "
                 "differs): copy or download the folder again."
             )
-        model.extra_files = {path.name: path.read_bytes() for path in folder.glob("*.png")}
+        model.extra_files = {
+            name: path.read_bytes()
+            for name, path in folder_files(folder).items()
+            if name == TRAIN_CONFIG or name.endswith(".png")
+        }
         return model.to(choose_device(device)).eval()
 
 

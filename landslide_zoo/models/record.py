@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models.config import validation_sentence
+from landslide_zoo.models.config import read_small, validation_sentence
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -240,7 +240,7 @@ class Record(_Part):
             ModelError: If it is no such record.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_small(path))
         except ValidationError as error:
             raise ModelError(
                 f"{path} is no record of this zoo: {validation_sentence(error)}."
