@@ -20,6 +20,7 @@ from landslide_zoo.data.packed import PackedDataset, pack
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import FolderContents, patch_files, read_mask, read_patch
 from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
+from landslide_zoo.data.readers.worker import read_patch_safely
 
 __all__ = [
     "REGIONS",
@@ -43,6 +44,7 @@ __all__ = [
     "place",
     "read_mask",
     "read_patch",
+    "read_patch_safely",
     "slope_of",
     "split_samples",
     "write_mask_h5",

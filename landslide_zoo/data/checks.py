@@ -7,6 +7,7 @@ read and would still mislead a model: nothing is refused here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -106,33 +107,44 @@ def slope_of(dem: np.ndarray, pixel_size: tuple[float, float] = (10.0, 10.0)) ->
 
 def _scale(patch: Patch) -> str | None:
     """Which other scale the values have, judged by what they were before the divisors."""
-    names = [name for name in OPTICAL if name in patch.bands]
-    if len(names) < FEW_BANDS or not patch.observed.any():
+    optical = [name for name in OPTICAL if name in patch.bands]
+    if len(optical) < FEW_BANDS or not patch.observed.any():
         return None
-    stored = (patch.values / divisors(patch.bands))[:, patch.observed]
-    optical = stored[[patch.bands.index(name) for name in names]]
-    low, high = optical.min(axis=1), optical.max(axis=1)
-    range_ = high[0] - low[0]
-    alike = np.ptp(low) <= 1e-3 * range_ and np.ptp(high) <= 1e-3 * range_
+    # One band after another: a patch may take hundreds of megabytes.
+    low, high, median, negative = np.array([_summary(patch, name) for name in patch.bands]).T
+    places = [patch.bands.index(name) for name in optical]
+    if (low == high).all():
+        return None
+    range_ = high[places[0]] - low[places[0]]
+    alike = max(np.ptp(low[places]), np.ptp(high[places])) <= 1e-3 * range_
     scale = None
-    if (range_ > 0 and alike) or (stored.min() >= 0 and stored.max() <= 1 + 1e-6):
+    if alike or (low.min() >= 0 and high.max() <= 1 + 1e-6):
         scale = f"values stretched to a fixed range (min-max): {_AS_STORED}"
-    elif (optical < 0).mean() > NEGATIVE_SHARE:
+    elif negative[places].mean() > NEGATIVE_SHARE:
         scale = f"standardised values (z-scores): {_AS_STORED}"
     else:
-        medians = np.log10(np.median(optical[:, :: len(optical[0]) // 20_000 + 1], 1).clip(1e-9))
-        usual = np.array([band(name).mean for name in names])
+        medians = np.log10(median[places].clip(1e-9))
+        usual = np.array([band(name).mean for name in optical])
 
         def distance(expected: np.ndarray) -> float:
             return float(np.abs(medians - np.log10(expected)).mean())
 
-        nearest = distance(usual / divisors(tuple(names)).ravel())
+        nearest = distance(usual / divisors(tuple(optical)).ravel())
         for title, factor in _SCALES.items():
             if distance(usual * factor) < nearest:
                 scale, nearest = title, distance(usual * factor)
     if scale is None:
         return None
     return f"{patch.name} seems to hold {scale}, or the result will be wrong."
+
+
+def _summary(patch: Patch, name: str) -> tuple[float, float, float, float]:
+    """Minimum, maximum and median of a band before its divisor, and its share below 0."""
+    values = patch.values[patch.bands.index(name)][patch.observed]
+    divisor = band(name).divisor
+    sample = values[:: values.size // 20_000 + 1]
+    low, high, median = values.min() / divisor, values.max() / divisor, np.median(sample) / divisor
+    return float(low), float(high), float(median), float((values < 0).mean())
 
 
 def _swapped(patch: Patch) -> str | None:
@@ -174,8 +186,10 @@ def _missing(patch: Patch) -> str | None:
 
 def _empty(patch: Patch) -> str | None:
     optical = [i for i, name in enumerate(patch.bands) if name in OPTICAL]
-    empty = int((patch.values[optical] == 0).all(axis=0).sum())
-    if not optical or empty in (0, patch.observed.size):
+    if not optical:
+        return None
+    empty = int(reduce(np.logical_and, (patch.values[i] == 0 for i in optical)).sum())
+    if empty in (0, patch.observed.size):
         return None
     count = _amount(empty, patch.observed.size, "pixels")
     return (

@@ -247,7 +247,7 @@ def _mask_beside(
 
 def _numbers(path: Path, dataset: h5py.Dataset, ndim: int) -> np.ndarray:
     """The dataset's values, once its header shows that reading them is safe."""
-    name = f"The dataset {shown(dataset.name)!r} in {shown(path.name)}"
+    name = f"The dataset {shown(dataset.name.lstrip('/'))!r} in {shown(path.name)}"
     if dataset.dtype.kind not in "fiub" or dataset.shape is None:
         raise DataError(f"{name} does not hold numbers.")
     properties = dataset.id.get_create_plist()

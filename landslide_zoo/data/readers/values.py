@@ -13,15 +13,18 @@ from landslide_zoo.errors import DataError
 NODATA = (-9999.0, -32768.0, 65535.0)
 """Numbers that programs write where there is no value, beside NaN and Inf. No band can
 hold them, neither as stored nor in physical units."""
+FARTHEST = 1e9
+"""No band holds such a number, in whichever scale; programs write 1e20 or 1e36 for nodata."""
 OPTICAL = slice(0, 12)
 
 
 def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, int]:
     """Multiply the divisors of the fourteen bands back, and set missing values apart.
 
-    Missing values (NaN, Inf and :data:`NODATA`) are filled with the median of
-    their band, so that a network has numbers to work on; their pixels are not
-    observed. Neither are those that are 0 in all optical bands, as outside a scene.
+    Missing values (NaN, Inf, :data:`NODATA` and what is beyond :data:`FARTHEST`)
+    are filled with the median of their band, so that a network has numbers to
+    work on; their pixels are not observed. Neither are those that are 0 in all
+    optical bands, as outside a scene.
 
     Args:
         stored: Values as in a Landslide4Sense file, shape (14, H, W).
@@ -41,7 +44,7 @@ def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndar
         for i, band in enumerate(BANDS):
             physical = stored[i] * np.float64(band.divisor)
             values[i] = physical
-            missing[i] = ~np.isfinite(values[i])
+            missing[i] = ~(np.abs(physical) < FARTHEST)
             for number in NODATA:  # 0.01: what float32 makes of it
                 missing[i] |= (stored[i] == number) | (np.abs(physical - number) < 0.01)
     name = shown(path.name)

@@ -1,0 +1,223 @@
+"""Reading files that are not trusted, in a process of their own.
+
+A file that makes HDF5 crash, run on or fill the memory in spite of all checks
+takes the worker with it, not the app and its other visitors. A worker stays for
+the next file; after one that was lost, or that grew large, comes a new one.
+
+What a worker sends is JSON and plain arrays, never pickles: it has seen the file.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import traceback
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from landslide_zoo.data.grid import Grid
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers import read_patch
+from landslide_zoo.data.readers.limits import check_size, shown
+from landslide_zoo.errors import DataError
+
+SECONDS = 20
+"""Time for one file. The largest that is allowed, in gzip, takes 8 s."""
+MEMORY = 2 * 1024**3
+"""Bytes that reading may take. The largest file that is allowed takes 0.8 GB."""
+LARGE = 512 * 1024**2
+"""A worker that took more bytes than this is replaced, so that they are given back."""
+WORKERS = 2
+
+
+class ReadingWorker:
+    """A process that reads one file after another; it is started by the first.
+
+    Args:
+        seconds: Time for one file.
+        memory: Bytes that reading may take.
+    """
+
+    def __init__(self, seconds: int = SECONDS, memory: int = MEMORY) -> None:
+        self.seconds, self.memory = seconds, memory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def read_patch(self, path: str | Path, mask: str | Path | None = None) -> Patch:
+        """Read a patch as :func:`landslide_zoo.data.readers.read_patch` does, in the process.
+
+        Raises:
+            DataError: What that function raises; or if the process runs out of
+                time, or is lost over the file.
+        """
+        paths = [None if one is None else str(Path(one).absolute()) for one in (path, mask)]
+        process = self.start()
+        assert process.stdin is not None and process.stdout is not None
+        stream = cast(BufferedReader, process.stdout)
+        try:
+            process.stdin.write(json.dumps(paths).encode() + b"\n")
+            process.stdin.flush()
+            answer = json.loads(stream.readline())
+            patch = None if "error" in answer else _receive(answer, stream)
+        except (OSError, EOFError, ValueError) as error:  # the pipe ends in the middle
+            slow = self.close() == -signal.SIGALRM
+            reason = f"it takes more than {self.seconds} s" if slow else "its reader broke off"
+            raise DataError(
+                f"{shown(Path(path).name)} cannot be read ({reason}): save it as a plain "
+                "uncompressed dataset, in parts of at most 2048 x 2048 pixels."
+            ) from error
+        except BaseException:  # what is left in the pipe belongs to no later file
+            self.close()
+            raise
+        if answer["peak"] > LARGE:
+            self.close()
+        if patch is None:
+            raise DataError(answer["error"])
+        return patch
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """The process; a new one where there is none, or it has ended."""
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            code = f"from {__name__} import serve; serve({self.seconds}, {self.memory})"
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=os.environ
+                | {
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    "OPENBLAS_NUM_THREADS": "1",
+                },
+                start_new_session=True,  # an interrupt at the terminal is for the app
+            )
+        return self._process
+
+    def close(self) -> int | None:
+        """End the process, and return its exit status; None where there is none."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        assert process.stdin is not None and process.stdout is not None
+        process.stdout.close()  # one that is lost has ended; one that lives must not go on writing
+        process.kill()
+        status = process.wait()
+        with contextlib.suppress(OSError):  # what was not sent is not missed
+            process.stdin.close()
+        return status
+
+
+_free: queue.SimpleQueue[ReadingWorker] = queue.SimpleQueue()
+_workers = [ReadingWorker() for _ in range(WORKERS)]
+for _worker in _workers:
+    _free.put(_worker)
+    atexit.register(_worker.close)
+
+
+def read_patch_safely(path: str | Path, mask: str | Path | None = None) -> Patch:
+    """Read a patch that somebody uploaded: in one of two workers, whichever is free first.
+
+    Threads may call it at once.
+
+    Args:
+        path: As for :func:`landslide_zoo.data.readers.read_patch`.
+        mask: File of the patch's mask, if there is one.
+
+    Raises:
+        DataError: If the file holds no patch, takes too long or breaks its reader.
+    """
+    worker = _free.get()
+    try:
+        return worker.read_patch(path, mask)
+    finally:
+        _free.put(worker)
+
+
+def serve(seconds: int, memory: int) -> None:
+    """Be a worker: read the files that are named on standard input, until it ends."""
+    _limit_memory(memory)
+    for line in sys.stdin.buffer:
+        signal.alarm(seconds)  # not handled: it ends the process, wherever that is
+        path, mask = json.loads(line)
+        _send(path, mask, sys.stdout.buffer)
+        signal.alarm(0)
+
+
+def _limit_memory(memory: int) -> None:
+    """Let the process take so many bytes more than it has, where the system can do that."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        import resource
+
+        now = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + memory, hard))
+
+
+def _peak() -> int:
+    """The most bytes that this process has had in memory."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _send(path: str, mask: str | None, stream: IO[bytes]) -> None:
+    answer: dict[str, Any]
+    arrays: list[np.ndarray] = []
+    try:
+        patch = read_patch(path, mask)
+    except DataError as error:
+        answer = {"error": str(error)}
+    except MemoryError:
+        answer = {"error": f"{shown(Path(path).name)} takes too much memory to read."}
+    except Exception:
+        traceback.print_exc()  # for whoever runs the app: a reader has a fault
+        answer = {"error": f"{shown(Path(path).name)} cannot be read."}
+    else:
+        answer = {
+            "bands": patch.bands,
+            "unit": patch.unit,
+            "name": patch.name,
+            "grid": [patch.grid.pixel_size, patch.grid.crs, patch.grid.transform],
+            "filled": patch.filled,
+            "notes": patch.notes,
+            "size": patch.size,
+            "masked": patch.mask is not None,
+        }
+        arrays = [patch.values, patch.observed] + ([] if patch.mask is None else [patch.mask])
+    stream.write(json.dumps(answer | {"peak": _peak()}).encode() + b"\n")
+    for array in arrays:
+        stream.write(np.ascontiguousarray(array).data.cast("B"))
+    stream.flush()
+
+
+def _receive(answer: dict[str, Any], stream: BufferedReader) -> Patch:
+    height, width = answer["size"]
+    check_size(Path(answer["name"]), height, width)
+    values = np.empty((len(answer["bands"]), height, width), np.float32)
+    observed = np.empty((height, width), bool)
+    mask = np.empty((height, width), np.uint8) if answer["masked"] else None
+    for array in (values, observed, mask):
+        if array is not None and stream.readinto(array.data.cast("B")) < array.nbytes:
+            raise EOFError
+    pixel_size, crs, transform = answer["grid"]
+    return Patch(
+        values,
+        bands=tuple(answer["bands"]),
+        unit=answer["unit"],
+        name=answer["name"],
+        mask=mask,
+        observed=observed,
+        grid=Grid(tuple(pixel_size), crs, transform and tuple(transform)),
+        filled=answer["filled"],
+        notes=tuple(answer["notes"]),
+    )
