@@ -115,7 +115,6 @@ def launch(
     cwd: Path,
     options: Sequence[object] = (),
     env: Mapping[str, str] | None = None,
-    script: Path = SCRIPT,
 ) -> Trainer:
     """Start it by ``accelerate launch`` on this machine's CPU, in full precision.
 
@@ -125,12 +124,11 @@ def launch(
         cwd: Where it runs.
         options: Further options of ``accelerate launch``, in place of the configuration's.
         env: Its environment.
-        script: Another script to start.
     """
     command = [
         *(sys.executable, "-m", "accelerate.commands.launch"),
         *("--config_file", ROOT / "configs" / f"{config}.yaml", "--mixed_precision", "no"),
-        *(*options, script, *arguments),
+        *(*options, SCRIPT, *arguments),
     ]
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -144,7 +142,7 @@ def launch(
 
 
 def launch_two(*arguments: object, **given: Any) -> Trainer:
-    """Start it in two processes."""
+    """Start it in two processes of this machine."""
     return launch("cpu_2_processes", *arguments, options=["--main_process_port", 0], **given)
 
 

@@ -42,7 +42,7 @@ _BATCH = 16
 
 
 def load_data(config: TrainConfig) -> tuple[PackedDataset, dict[str, list[int]]]:
-    """Find, divide and pack the dataset.
+    """Find, divide and pack the dataset; one process of each machine reads the copy through.
 
     All labelled patches are packed, so that every split uses the same copy.
 
@@ -50,7 +50,7 @@ def load_data(config: TrainConfig) -> tuple[PackedDataset, dict[str, list[int]]]
         The packed dataset, and the indices of its patches by subset.
 
     Raises:
-        DataError: If there is no such dataset or it cannot be divided so.
+        DataError: If there is no such dataset, it cannot be divided so, or the copy is damaged.
         HubError: If the Hub does not give it.
     """
 
@@ -60,6 +60,8 @@ def load_data(config: TrainConfig) -> tuple[PackedDataset, dict[str, list[int]]]
     samples = find_samples(dataset_folder(config.data))
     split = split_samples(samples, config.split)
     data = pack(labelled(samples), config.output / "packed", bar)
+    if PartialState().is_local_main_process:
+        data.verify()
     return data, {subset: data.index_of(chosen) for subset, chosen in split.items()}
 
 

@@ -1,16 +1,20 @@
-"""Optimiser, schedule and averaging, for every network."""
+"""Optimizer, schedule and averaging, for every network."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from landslide_zoo.models import catalog
 from landslide_zoo.models.model import LandslideModel
-from landslide_zoo.training.optimisation import build_average, build_optimiser, build_schedule
-from landslide_zoo.training.recipes import PAPER, STANDARD
+from landslide_zoo.training import TrainConfig
+from landslide_zoo.training.optimisation import build_ema, build_optimizer, build_scheduler
+
+
+def config(**settings: Any) -> TrainConfig:
+    return TrainConfig(model=["unet"], data="patches", **settings)
 
 
 @pytest.mark.parametrize("name", list(catalog.names()))
@@ -29,26 +33,26 @@ def test_a_gradient_reaches_every_weight_that_is_trained(name: str) -> None:
 
 def test_the_encoder_has_a_learning_rate_of_its_own() -> None:
     model = LandslideModel.from_catalog("unet-mobilenet_v2")
-    optimiser = build_optimiser(model, replace(STANDARD, learning_rate=0.01, encoder_rate=0.1))
-    rest, encoder = optimiser.param_groups
+    optimizer = build_optimizer(model, config(learning_rate=0.01, encoder_lr_factor=0.1))
+    rest, encoder = optimizer.param_groups
     assert (rest["lr"], encoder["lr"]) == (0.01, pytest.approx(0.001))
     ids = {id(parameter) for parameter in model.network.get_submodule("encoder").parameters()}
     assert {id(parameter) for parameter in encoder["params"]} == ids
     assert len(rest["params"]) + len(encoder["params"]) == len(list(model.parameters()))
-    (only,) = build_optimiser(LandslideModel.from_catalog("unet"), STANDARD).param_groups
-    assert only["lr"] == STANDARD.learning_rate
+    (only,) = build_optimizer(LandslideModel.from_catalog("unet"), config()).param_groups
+    assert only["lr"] == config().learning_rate
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 7, 10, 100])
 def test_one_cycle_rises_and_falls_over_any_number_of_updates(steps: int) -> None:
     weight = torch.nn.Parameter(torch.zeros(1))
-    optimiser = torch.optim.AdamW([{"params": [weight], "lr": 0.1}])
-    schedule = build_schedule(optimiser, STANDARD, steps)
+    optimizer = torch.optim.AdamW([{"params": [weight], "lr": 0.1}])
+    scheduler = build_scheduler(optimizer, config(), steps)
     rates = []
     for _ in range(steps):
-        rates.append(schedule.get_last_lr()[0])
-        optimiser.step()
-        schedule.step()
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
     assert rates[0] == pytest.approx(0.1 / 25)
     assert max(rates) <= 0.1 + 1e-9
     if steps == 100:
@@ -59,24 +63,24 @@ def test_one_cycle_rises_and_falls_over_any_number_of_updates(steps: int) -> Non
 
 
 def test_constant_stays() -> None:
-    optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
-    schedule = build_schedule(optimiser, PAPER, 10)
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = build_scheduler(optimizer, config(schedule="constant"), 10)
     for _ in range(10):
-        optimiser.step()
-        schedule.step()
-    assert schedule.get_last_lr() == [0.1]
+        optimizer.step()
+        scheduler.step()
+    assert scheduler.get_last_lr() == [0.1]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])
 def test_the_average_moves_by_its_decay_from_the_first_weights_on(decay: float) -> None:
     model = LandslideModel.from_catalog("unet-mobilenet_v2")
-    average = build_average(model, replace(STANDARD, averaging=decay))
+    ema = build_ema(model, config(ema_decay=decay))
     batch_mean = "network.encoder.features.0.1.running_mean"
     for value, expected in ((1.0, 1.0), (3.0, decay * 1 + (1 - decay) * 3)):
         with torch.no_grad():
             for tensor in (*model.parameters(), dict(model.named_buffers())[batch_mean]):
                 tensor.fill_(value)
-        average.update_parameters(model)
-        averaged = average.module.state_dict()
+        ema.update_parameters(model)
+        averaged = ema.module.state_dict()
         for name in (batch_mean, "network.segmentation_head.0.weight"):
             torch.testing.assert_close(averaged[name], torch.full_like(averaged[name], expected))

@@ -1,0 +1,23 @@
+"""A small dataset for the tests of training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from synthetic_patches import write_dataset
+
+from landslide_zoo.data import PackedDataset, find_samples, labelled, pack
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its numbers fill no batch of four: the last ones are left over, or would be repeated."""
+    counts = {"train": 13, "validation": 5, "test": 3}
+    return write_dataset(tmp_path_factory.mktemp("dataset") / "patches", counts, size=32)
+
+
+@pytest.fixture(scope="session")
+def packed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
+    """All its patches, those of train first."""
+    return pack(labelled(find_samples(dataset)), tmp_path_factory.mktemp("packed"))

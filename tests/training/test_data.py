@@ -1,0 +1,167 @@
+"""What a network sees: patches and targets turned alike, and the statistics that scale them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator, DataLoaderConfiguration
+from synthetic_patches import write_dataset
+from torch.utils.data import DataLoader
+
+from landslide_zoo import LandslideModel
+from landslide_zoo.data import Augmentation, PackedDataset, find_samples, labelled, pack
+from landslide_zoo.data.bands import BAND_NAMES, INDICES
+from landslide_zoo.errors import DataError
+from landslide_zoo.models import ModelConfig, catalog_config
+from landslide_zoo.models.files import file_sha256
+from landslide_zoo.models.scaling import InputScaling
+from landslide_zoo.training import TrainConfig
+from landslide_zoo.training.data import PatchDataset, fit_scaling, load_teachers, soft_targets
+
+NETWORK = "unet-mobilenet_v2"
+CONFIG = catalog_config(NETWORK)
+TRAINING = TrainConfig(model=[NETWORK], data="patches")
+TRAIN = [0, 2, 3]
+
+
+def test_a_sample_is_the_patch_in_the_models_bands(packed: PackedDataset) -> None:
+    config = catalog_config("unet")
+    values, mask = PatchDataset(packed, [3, 5], config)[1]
+    patch = packed.patch(5)
+    np.testing.assert_array_equal(values, patch.select(config.bands))
+    np.testing.assert_array_equal(mask[0], patch.mask)
+    assert values.dtype == mask.dtype == torch.float32 and mask.shape == (1, 32, 32)
+
+
+def test_true_colour_patches_are_refused_by_a_model_of_all_bands(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "pictures", {"train": 1}, kind="png", size=32)
+    pictures = pack(labelled(find_samples(folder)), tmp_path / "packed")
+    with pytest.raises(DataError, match="image_1 is a true-colour picture"):
+        _ = PatchDataset(pictures, [0], CONFIG)[0]
+
+
+def test_changes_depend_on_seed_epoch_and_patch_alone(packed: PackedDataset) -> None:
+    def sample(seed: int, epoch: int, index: int) -> bytes:
+        patches = PatchDataset(packed, range(8), CONFIG, Augmentation(True, 0.2), seed)
+        patches.epoch = epoch
+        values, mask = patches[index]
+        return values.contiguous().numpy().tobytes() + mask.numpy().tobytes()
+
+    assert sample(0, 3, 4) == sample(0, 3, 4)
+    assert len({sample(0, 3, 4), sample(0, 4, 4), sample(1, 3, 4), sample(0, 3, 5)}) == 4
+
+
+def test_targets_are_turned_with_their_patch(packed: PackedDataset) -> None:
+    indices = [2, 1]
+    # Elevation as its own target: wherever it goes, the target must be.
+    elevation = np.stack([packed.patch(index).select(["DEM"])[0] for index in indices])
+    patches = PatchDataset(packed, indices, CONFIG, Augmentation(True, 0.2), targets=elevation)
+    seen = set()
+    for patches.epoch in range(12):
+        for values, target in (patches[0], patches[1]):
+            np.testing.assert_array_equal(target[0], values[CONFIG.bands.index("DEM")])
+            seen.add(target.numpy().tobytes())
+    assert len(seen) > 4  # patches were turned at all
+
+
+def test_an_epoch_is_the_same_whatever_reads_it_and_after_whatever_was_before(
+    packed: PackedDataset,
+) -> None:
+    def epochs(first: int, workers: int) -> list[torch.Tensor]:
+        """Values of the second epoch, begun with an earlier one or by itself."""
+        patches = PatchDataset(packed, range(13), CONFIG, Augmentation(True, 0.2))
+        loader = DataLoader(patches, 4, shuffle=True, drop_last=True, num_workers=workers)
+        seedable = DataLoaderConfiguration(use_seedable_sampler=True, data_seed=5)
+        loader = Accelerator(cpu=True, dataloader_config=seedable).prepare(loader)
+        for epoch in range(first, 2):
+            patches.epoch = epoch
+            loader.set_epoch(epoch)
+            batches = [values for values, _ in loader]
+        return batches
+
+    whole = epochs(0, workers=0)
+    assert [len(batch) for batch in whole] == [4, 4, 4]
+    samples = torch.cat(whole).flatten(1)
+    assert len(samples.unique(dim=0)) == 12  # no patch twice
+    for first, workers in ((1, 0), (0, 2), (1, 2)):
+        assert torch.equal(torch.cat(epochs(first, workers)), torch.cat(whole))
+
+
+def test_a_soft_target_lies_between_the_mask_and_the_teachers_mean(
+    packed: PackedDataset, tmp_path: Path
+) -> None:
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        LandslideModel.from_catalog(NETWORK).save_pretrained(folder)
+    teachers = load_teachers([str(folder) for folder in folders], torch.device("cpu"))
+    assert [sha256 for _, sha256 in teachers] == [
+        file_sha256(folder / "model.safetensors") for folder in folders
+    ]
+    indices = [3, 0, 4]
+    targets = soft_targets(teachers, packed, indices, share=0.25)
+    for target, index in zip(targets, indices, strict=True):
+        patch = packed.patch(index)
+        mean = np.mean([model.predict(patch).probability for model, _ in teachers], axis=0)
+        np.testing.assert_allclose(target, 0.75 * patch.mask + 0.25 * mean, atol=1e-3)
+
+
+def channel(data: PackedDataset, name: str, indices: list[int]) -> np.ndarray:
+    """All pixels of a channel over some patches, in float64."""
+
+    def band(name: str) -> np.ndarray:
+        return np.stack([data.patch(i).select([name]) for i in indices]).astype(np.float64).ravel()
+
+    if name not in INDICES:
+        return band(name)
+    first, second = (band(one) for one in INDICES[name].bands)
+    total = first + second
+    return np.divide(first - second, total, out=np.zeros_like(total), where=total > 0)
+
+
+@pytest.mark.parametrize("name", ["unet-resnet34", "unet"])
+def test_mean_and_deviation_are_those_of_the_train_pixels(name: str, packed: PackedDataset) -> None:
+    config = catalog_config(name)
+    scaling = fit_scaling(packed, TRAIN, config, TRAINING)
+    for i, channel_name in enumerate(config.channels):
+        values = channel(packed, channel_name, TRAIN)
+        assert scaling.mean[i] == pytest.approx(values.mean(), rel=1e-5)
+        assert scaling.std[i] == pytest.approx(values.std(), rel=1e-4)
+        assert values.min() <= scaling.low[i] <= np.quantile(values, 0.02)
+        assert np.quantile(values, 0.98) <= scaling.high[i] <= values.max()
+
+
+def scaled(data: PackedDataset, indices: list[int], training: TrainConfig) -> torch.Tensor:
+    """The channels that a network sees of some patches."""
+    scaling = fit_scaling(data, indices, CONFIG, training).model_dump()
+    scale = InputScaling(ModelConfig.model_validate({**CONFIG.model_dump(), "scaling": scaling}))
+    values = np.stack([data.patch(i).select(CONFIG.bands) for i in indices])
+    return scale(torch.from_numpy(values))
+
+
+def test_scaled_train_pixels_have_mean_0_and_deviation_1(packed: PackedDataset) -> None:
+    channels = scaled(packed, TRAIN, TRAINING)
+    # Nearly, for the ends are clipped.
+    assert channels.mean(dim=(0, 2, 3)).abs().max() < 0.02
+    assert (channels.std(dim=(0, 2, 3)) - 1).abs().max() < 0.05
+
+
+def test_no_scaling_leaves_every_value(packed: PackedDataset) -> None:
+    training = TRAINING.model_copy(update={"scaling": "none"})
+    values = torch.from_numpy(packed.patch(0).select(CONFIG.bands))[None]
+    assert torch.equal(scaled(packed, [0], training), values)
+
+
+def test_a_constant_channel_is_shifted_and_not_blown_up(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "patches", {"train": 2}, size=32)
+    samples = labelled(find_samples(folder))
+    b10 = BAND_NAMES.index("B10")
+    for sample in samples:
+        with h5py.File(sample.image, "r+") as file:
+            file["img"][..., b10] = 1.0
+    data = pack(samples, tmp_path / "packed")
+    assert scaled(data, [0, 1], TRAINING)[:, b10].abs().max() < 1e-3
+    assert fit_scaling(data, [0, 1], CONFIG, TRAINING).std[b10] == 1
