@@ -9,9 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def blocks(document: Path, language: str) -> list[str]:
-    """The fenced blocks in a language, in the document's order."""
-    fenced = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+def blocks(document: Path) -> list[tuple[str, str]]:
+    """The fenced blocks in their order: language, and code."""
+    fenced = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
     return fenced.findall(document.read_text())
 
 
