@@ -1,14 +1,15 @@
-"""Ground held out within the train patches, to choose a recipe without a look at test.
+"""A test set within the train patches, to choose a recipe without touching the test patches.
 
-Links the train and validation patches of ``l4s-rgb`` into a dataset of its own, whose
-``test`` is ground that a model trained on its ``train`` has never seen: rows of the same
-scene, far away, and two scenes of other light (docs/ablations.md)::
+Links the train and validation patches of ``l4s-rgb`` into a dataset of its own whose
+``test`` a model trained on its ``train`` has never seen: distant rows of the same scene,
+and two scenes of other light::
 
-    python benchmarks/held_out_ground.py l4s-rgb held-out-ground
-    accelerate launch train_accelerate.py --data held-out-ground --split folder ...
+    python experiments/held_out.py l4s-rgb held-out
+    accelerate launch train_accelerate.py --data held-out --split folder ...
 
-A scene named after the two folders, as in ``S4``, is trained on as well, not measured on.
-With ``--leave-out S4`` every train patch is trained on but that scene's, which is measured on.
+A scene named after the two folders, as in ``S4``, is trained on as well, not tested on.
+With ``--leave-out S4`` every train patch but that scene's is trained on, and that scene
+is the test set.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from typing import Annotated
 
 import typer
 
-from landslide_zoo.data.folders import LAYOUTS, find_samples, labelled
-from landslide_zoo.data.splits import known_places
+from landslide_zoo.data import find_samples, known_places, labelled
+from landslide_zoo.data.landslide4sense import LAYOUTS
 
 SCENE = "S1"
 FAR_ROWS, TRAIN_ROWS = range(24, 35), range(46, 67)
-"""Rows of the scene that are measured on, and trained on; those between are a buffer."""
+"""Rows of the scene that are tested on, and trained on; those between are a buffer."""
 
 
 def main(
@@ -38,18 +39,17 @@ def main(
     places = known_places(samples)
     counts: Counter[str] = Counter()
     for sample in samples:
-        if sample.subset == "test":  # never looked at here
+        if sample.subset == "test" or sample.mask is None:  # test patches are never used here
             continue
         region, row, _ = places[sample.image]
         if leave_out is None:
             subset = subset_of(sample.subset, region.name, row, trained or [])
         else:
             subset = "test" if region.name == leave_out else sample.subset
-        if subset is None or sample.mask is None:
+        if subset is None:
             continue
-        for file, folder in zip(
-            (sample.image, sample.mask), LAYOUTS["mirror"][subset], strict=True
-        ):
+        folders = LAYOUTS["mirror"][subset]
+        for file, folder in zip((sample.image, sample.mask), folders, strict=True):
             link = output / folder / file.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(file.resolve())
@@ -58,7 +58,7 @@ def main(
 
 
 def subset_of(subset: str, region: str, row: int, trained: list[str]) -> str | None:
-    """Where a patch goes; None for the rows between."""
+    """The subset that a patch goes to; None for the rows between."""
     if region != SCENE:
         return "train" if region in trained else "test"
     if subset == "validation":

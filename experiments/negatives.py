@@ -1,22 +1,22 @@
-"""Ground without landslides, for ``landslide-zoo evaluate --negatives``.
+"""Patches without landslides, for ``landslide-zoo evaluate --negatives``.
 
 Cuts Sentinel-2 imagery on which nothing slid into true-colour patches, as the
 ``-rgb`` models take them, and leaves out what lies outside the scene. Needs
 rasterio (``pip install rasterio``)::
 
-    python benchmarks/negatives.py SCENE OUTPUT   # a folder with *B04.jp2, *B03.jp2, *B02.jp2
-    python benchmarks/negatives.py CHIPS OUTPUT   # images/*.tif (red, green, blue first) and
+    python experiments/negatives.py SCENE OUTPUT  # a folder with *B04.jp2, *B03.jp2, *B02.jp2
+    python experiments/negatives.py CHIPS OUTPUT  # images/*.tif (red, green, blue first) and
                                                   # labels/*.tif (2 is a landslide)
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import rasterio
+import typer
 from PIL import Image
 
 from landslide_zoo.data.bands import TRUE_COLOUR, display_values
@@ -65,4 +65,4 @@ def tiles(values: np.ndarray) -> Iterator[np.ndarray]:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    typer.run(main)
