@@ -12,7 +12,7 @@ from labelled_data import write_pair
 from patch_files import write_h5
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.evaluation.labelled import LabelledSet
+from landslide_zoo.evaluation import EvaluationDataset
 
 NUMBERS = (1, 2, 3, 9, 13, 400, 3034, 3035)  # regions S1 and S2; five blocks
 EMPTY = (9, 400)
@@ -31,8 +31,8 @@ def labelled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def labelled(labelled_folder: Path) -> LabelledSet:
-    return LabelledSet.find(labelled_folder, subset="all")
+def dataset(labelled_folder: Path) -> EvaluationDataset:
+    return EvaluationDataset.find(labelled_folder, subset="all")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def make_model() -> Callable[..., LandslideModel]:
         seed: int = 0, name: str = "unet-mobilenet_v2-rgb", **config: object
     ) -> LandslideModel:
         torch.manual_seed(seed)
-        model = LandslideModel.from_catalog(name).with_config(**{"threshold": 0.5, **config})
+        model = LandslideModel.from_catalog(name).update_config(**{"threshold": 0.5, **config})
         with torch.no_grad():
             model.network.segmentation_head[0].weight.mul_(20)
         return model

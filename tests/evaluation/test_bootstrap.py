@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landslide_zoo.data.splits import REGIONS, place
+from landslide_zoo.data.landslide4sense import REGIONS, place
 from landslide_zoo.evaluation.bootstrap import FEWEST_BLOCKS, Bootstrap, block_of, quantiles
 
 

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from labelled_data import write_pair, write_png_pair
+from patch_files import write_h5, write_patch, write_png
+from scipy import ndimage
 
-from landslide_zoo import LandslideModel
-from landslide_zoo.data.folders import find_samples
+from landslide_zoo import LandslideModel, Patch, read_patch
+from landslide_zoo.data.landslide4sense import find_samples
 from landslide_zoo.data.packed import pack
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation, difference, evaluate
-from landslide_zoo.evaluation.groups import by_region, by_size, by_stratum
-from landslide_zoo.evaluation.labelled import LabelledSet
-from landslide_zoo.inference.ensemble import join_predictions
+from landslide_zoo.evaluation import Evaluation, EvaluationDataset, difference, evaluate
+from landslide_zoo.evaluation.evaluate import PAPER_BATCH
+from landslide_zoo.inference import Ensemble, TestTimeAugmentation, join_predictions
+from landslide_zoo.models import Prediction, Scores
 
 
 @pytest.fixture(scope="module")
 def result(model: LandslideModel, labelled_folder: Path) -> Evaluation:
-    return evaluate(model, LabelledSet.find(labelled_folder, subset="all"))
+    return evaluate(model, EvaluationDataset.find(labelled_folder, subset="all"))
 
 
 @pytest.fixture(scope="module")
 def pixels(model: LandslideModel, labelled_folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities and truths of all patches, shape (8, 40, 48), as ``predict`` gives them."""
-    patches = list(LabelledSet.find(labelled_folder, subset="all"))
-    probability = np.stack([model.predict(patch).probability for patch in patches])
+    patches = list(EvaluationDataset.find(labelled_folder, subset="all"))
+    probability = np.stack([one.probability for one in model.predict(patches)])
     return probability, np.stack([patch.mask for patch in patches])
 
 
@@ -79,22 +84,15 @@ def test_calibration_error_is_the_mean_gap_over_fifteen_bins(
     assert result.reliability.table[:, 0].sum() == truth.size
 
 
-def test_the_papers_f1_is_a_mean_over_batches(
-    make_model: Callable[..., LandslideModel], tmp_path: Path
-) -> None:
-    from labelled_data import write_pair
-
+def test_the_papers_f1_is_a_mean_over_batches(model: LandslideModel, tmp_path: Path) -> None:
     for number in range(1, PAPER_BATCH + 4):
         write_pair(tmp_path, number, subset="")
-    labelled = LabelledSet.find(tmp_path, subset="all")
-    model = make_model()
-    found = [model.predict(patch).mask == 1 for patch in labelled]
-    truth = [patch.mask == 1 for patch in labelled]
-    first, rest = slice(PAPER_BATCH), slice(PAPER_BATCH, None)
-    expected = np.mean(
-        [f1_of(np.stack(found[part]), np.stack(truth[part])) for part in (first, rest)]
-    )
-    result = evaluate(model, labelled)
+    dataset = EvaluationDataset.find(tmp_path, subset="all")
+    found = np.stack([one.mask == 1 for one in model.predict(list(dataset))])
+    truth = np.stack([patch.mask == 1 for patch in dataset])
+    parts = (slice(PAPER_BATCH), slice(PAPER_BATCH, None))
+    result = evaluate(model, dataset)
+    expected = np.mean([f1_of(found[part], truth[part]) for part in parts])
     assert result.batch_mean_f1 == pytest.approx(expected)
     assert result.batch_mean_f1 != pytest.approx(result.scores.f1, abs=1e-6)
 
@@ -103,7 +101,7 @@ def test_regions_are_those_of_the_patches_numbers(
     result: Evaluation, pixels: tuple[np.ndarray, np.ndarray]
 ) -> None:
     found, truth = pixels[0] >= np.float32(0.5), pixels[1] == 1
-    first, second = by_region(result)
+    first, second = result.by_region()
     assert (first.name, second.name) == ("S1", "S2")
     assert second.scores.f1 == pytest.approx(f1_of(found[6:], truth[6:]))
     assert first.interval is None  # four blocks are too few
@@ -114,7 +112,7 @@ def test_regions_are_those_of_the_patches_numbers(
 )
 def test_strata_hold_the_pixels_of_their_classes(
     result: Evaluation,
-    labelled: LabelledSet,
+    dataset: EvaluationDataset,
     pixels: tuple[np.ndarray, np.ndarray],
     stratum: str,
     low: float,
@@ -122,20 +120,17 @@ def test_strata_hold_the_pixels_of_their_classes(
 ) -> None:
     bands = {"slope": "slope", "elevation": "DEM"}
     if stratum in bands:
-        values = np.stack([patch.select([bands[stratum]])[0] for patch in labelled])
+        values = np.stack([patch.select([bands[stratum]])[0] for patch in dataset])
     else:
-        near, red = np.stack([patch.select(["B8", "B4"]) for patch in labelled], axis=1)
+        near, red = np.stack([patch.select(["B8", "B4"]) for patch in dataset], axis=1)
         values = (near - red) / np.maximum(near + red, 1)
     inside = (values >= low) & (values < high)
     found, truth = pixels[0] >= np.float32(0.5), pixels[1] == 1
-    (group,) = [g for g in by_stratum(result)[stratum] if g.name.startswith(f"{low:g} to {high:g}")]
-    assert group.scores.true_positives == np.sum(found & truth & inside)
-    assert group.scores.false_positives == np.sum(found & ~truth & inside)
-    assert group.scores.false_negatives == np.sum(~found & truth & inside)
-    assert group.scores.true_negatives == np.sum(~found & ~truth & inside)
-    whole = sum(
-        g.scores.true_positives + g.scores.false_negatives for g in by_stratum(result)[stratum]
-    )
+    groups = result.by_stratum()[stratum]
+    (group,) = [g for g in groups if g.name.startswith(f"{low:g} to {high:g}")]
+    assert group.scores == Scores.of_masks(found, truth, inside)
+    assert group.scores.true_positives > 0
+    whole = sum(g.scores.true_positives + g.scores.false_negatives for g in groups)
     assert whole == truth.sum()
 
 
@@ -144,27 +139,40 @@ def test_patches_without_landslides_give_the_false_alarms(
 ) -> None:
     (alarms,) = result.false_alarms
     empty = pixels[0][[3, 5]] >= np.float32(0.5)
-    assert alarms.ground == labelled_folder.name
+    assert alarms.negatives == labelled_folder.name
     assert alarms.patches == 2
     assert alarms.square_kilometres == pytest.approx(2 * 0.4 * 0.48)
-    # One pixel is 0.01 ha; a share of all ground of 1 is 10,000 ha in 100 km2.
+    # One pixel is 0.01 ha; a share of 1 of all pixels is 10,000 ha in 100 km2.
     assert alarms.hectares_per_100_km2 == pytest.approx(10_000 * empty.mean())
     assert alarms.low is None
+
+
+def test_further_negatives_give_false_alarms_of_their_own(
+    model: LandslideModel, dataset: EvaluationDataset, labelled_folder: Path, tmp_path: Path
+) -> None:
+    coast = tmp_path / "coast"
+    coast.mkdir()
+    write_patch(coast / "a.h5", 40, 56, seed=1)
+    write_png(coast / "b.png", 64, 32)
+    masks = [model.predict(read_patch(coast / name)).mask for name in ("a.h5", "b.png")]
+    share = sum(mask.sum() for mask in masks) / sum(mask.size for mask in masks)
+    own, further = evaluate(model, dataset, negatives=[labelled_folder, coast]).false_alarms
+    assert [own] == evaluate(model, dataset).false_alarms  # the same patches, given once more
+    assert (further.negatives, further.patches) == ("coast", 2)
+    assert further.hectares_per_100_km2 == pytest.approx(10_000 * share)
 
 
 def test_landslides_are_counted_whatever_their_size(
     result: Evaluation, pixels: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    from scipy import ndimage
-
     landslides = found = 0
     for probability, truth in zip(*pixels, strict=True):
         labels, count = ndimage.label(truth, np.ones((3, 3)))
         for number in range(1, count + 1):
             landslides += 1
             found += np.mean(probability[labels == number] >= np.float32(0.5)) >= 0.5
-    assert sum(group.landslides for group in by_size(result)) == landslides
-    assert sum(group.found for group in by_size(result)) == found
+    assert sum(group.landslides for group in result.by_size()) == landslides
+    assert sum(group.found for group in result.by_size()) == found
 
 
 def test_a_result_holds_what_was_measured(result: Evaluation) -> None:
@@ -180,100 +188,137 @@ def test_packed_and_read_patches_give_one_result(
     model: LandslideModel, result: Evaluation, labelled_folder: Path, tmp_path: Path
 ) -> None:
     data = pack(find_samples(labelled_folder), tmp_path)
-    again = evaluate(
-        model, LabelledSet.of_packed(data, range(8), labelled_folder.name, "folder", "all")
-    )
-    assert again.result("x") == result.result("x")
+    packed = EvaluationDataset.of_packed(data, range(8), labelled_folder.name, "folder", "all")
+    assert evaluate(model, packed).result("x") == result.result("x")
+    assert data.fingerprint == result.fingerprint
 
 
-def test_a_mean_of_one_model_is_that_model(
-    model: LandslideModel, labelled: LabelledSet, result: Evaluation
+def unobserved_left(patch: Patch) -> np.ndarray:
+    return np.broadcast_to(np.arange(patch.size[1]) >= 10, patch.size)
+
+
+def test_unobserved_pixels_count_nowhere(
+    model: LandslideModel, dataset: EvaluationDataset, pixels: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    assert evaluate([model], labelled).result("x") == result.result("x")
-    twice = evaluate([model, model], labelled)
-    assert twice.result("x") == result.result("x")
-    assert twice.model == "mean of 2 models"
+    def read(index: int) -> Patch:
+        patch = dataset.read(index)
+        return replace(patch, observed=unobserved_left(patch))
+
+    result = evaluate(model, replace(dataset, read=read))
+    found, truth = pixels[0][..., 10:] >= np.float32(0.5), pixels[1][..., 10:] == 1
+    assert result.scores == Scores.of_masks(found, truth)
+    assert result.pixel_counts.histogram.sum() == result.reliability.table[:, 0].sum() == found.size
+    for groups in result.by_stratum().values():
+        assert sum(g.scores.true_negatives for g in groups) == result.scores.true_negatives
+    assert result.false_alarms[0].square_kilometres == pytest.approx(2 * 0.4 * 0.38)
 
 
-def test_several_models_are_measured_by_their_mean(
-    make_model: Callable[..., LandslideModel], labelled: LabelledSet
+def test_further_steps_are_counted_from_the_same_predictions(
+    model: LandslideModel, dataset: EvaluationDataset, result: Evaluation, tmp_path: Path
+) -> None:
+    """The network alone stays what it is; each step is measured as its own predictions say."""
+    write_patch(tmp_path / "a.h5")
+    read: list[str] = []
+
+    def without_left(patch: Patch, prediction: Prediction) -> Prediction:
+        read.append(patch.name)
+        return replace(prediction, observed=unobserved_left(patch))
+
+    def nothing(patch: Patch, prediction: Prediction) -> Prediction:
+        return replace(prediction, probability=np.zeros_like(prediction.probability))
+
+    steps = {"without left": without_left, "nothing": nothing}
+    both = evaluate(model, dataset, refine=steps, negatives=[tmp_path])
+    assert replace(both, refined={}).result("x").f1 == result.result("x").f1
+    assert read == [*result.patches, "a"]
+    masked, empty = both.refined["without left"], both.refined["nothing"]
+    assert masked.pixel_counts.histogram.sum() == 8 * 40 * 38
+    assert masked.scores != both.scores and masked.fingerprint == both.fingerprint
+    assert (empty.scores.f1, empty.false_alarms[1].hectares_per_100_km2) == (0, 0)
+    assert both.false_alarms[1].hectares_per_100_km2 > 0
+    assert difference(both, empty)[0] == both.scores.f1
+
+
+def test_an_ensemble_is_measured_by_its_mean(
+    make_model: Callable[..., LandslideModel], dataset: EvaluationDataset
 ) -> None:
     models = [make_model(seed=1, threshold=0.25), make_model(seed=2, threshold=0.5)]
-    result = evaluate(models, labelled)
-    assert result.threshold == 0.375
-    joined = [join_predictions([m.predict(patch) for m in models]).mean for patch in labelled]
-    hits = sum(int(np.sum(j.mask & p.mask)) for j, p in zip(joined, labelled, strict=True))
+    result = evaluate(Ensemble(models, "two"), dataset)
+    assert (result.model, result.threshold) == ("two", 0.375)
+    assert result.members == ("unet-mobilenet_v2-rgb",) * 2
+    joined = [join_predictions([m.predict(patch) for m in models]).mean for patch in dataset]
+    hits = sum(int(np.sum(j.mask & p.mask)) for j, p in zip(joined, dataset, strict=True))
     assert result.scores.true_positives == hits
 
 
-def test_the_difference_of_two_models_is_paired(
-    model: LandslideModel, make_model: Callable[..., LandslideModel], labelled: LabelledSet
+def test_test_time_augmentation_is_told(
+    model: LandslideModel, dataset: EvaluationDataset, result: Evaluation
 ) -> None:
-    result, other = evaluate(model, labelled), evaluate(make_model(seed=3), labelled)
+    augmented = evaluate(TestTimeAugmentation(model), dataset)
+    assert augmented.augmented and not result.augmented
+    assert augmented.members == result.members
+    assert augmented.scores != result.scores
+
+
+def test_the_difference_of_two_models_is_paired(
+    result: Evaluation, make_model: Callable[..., LandslideModel], dataset: EvaluationDataset
+) -> None:
+    other = evaluate(make_model(seed=3), dataset)
     value, interval = difference(result, other)
     assert value == result.scores.f1 - other.scores.f1
     assert interval is not None and interval[0] < value < interval[1]
     assert difference(result, result) == (0.0, (0.0, 0.0))
 
 
-def test_models_measured_on_different_patches_are_not_compared(
-    model: LandslideModel, labelled: LabelledSet, result: Evaluation, tmp_path: Path
+def test_models_evaluated_on_different_patches_are_not_compared(
+    model: LandslideModel, result: Evaluation, tmp_path: Path
 ) -> None:
-    from labelled_data import write_pair
-
     write_pair(tmp_path, 1, subset="")
-    other = evaluate(model, LabelledSet.find(tmp_path, subset="all"))
-    with pytest.raises(DataError, match="measured on different patches"):
+    other = evaluate(model, EvaluationDataset.find(tmp_path, subset="all"))
+    with pytest.raises(DataError, match="evaluated on different patches"):
         difference(result, other)
 
 
 def test_the_fingerprint_is_that_of_the_patches_and_masks(
     model: LandslideModel, labelled_folder: Path, result: Evaluation, tmp_path: Path
 ) -> None:
-    import shutil
-
-    from patch_files import write_h5
-
     copy = Path(shutil.copytree(labelled_folder, tmp_path / "copy"))
-    same = evaluate(model, LabelledSet.find(copy, subset="all"))
+    same = evaluate(model, EvaluationDataset.find(copy, subset="all"))
     assert same.fingerprint == result.fingerprint
     mask = np.zeros((40, 48), np.uint8)
     mask[3, 4] = 1
     write_h5(copy / "annotations" / "mask_9.h5", mask=mask)
-    changed = evaluate(model, LabelledSet.find(copy, subset="all"))
+    changed = evaluate(model, EvaluationDataset.find(copy, subset="all"))
     assert changed.fingerprint != result.fingerprint
 
 
-def test_a_model_that_answers_no_numbers_is_refused(
-    make_model: Callable[..., LandslideModel], labelled: LabelledSet
+def test_probabilities_that_are_not_finite_are_refused(
+    make_model: Callable[..., LandslideModel], dataset: EvaluationDataset
 ) -> None:
     broken = make_model()
     broken.network.segmentation_head[0].bias.data.fill_(float("nan"))
-    with pytest.raises(ModelError, match="answers values that are no numbers on image_1"):
-        evaluate(broken, labelled)
+    with pytest.raises(ModelError, match="not finite on image_1"):
+        evaluate(broken, dataset)
 
 
 def test_a_model_that_needs_more_than_true_colour_says_so(
-    make_model: Callable[..., LandslideModel], tmp_path: Path
+    model: LandslideModel, make_model: Callable[..., LandslideModel], tmp_path: Path
 ) -> None:
-    from labelled_data import write_png_pair
-
     write_png_pair(tmp_path, 1, subset="")
-    labelled = LabelledSet.find(tmp_path, subset="all")
+    dataset = EvaluationDataset.find(tmp_path, subset="all")
     with pytest.raises(DataError, match="name ends in -rgb"):
-        evaluate(make_model(name="unet-mobilenet_v2"), labelled)
-    assert by_stratum(evaluate(make_model(), labelled)) == {}
+        evaluate(make_model(name="unet-mobilenet_v2"), dataset)
+    assert evaluate(model, dataset).by_stratum() == {}
 
 
 def test_real_patches_give_one_result_however_they_are_measured(
-    make_model: Callable[..., LandslideModel], real_data: Path
+    model: LandslideModel, real_data: Path
 ) -> None:
-    """The pooled F1 of the 15 real patches is that of ``predict`` on each of them."""
-    model = make_model()
-    labelled = LabelledSet.find(real_data / "l4s-14band", subset="all")
-    result = evaluate(model, labelled)
-    found = np.stack([model.predict(patch).mask for patch in labelled]) == 1
-    truth = np.stack([patch.mask for patch in labelled]) == 1
+    """The pooled F1 of the 15 real patches is that of ``predict`` on them."""
+    dataset = EvaluationDataset.find(real_data / "l4s-14band", subset="all")
+    result = evaluate(model, dataset)
+    found = np.stack([one.mask for one in model.predict(list(dataset))]) == 1
+    truth = np.stack([patch.mask for patch in dataset]) == 1
     assert len(truth) == 15
     assert result.scores.f1 == pytest.approx(f1_of(found, truth), abs=1e-12)
-    assert [group.name for group in by_region(result)] == ["S1"]
+    assert [group.name for group in result.by_region()] == ["S1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,13 @@ import pytest
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import DataError
-from landslide_zoo.evaluation.classes import class_names, count_classes
-from landslide_zoo.evaluation.evaluate import evaluate
-from landslide_zoo.evaluation.groups import by_stratum
-from landslide_zoo.evaluation.labelled import LabelledSet
-from landslide_zoo.evaluation.strata import raster_stratum
+from landslide_zoo.evaluation import EvaluationDataset, Stratum, evaluate, raster_stratum
+from landslide_zoo.models import Prediction
 
 
 @pytest.fixture
-def stems(labelled: LabelledSet) -> list[str]:
-    return [sample.image.stem for sample in labelled.samples]
+def stems(dataset: EvaluationDataset) -> list[str]:
+    return [sample.image.stem for sample in dataset.samples]
 
 
 @pytest.fixture
@@ -31,33 +29,30 @@ def rain(tmp_path: Path, stems: list[str]) -> Path:
     return tmp_path
 
 
-def test_an_edge_belongs_to_the_class_above_it() -> None:
-    values = np.array([-5.0, 9.99, 10.0, 20.0, 99.0, np.nan])
-    counted = count_classes(values, (10, 20), [np.ones(6), np.arange(6)])
-    assert counted.tolist() == [[2, 1], [1, 2], [2, 7]]
-
-
-def test_classes_are_named_by_their_edges() -> None:
-    assert class_names((0.5, 1), "ha") == ["below 0.5 ha", "0.5 to 1 ha", "1 ha and more"]
+def test_an_edge_belongs_to_the_class_above_it(dataset: EvaluationDataset) -> None:
+    patch = dataset.read(0)
+    values = np.full(patch.size, np.nan)
+    values[0, :5] = (-5.0, 9.99, 10.0, 20.0, 99.0)
+    stratum = Stratum("x", "", (10, 20), lambda patch: values)
+    everything = np.ones(patch.size, np.float32)
+    counted = stratum.count(patch, Prediction(everything, patch.observed, 0.5, "all"))
+    assert counted.sum(axis=1).tolist() == [2, 1, 2]
 
 
 def test_pixels_are_counted_by_a_raster_of_ones_own(
-    model: LandslideModel, labelled: LabelledSet, rain: Path, stems: list[str]
+    model: LandslideModel, dataset: EvaluationDataset, rain: Path, stems: list[str]
 ) -> None:
     stratum = raster_stratum("rainfall (mm)", rain, stems, edges=(12, 24))
-    result = evaluate(model, labelled, strata=[stratum])
-    groups = by_stratum(result)["rainfall (mm)"]
+    groups = evaluate(model, dataset, strata=[stratum]).by_stratum()["rainfall (mm)"]
     assert [group.name for group in groups] == ["below 12", "12 to 24", "24 and more"]
-    hits = sum(int(np.sum(model.predict(p).mask[1:, 12:24] & p.mask[1:, 12:24])) for p in labelled)
+    patches = list(dataset)
+    hits = sum(
+        int(np.sum(found.mask[1:, 12:24] & patch.mask[1:, 12:24]))
+        for found, patch in zip(model.predict(patches), patches, strict=True)
+    )
     assert groups[1].scores.true_positives == hits
     # The row where the rainfall is not known is left out.
-    pixels = [
-        g.scores.true_positives
-        + g.scores.false_positives
-        + g.scores.false_negatives
-        + g.scores.true_negatives
-        for g in groups
-    ]
+    pixels = [sum(astuple(group.scores)) for group in groups]
     assert pixels == [8 * 39 * 12, 8 * 39 * 12, 8 * 39 * 24]
 
 
@@ -80,14 +75,14 @@ def test_every_patch_needs_its_array(rain: Path, stems: list[str]) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"not an array", "is no array that can be read"),
-        (np.zeros(3), "is no two-dimensional array of numbers"),
-        (np.array([["a"]]), "is no two-dimensional array of numbers"),
-        (np.array([[{}]], dtype=object), "is no array that can be read"),
+        (b"not an array", "cannot be read as an array"),
+        (np.zeros(3), "is not a two-dimensional array of numbers"),
+        (np.array([["a"]]), "is not a two-dimensional array of numbers"),
+        (np.array([[{}]], dtype=object), "cannot be read as an array"),
     ],
     ids=["text", "one dimension", "strings", "pickled objects"],
 )
-def test_what_is_no_array_of_numbers_is_refused(
+def test_what_is_not_an_array_of_numbers_is_refused(
     rain: Path, stems: list[str], content: bytes | np.ndarray, sentence: str
 ) -> None:
     path = rain / "image_2.npy"
@@ -100,11 +95,11 @@ def test_what_is_no_array_of_numbers_is_refused(
 
 
 def test_an_array_of_another_size_is_refused(
-    model: LandslideModel, labelled: LabelledSet, rain: Path, stems: list[str]
+    model: LandslideModel, dataset: EvaluationDataset, rain: Path, stems: list[str]
 ) -> None:
     np.save(rain / "image_3.npy", np.zeros((40, 40)))
     stratum = raster_stratum("rain", rain, stems, edges=(1.0,))
     with pytest.raises(
         DataError, match=r"image_3.npy has shape \(40, 40\) and its patch \(40, 48\)"
     ):
-        evaluate(model, labelled, strata=[stratum])
+        evaluate(model, dataset, strata=[stratum])
