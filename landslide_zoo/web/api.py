@@ -14,19 +14,12 @@ import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.read import read_patch
+from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.web.comparison import compare as run_models
-from landslide_zoo.web.comparison import join
-from landslide_zoo.web.downloads import (
-    comparison_files,
-    figures_csv,
-    new_folder,
-    write_detection,
-    write_file,
-)
-from landslide_zoo.web.events import NETWORK
-from landslide_zoo.web.layers import composites, describe_layers
+from landslide_zoo.inference.result import join_detections
+from landslide_zoo.web.bands import composites, summarise_bands
+from landslide_zoo.web.components import NETWORK
+from landslide_zoo.web.downloads import csv_table, detection_files, ensemble_files, write_files
 from landslide_zoo.web.rendering import png
 from landslide_zoo.web.service import Service
 
@@ -97,7 +90,7 @@ def build_api(service: Service) -> None:
             as .h5, an overlay as .png, a table of objects as .csv.
         """
         found = service.detect(model, _read(patch, mask), _checked(threshold))
-        return found.figures(), write_detection(new_folder(), found)
+        return found.to_dict(), write_files(detection_files(found))
 
     @sentences
     def compare(
@@ -115,15 +108,13 @@ def build_api(service: Service) -> None:
             the mean's probability (.npy), mask (.h5), overlay (.png) and objects (.csv), and
             pictures of where the models agree and disagree.
         """
-        *_, cells = run_models(service, models or service.zoo.names(), _read(patch, mask))
-        together = join(cells)
+        *_, results = service.compare(models or service.zoo.names(), _read(patch, mask))
+        ensemble = join_detections(results)
         figures: dict[str, object] = {
-            "models": [cell.figures() for cell in cells],
-            "together": together.figures() if together else None,
+            "models": [one.to_dict() for one in results],
+            "together": ensemble.to_dict() if ensemble else None,
         }
-        folder = new_folder()
-        files = comparison_files(cells, together)
-        return figures, [write_file(folder, name, content) for name, content in files]
+        return figures, write_files(ensemble_files(results, ensemble))
 
     @sentences
     def bands(patch: str, mask: str | None = None) -> tuple[dict[str, object], list[str]]:
@@ -139,13 +130,9 @@ def build_api(service: Service) -> None:
             files: true colour, false colour, NDVI and hillshade as .png, the figures as .csv.
         """
         seen = _read(patch, mask)
-        rows = [layer.figures() for layer in describe_layers(seen)]
-        folder = new_folder()
-        files = [
-            write_file(folder, f"{seen.name}_{one.key}.png", png(one.pixels))
-            for one in composites(seen)
-        ]
-        files.append(write_file(folder, f"{seen.name}_bands.csv", figures_csv(rows)))
+        rows = [one.to_dict() for one in summarise_bands(seen)]
+        files = [(f"{seen.name}_{one.key}.png", png(one.pixels)) for one in composites(seen)]
+        files.append((f"{seen.name}_bands.csv", csv_table(rows).encode()))
         height, width = seen.size
         figures: dict[str, object] = {
             "patch": seen.name,
@@ -154,7 +141,7 @@ def build_api(service: Service) -> None:
             "warnings": check_patch(seen),
             "bands": rows,
         }
-        return figures, files
+        return figures, write_files(files)
 
     with gr.Column(visible=False):
         patch, mask = gr.File(label="patch"), gr.File(label="mask")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
+from landslide_zoo.data.bands import BAND_NAMES, band
 from landslide_zoo.data.checks import check_patch
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.web.events import AT_ONCE, QUIET
-from landslide_zoo.web.inputs import Given, Inputs
-from landslide_zoo.web.layers import band_pictures, composites, describe_layers
+from landslide_zoo.figures import band_picture, false_colour, hillshade, ndvi, true_colour
+from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, table
+from landslide_zoo.web.inputs import Inputs, Upload
 from landslide_zoo.web.rendering import render
 
+BINS = 40
+_DISPLAY_UNIT = "display value"
+_COLUMNS = ("Band", "At the pixel", "Lowest", "Highest", "Mean", "Unit", "Shows")
 # A click on the picture tells the server which pixel, as shares of height and width.
 _PROBE = """
 element.addEventListener("click", (event) => {
@@ -28,6 +34,78 @@ _EMPTY = {
     "lead": "Look into a patch",
     "text": "Give a patch to see its fourteen layers, its composites, and the values of any pixel.",
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture of a patch.
+
+    Attributes:
+        key: Short name for files and the page.
+        title: What it is called.
+        caption: How to read it.
+        pixels: Shape (H, W, 3), uint8.
+    """
+
+    key: str
+    title: str
+    caption: str
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Shares of the pixels of one kind in equal bins from a band's lowest to its highest value.
+
+    Attributes:
+        kind: ``landslide``, ``other`` or ``all``.
+        shares: Share of the kind's pixels in each bin, at most :data:`BINS` + 1 of them.
+        mean: Mean of the kind's pixels.
+    """
+
+    kind: str
+    shares: tuple[float, ...]
+    mean: float
+
+
+@dataclass(frozen=True)
+class BandSummary:
+    """Figures of one band.
+
+    Attributes:
+        name: Its name, as in ``B4``.
+        title: What it shows.
+        unit: Unit of its values.
+        low: Lowest value.
+        high: Highest value.
+        mean: Mean value.
+        std: Standard deviation.
+        histograms: Of landslide and other pixels where a mask is known, else of all.
+    """
+
+    name: str
+    title: str
+    unit: str
+    low: float
+    high: float
+    mean: float
+    std: float
+    histograms: tuple[Histogram, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values for JSON."""
+        means = {f"{one.kind}_mean": number(one.mean, 4) for one in self.histograms}
+        means.pop("all_mean", None)
+        return {
+            "name": self.name,
+            "title": self.title,
+            "unit": self.unit,
+            "min": number(self.low, 4),
+            "max": number(self.high, 4),
+            "mean": number(self.mean, 4),
+            "std": number(self.std, 4),
+            **means,
+        }
 
 
 def build_bands(inputs: Inputs) -> None:
@@ -46,58 +124,122 @@ def build_bands(inputs: Inputs) -> None:
     with gr.Row(visible=False, elem_id="lz-pixel") as chooser:
         row = gr.Number(0, label="Row", precision=0, minimum=0, min_width=90)
         column = gr.Number(0, label="Column", precision=0, minimum=0, min_width=90)
-    table = gr.HTML(elem_id="lz-values", apply_default_css=False)
+    pixel = gr.HTML(elem_id="lz-at-pixel", apply_default_css=False)
+    values = table(_COLUMNS, label="Values", visible=False, elem_id="lz-values", max_height=700)
+    histograms = gr.HTML(elem_id="lz-histograms", apply_default_css=False)
+    at_pixel = [row, column, pixel, values]
 
-    def show(given: list[Given], shown: int | None) -> list[Any]:
-        hidden = [gr.Row(visible=False), 0, 0, ""]
-        if not given:
-            return [None, render("empty", **_EMPTY), *hidden]
+    def show(uploads: list[Upload], shown: int | None) -> list[Any]:
         try:
-            seen = given[shown or 0].read()
+            seen = uploads[shown or 0].read() if uploads else None
+            page = render("empty", **_EMPTY) if seen is None else _page(seen)
         except LandslideZooError as error:
-            return [None, render("problems", sentences=[str(error)]), *hidden]
-        page = render(
-            "layers",
-            patch=seen,
-            warnings=check_patch(seen),
-            composites=composites(seen),
-            bands=band_pictures(seen),
-        )
-        y, x = (side // 2 for side in seen.size)
-        return [seen, page, gr.Row(visible=True), y, x, values(seen, y, x)]
+            seen, page = None, render("problems", sentences=[str(error)])
+        y, x = (side // 2 for side in seen.size) if seen else (0, 0)
+        charts = render("histograms", bands=summarise_bands(seen)) if seen else ""
+        return [seen, page, gr.Row(visible=seen is not None), charts, *read_pixel(seen, y, x)]
 
-    def values(seen: Patch | None, at_row: float | None, at_column: float | None) -> str:
+    def read_pixel(seen: Patch | None, at_row: float | None, at_column: float | None) -> list[Any]:
         if seen is None:
-            return ""
+            return [0, 0, "", filled([], _COLUMNS)]
         height, width = seen.size
         y = min(max(int(at_row or 0), 0), height - 1)
         x = min(max(int(at_column or 0), 0), width - 1)
-        return render(
-            "values",
-            layers=describe_layers(seen),
-            pixel=[float(value) for value in seen.values[:, y, x]],
-            row=y,
-            column=x,
-            height=height,
-            width=width,
-            truth=None if seen.mask is None else bool(seen.mask[y, x]),
-        )
+        truth = None if seen.mask is None else bool(seen.mask[y, x])
+        text = render("pixel", row=y, column=x, height=height, width=width, truth=truth)
+        return [y, x, text, filled(_rows(seen, y, x), _COLUMNS)]
 
-    def probe(seen: Patch | None, event: gr.EventData) -> tuple[int, int, str]:
-        if seen is None:
-            return 0, 0, ""
-        height, width = seen.size
-        y, x = int(event.row * height), int(event.column * width)
-        return y, x, values(seen, y, x)
+    def probe(seen: Patch | None, event: gr.EventData) -> list[Any]:
+        height, width = seen.size if seen else (0, 0)
+        return read_pixel(seen, event.row * height, event.column * width)
 
-    outputs = [patch, viewer, chooser, row, column, table]
     gr.on(
-        [inputs.given.change, inputs.shown.change],
+        [inputs.uploads.change, inputs.shown.change],
         show,
-        [inputs.given, inputs.shown],
-        outputs,
+        [inputs.uploads, inputs.shown],
+        [patch, viewer, chooser, histograms, *at_pixel],
         trigger_mode="always_last",
         **QUIET,
     )
-    viewer.probe(probe, patch, [row, column, table], **AT_ONCE)
-    gr.on([row.input, column.input], values, [patch, row, column], table, **AT_ONCE)
+    viewer.probe(probe, patch, at_pixel, **AT_ONCE)
+    gr.on([row.input, column.input], read_pixel, [patch, row, column], at_pixel, **AT_ONCE)
+
+
+def summarise_bands(patch: Patch) -> list[BandSummary]:
+    """Figures of every band of a patch, in its order."""
+    return [
+        BandSummary(
+            name=name,
+            title=band(name).title,
+            unit=band(name).unit if patch.unit == "physical" else _DISPLAY_UNIT,
+            low=float(values.min()),
+            high=float(values.max()),
+            mean=float(values.mean()),
+            std=float(values.std()),
+            histograms=_histograms(values, patch.mask, whole=patch.unit == "physical"),
+        )
+        for name, values in zip(patch.bands, patch.values, strict=True)
+    ]
+
+
+def composites(patch: Patch) -> list[Picture]:
+    """True colour, and what else its bands allow: false colour, NDVI and hillshade."""
+    text = "B4, B3, B2 as red, green and blue, each stretched for this patch."
+    pictures = [Picture("true_colour", "True colour", text, true_colour(patch))]
+    if set(patch.bands) == set(BAND_NAMES):
+        red = "B8, B4, B3: plants are red, bare ground is grey to cyan."
+        green = "Pale where ground is bare, green where plants grow."
+        lit = hillshade(patch.select(["DEM"])[0], patch.grid)
+        pictures += [
+            Picture("false_colour", "False colour", red, false_colour(patch)),
+            Picture("ndvi", "NDVI", green, ndvi(patch)),
+            Picture("hillshade", "Hillshade", "The DEM lit from the north-west.", lit),
+        ]
+    return pictures
+
+
+def _page(patch: Patch) -> str:
+    grey = [
+        Picture(
+            name, name, f"{band(name).title}: dark is low, bright is high.", band_picture(values)
+        )
+        for name, values in zip(patch.bands, patch.values, strict=True)
+    ]
+    return render(
+        "layers", patch=patch, warnings=check_patch(patch), layers=[*composites(patch), *grey]
+    )
+
+
+def _rows(patch: Patch, row: int, column: int) -> list[list[object]]:
+    digits = 0 if patch.unit == "physical" else 2
+    return [
+        [
+            one.name,
+            *(
+                number(value, digits)
+                for value in (float(values[row, column]), one.low, one.high, one.mean)
+            ),
+            one.unit,
+            one.title,
+        ]
+        for one, values in zip(summarise_bands(patch), patch.values, strict=True)
+    ]
+
+
+def _histograms(values: np.ndarray, mask: np.ndarray | None, whole: bool) -> tuple[Histogram, ...]:
+    """Histograms of a band; bins of whole numbers hold as many of them each."""
+    low, high = float(values.min()), float(values.max())
+    width = max((high - low) / BINS, 1e-6)
+    if whole:
+        low, width = low - 0.5, max(1.0, np.ceil((high - low + 1) / BINS))
+    count = max(1, int(np.ceil((high - low) / width)))
+    edges = low + width * np.arange(count + 1)
+
+    def of(kind: str, chosen: np.ndarray) -> Histogram:
+        counts = np.histogram(chosen, edges)[0]
+        shares = tuple(float(share) for share in counts / chosen.size)
+        return Histogram(kind, shares, float(chosen.mean()))
+
+    if mask is None or not mask.any() or mask.all():
+        return (of("all", values),)
+    return of("landslide", values[mask > 0]), of("other", values[mask == 0])

@@ -13,10 +13,9 @@ from markdown_it.token import Token
 from markupsafe import Markup
 from PIL import Image, UnidentifiedImageError
 
-from landslide_zoo.data.hub_access import hub_errors
-from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.errors import LandslideZooError, hub_errors
 from landslide_zoo.hub.entry import ZooEntry
-from landslide_zoo.models.location import CARD
+from landslide_zoo.models.files import CARD
 
 _FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
 _FIGURE = re.compile(r"[\w-][\w.-]*\.png", re.ASCII)

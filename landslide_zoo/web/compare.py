@@ -9,14 +9,16 @@ from typing import Any
 import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures.results import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
-from landslide_zoo.web.comparison import Cell, compare, join
-from landslide_zoo.web.downloads import new_folder, write_comparison
-from landslide_zoo.web.events import AT_ONCE, NETWORK, QUIET
-from landslide_zoo.web.inputs import Given, Inputs
+from landslide_zoo.figures import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
+from landslide_zoo.inference.result import ModelResult, join_detections
+from landslide_zoo.web.components import AT_ONCE, NETWORK, QUIET, filled, number, table
+from landslide_zoo.web.downloads import comparison_files, write_zip
+from landslide_zoo.web.inputs import Inputs, Upload
 from landslide_zoo.web.rendering import render
 from landslide_zoo.web.service import Service
 
+_COLUMNS = ("Model", "Area (ha)", "Share (%)", "Objects", "Largest (ha)", "F1", "Precision")
+_COLUMNS += ("Recall", "IoU", "Threshold", "Time (ms)")
 _EMPTY = {
     "lead": "Set models side by side",
     "text": "Give a patch, tick the models, and see where they agree and where they do not.",
@@ -40,50 +42,53 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
         cancel = gr.Button(
             "Cancel", variant="stop", size="sm", min_width=90, scale=0, interactive=False
         )
-    result = gr.HTML(render("empty", **_EMPTY), elem_id="lz-comparison", apply_default_css=False)
+    page = gr.HTML(render("empty", **_EMPTY), elem_id="lz-comparison", apply_default_css=False)
+    figures = table(_COLUMNS, label="Figures", visible=False, elem_id="lz-figures")
     download = gr.DownloadButton("All results .zip", size="sm", visible=False)
 
     def begin(names: list[str]) -> list[Any]:
-        # Waiting cells are shown before the queue is: others may be running networks.
-        waiting = [Cell(name) for name in names]
+        # Waiting models are shown before the queue is: others may be running networks.
         return [
             Event(),
-            _page(service, waiting),
+            *_view(service, [ModelResult(name) for name in names]),
             gr.DownloadButton(visible=False),
             gr.Button(interactive=False),
             gr.Button("Cancel", interactive=True),
         ]
 
     def run_all(
-        given: list[Given], shown: int | None, names: list[str], stopped: Event
-    ) -> Iterator[tuple[str, gr.DownloadButton]]:
+        uploads: list[Upload], shown: int | None, names: list[str], stopped: Event
+    ) -> Iterator[list[Any]]:
         try:
-            if not given:
+            if not uploads:
                 raise LandslideZooError("There is no patch yet: drop a file, or pick a sample.")
             if not names:
                 raise LandslideZooError("No model is ticked: tick at least one.")
-            patch = given[shown or 0].read()
+            patch = uploads[shown or 0].read()
         except LandslideZooError as error:
-            yield render("problems", sentences=[str(error)]), gr.skip()
+            yield [render("problems", sentences=[str(error)]), gr.skip(), gr.skip()]
             return
-        for cells in compare(service, names, patch):
+        for results in service.compare(names, patch):
             cancelled = stopped.is_set()
-            yield _page(service, cells, cancelled), gr.skip()
+            yield [*_view(service, results, cancelled), gr.skip()]
             if cancelled:
                 break
-        if any(cell.found for cell in cells):
-            path = write_comparison(new_folder(), cells, join(cells))
-            yield gr.skip(), gr.DownloadButton(value=path, visible=True)
+        if any(one.detection for one in results):
+            files = comparison_files(results, join_detections(results))
+            path = write_zip(f"{patch.name}_comparison.zip", files)
+            # All of it once more: the page drops updates that are overtaken by others.
+            last = _view(service, results, cancelled)
+            yield [*last, gr.DownloadButton(value=path, visible=True)]
 
     def end(stopped: Event | None) -> gr.Button:
         if stopped is not None:
             stopped.set()
         return gr.Button("Cancelling", interactive=False)
 
-    run.click(begin, models, [stop, result, download, run, cancel], **AT_ONCE).then(
+    run.click(begin, models, [stop, page, figures, download, run, cancel], **AT_ONCE).then(
         run_all,
-        [inputs.given, inputs.shown, models, stop],
-        [result, download],
+        [inputs.uploads, inputs.shown, models, stop],
+        [page, figures, download],
         api_visibility="private",
         show_progress="hidden",
         **NETWORK,
@@ -97,18 +102,34 @@ def _ready() -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=True), gr.Button("Cancel", interactive=False)
 
 
-def _page(service: Service, cells: Sequence[Cell], cancelled: bool = False) -> str:
-    """The comparison as far as it has come."""
-    if not cells:
-        return render("empty", **_EMPTY)
-    return render(
-        "comparison",
-        cells=cells,
+def _view(service: Service, results: Sequence[ModelResult], cancelled: bool = False) -> list[Any]:
+    """The page and the table of a comparison as far as it has come."""
+    rows = [_figures(one) for one in results if one.detection]
+    page = render(
+        "comparison" if results else "empty",
+        **_EMPTY,
+        results=results,
         loaded=service.cache.names,
-        done=sum(not cell.waiting for cell in cells),
-        patch=next((cell.found for cell in cells if cell.found), None),
-        cancelled=cancelled and any(cell.waiting for cell in cells),
-        together=join(cells),
+        done=sum(not one.waiting for one in results),
+        first=next((one.detection for one in results if one.detection), None),
+        cancelled=cancelled and any(one.waiting for one in results),
+        ensemble=join_detections(results),
         agreement_colours=AGREEMENT_COLOURS,
         disagreement_colours=DISAGREEMENT_COLOURS,
     )
+    return [page, filled(rows, _COLUMNS)]
+
+
+def _figures(one: ModelResult) -> list[object]:
+    figures = one.to_dict()
+    scores = figures.get("scores", {})
+    return [
+        one.model,
+        number(figures["area_hectares"]),
+        number(100 * figures["share"], 1),
+        figures["objects"],
+        number(figures["largest_hectares"]),
+        *(number(scores.get(name), 3) for name in ("f1", "precision", "recall", "iou")),
+        number(figures["threshold"]),
+        number(figures["milliseconds"], 0),
+    ]

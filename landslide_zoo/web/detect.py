@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import gradio as gr
+import numpy as np
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import (
     ERROR_COLOURS,
+    PROBABILITY_COLOURS,
     enlarge,
     errors_picture,
     mask_picture,
     overlay,
     probability_picture,
 )
-from landslide_zoo.figures.results import PROBABILITY_COLOURS
-from landslide_zoo.web.detection import Detection
-from landslide_zoo.web.downloads import new_folder, write_detection, write_zip
-from landslide_zoo.web.events import AT_ONCE, NETWORK, QUIET
-from landslide_zoo.web.inputs import Given, Inputs
-from landslide_zoo.web.pulling import pull_bar
+from landslide_zoo.inference.result import Detection
+from landslide_zoo.web.components import AT_ONCE, NETWORK, QUIET, filled, number, pull_bar, table
+from landslide_zoo.web.downloads import batch_files, detection_files, write_files, write_zip
+from landslide_zoo.web.inputs import Inputs, Upload
 from landslide_zoo.web.rendering import render
 from landslide_zoo.web.service import Service
 
@@ -29,18 +30,22 @@ Outcome = Detection | str
 """What came of a patch: a detection, or a sentence that says why there is none."""
 
 _OVERLAY_SIDE = 384
-# A click on a patch's name in the table shows it.
-_SHOW = """
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-place]");
-  if (button) trigger("show", { place: Number(button.dataset.place) });
-});
-"""
+_COLUMNS = ("Patch", "Area (ha)", "Share (%)", "Objects", "F1", "Warnings")
 _EMPTY = {
     "lead": "Find landslides in a satellite patch",
     "text": "Drop a Landslide4Sense .h5 patch or a true-colour .png, or pick a sample. "
     "The answer is there in a second.",
 }
+_PROGRESS = gr.Progress()
+
+
+class Layer(NamedTuple):
+    """What may lie over the true colour."""
+
+    id: str
+    title: str
+    caption: str
+    picture: np.ndarray
 
 
 def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dropdown) -> None:
@@ -50,10 +55,10 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         app: Whose loading fills the tab.
         service: Runs the models.
         inputs: The visitor's patches.
-        model: The choice of a model, already laid out by the app.
+        model: The choice of a model, made by the app and laid out here.
     """
-    detections, folders = gr.State([]), gr.State([])
-    with gr.Row(equal_height=False, elem_classes="lz-controls"):
+    outcomes, folders = gr.State([]), gr.State([])
+    with gr.Row(equal_height=False):
         with gr.Column(min_width=280):
             model.render()
             threshold = gr.Slider(
@@ -61,8 +66,9 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
             )
             run = gr.Button("Find landslides", variant="primary", elem_id="lz-run")
         with gr.Column(min_width=280):
-            essentials = gr.HTML(elem_id="lz-essentials", apply_default_css=False)
-    batch = gr.HTML(js_on_load=_SHOW, elem_id="lz-batch", apply_default_css=False)
+            summary = gr.HTML(elem_id="lz-summary", apply_default_css=False)
+    problems = gr.HTML(elem_id="lz-batch-problems", apply_default_css=False)
+    batch = table(_COLUMNS, label="All patches", visible=False, elem_id="lz-batch")
     result = gr.HTML(
         render("empty", **_EMPTY), elem_id="lz-result", min_height=200, apply_default_css=False
     )
@@ -70,78 +76,73 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         titles = ("Probability .npy", "Mask .h5", "Overlay .png", "Objects .csv")
         buttons = [gr.DownloadButton(title, size="sm", min_width=120) for title in titles]
         archive = gr.DownloadButton("All .zip", size="sm", min_width=120, interactive=False)
+    everything = [outcomes, problems, batch, archive]
     view = [result, folders, row, *buttons]
 
     def describe(name: str | None) -> str:
         if name is None:
             return ""
         try:
-            return render("essentials", entry=service.zoo.entry(name))
+            return render("summary", entry=service.zoo.entry(name))
         except LandslideZooError as error:
             return render("problems", sentences=[str(error)])
 
     def detect(
-        given: list[Given],
+        uploads: list[Upload],
         name: str | None,
         shown: int | None,
         old: list[str],
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
-        outcomes: list[Outcome] = []
+        found: list[Outcome] = []
         bar = pull_bar(str(name), progress)
-        for place, one in enumerate(given):
-            progress((place, len(given)), desc="Looking for landslides", unit="patches")
+        for place, one in enumerate(uploads):
+            progress((place, len(uploads)), desc="Looking for landslides", unit="patches")
             try:
-                outcomes.append(service.detect(name, one.read(), tqdm_class=bar))
+                found.append(service.detect(name, one.read(), tqdm_class=bar))
             except LandslideZooError as error:
-                outcomes.append(str(error))
-        return [*_all(outcomes), _slider(outcomes), *_view(outcomes, shown, old)]
+                found.append(str(error))
+        return [*_all(found), _slider(found), *_view(found, shown, old)]
 
-    def redraw(
-        outcomes: list[Outcome], level: float, shown: int | None, old: list[str]
-    ) -> list[Any]:
-        outcomes = [one if isinstance(one, str) else one.at(level) for one in outcomes]
-        return [*_all(outcomes), *_view(outcomes, shown, old)]
+    def redraw(found: list[Outcome], level: float, shown: int | None, old: list[str]) -> list[Any]:
+        found = [one if isinstance(one, str) else one.at(level) for one in found]
+        return [*_all(found), *_view(found, shown, old)]
 
-    gr.on([app.load, model.change], describe, model, essentials, **AT_ONCE)
+    gr.on([app.load, model.change], describe, model, summary, **AT_ONCE)
     gr.on(
         # Not input, which Gradio's dropdown sends twice for one choice.
-        [inputs.given.change, model.select, run.click],
+        [inputs.uploads.change, model.select, run.click],
         detect,
-        [inputs.given, model, inputs.shown, folders],
-        [detections, batch, archive, threshold, *view],
+        [inputs.uploads, model, inputs.shown, folders],
+        [*everything, threshold, *view],
         api_visibility="private",
         show_progress_on=result,
         trigger_mode="always_last",
         **NETWORK,
     )
     threshold.input(
-        redraw,
-        [detections, threshold, inputs.shown, folders],
-        [detections, batch, archive, *view],
-        **AT_ONCE,
+        redraw, [outcomes, threshold, inputs.shown, folders], [*everything, *view], **AT_ONCE
     )
-    # On a visitor's choice alone: shown also changes with given, before there are detections of it.
-    showing: dict[str, Any] = {"inputs": [detections, inputs.shown, folders], "outputs": view}
+    # On a visitor's choice alone: shown also changes with uploads, before they are looked at.
+    showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown, folders], "outputs": view}
     inputs.shown.select(_view, **showing, **AT_ONCE)
-    batch.show(_place, None, inputs.shown, **AT_ONCE).then(_view, **showing, **AT_ONCE)
-    detections.change(_archive, detections, archive, trigger_mode="always_last", **QUIET)
+    batch.select(_place, outcomes, inputs.shown, **AT_ONCE).then(_view, **showing, **AT_ONCE)
+    outcomes.change(_archive, outcomes, archive, trigger_mode="always_last", **QUIET)
 
 
-_PROGRESS = gr.Progress()
-
-
-def _place(event: gr.EventData) -> int:
-    return event.place
-
-
-def _found(outcomes: list[Outcome]) -> list[Detection]:
+def _detections(outcomes: list[Outcome]) -> list[Detection]:
     return [one for one in outcomes if not isinstance(one, str)]
+
+
+def _place(outcomes: list[Outcome], event: gr.SelectData) -> int:
+    """The place of the patch in the row that was clicked, however the table is sorted."""
+    names = [None if isinstance(one, str) else one.patch.name for one in outcomes]
+    return names.index(event.row_value[0])
 
 
 def _slider(outcomes: list[Outcome]) -> gr.Slider:
     """The slider at the model's own threshold."""
-    if not (found := _found(outcomes)):
+    if not (found := _detections(outcomes)):
         return gr.skip()
     own = found[0].prediction.threshold
     info = f"Probability from which a pixel counts as landslide; the model's own is {own:.2f}"
@@ -150,12 +151,26 @@ def _slider(outcomes: list[Outcome]) -> gr.Slider:
 
 def _all(outcomes: list[Outcome]) -> list[Any]:
     """What concerns all patches: outcomes, their table, and no archive until it is written."""
-    table = render(
-        "batch",
-        rows=[(place, one) for place, one in enumerate(outcomes) if not isinstance(one, str)],
-        problems=[one for one in outcomes if isinstance(one, str)] if len(outcomes) > 1 else [],
-    )
-    return [outcomes, table, gr.DownloadButton(interactive=False)]
+    faults = [one for one in outcomes if isinstance(one, str)] if len(outcomes) > 1 else []
+    rows = [_figures(one) for one in _detections(outcomes)]
+    return [
+        outcomes,
+        render("problems", sentences=faults),
+        filled(rows, _COLUMNS, least=2),
+        gr.DownloadButton(interactive=False),
+    ]
+
+
+def _figures(one: Detection) -> list[object]:
+    figures = one.to_dict()
+    return [
+        one.patch.name,
+        number(figures["area_hectares"]),
+        number(100 * figures["share"], 1),
+        figures["objects"],
+        number(one.scores.f1 if one.scores else None),
+        len(one.warnings),
+    ]
 
 
 def _view(outcomes: list[Outcome], shown: int | None, old: list[str]) -> list[Any]:
@@ -169,18 +184,18 @@ def _view(outcomes: list[Outcome], shown: int | None, old: list[str]) -> list[An
     one = outcomes[shown or 0] if outcomes else ""
     paths: list[str | None] = [None] * 4
     if not isinstance(one, str):
-        new = new_folder()
-        paths[:] = write_detection(new, one)
-        folders.append(str(new))
+        paths[:] = write_files(detection_files(one))
+        folders.append(str(Path(str(paths[0])).parent))
     ready = [gr.DownloadButton(value=path, interactive=path is not None) for path in paths]
-    return [_page(outcomes, shown), folders, gr.Row(visible=bool(_found(outcomes))), *ready]
+    return [_page(outcomes, shown), folders, gr.Row(visible=bool(_detections(outcomes))), *ready]
 
 
 def _archive(outcomes: list[Outcome]) -> gr.DownloadButton:
     """Everything as one ZIP, once it is written."""
-    if not (found := _found(outcomes)):
+    if not (found := _detections(outcomes)):
         return gr.DownloadButton(interactive=False)
-    return gr.DownloadButton(value=write_zip(new_folder(), found), interactive=True)
+    path = write_zip("landslides.zip", batch_files(found))
+    return gr.DownloadButton(value=path, interactive=True)
 
 
 def _page(outcomes: list[Outcome], shown: int | None) -> str:
@@ -193,32 +208,34 @@ def _page(outcomes: list[Outcome], shown: int | None) -> str:
     return render(
         "detection",
         shown=one,
-        figures=one.figures(),
+        figures=one.to_dict(),
         layers=_layers(one),
         probability_colours=PROBABILITY_COLOURS,
         error_colours=ERROR_COLOURS,
     )
 
 
-def _layers(one: Detection) -> list[dict[str, object]]:
-    """What may lie over the true colour: id, title, caption and picture of each layer."""
+def _layers(one: Detection) -> list[Layer]:
     mask, picture = one.prediction.mask, one.picture
     factor = max(1, _OVERLAY_SIDE // max(mask.shape))
-    outlined = overlay(enlarge(picture, factor), enlarge(mask, factor))
     layers = [
-        ("overlay", "Outlines", "Landslides outlined in red; the rest is untouched.", outlined),
-        (
+        Layer(
+            "overlay",
+            "Outlines",
+            "Landslides outlined in red; the rest is untouched.",
+            overlay(enlarge(picture, factor), enlarge(mask, factor)),
+        ),
+        Layer(
             "probability",
             "Probability",
             "What the model says of each pixel, always on the scale from 0 to 1.",
             probability_picture(one.prediction.probability),
         ),
-        ("mask", "Mask", "White: at or above the threshold.", mask_picture(mask)),
-        ("picture", "True colour", "Bands B4, B3, B2, stretched for this patch.", picture),
+        Layer("mask", "Mask", "White: at or above the threshold.", mask_picture(mask)),
+        Layer("picture", "True colour", "Bands B4, B3, B2, stretched for this patch.", picture),
     ]
     if one.patch.mask is not None:
         errors = errors_picture(picture, mask, one.patch.mask)
-        text = "The mask against the known one; grey is left alone rightly."
-        layers.insert(3, ("errors", "Against the known mask", text, errors))
-    names = ("id", "title", "caption", "picture")
-    return [dict(zip(names, layer, strict=True)) for layer in layers]
+        text = "The mask against the known one; what is grey was rightly left alone."
+        layers.insert(3, Layer("errors", "Against the known mask", text, errors))
+    return layers

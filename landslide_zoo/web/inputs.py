@@ -9,27 +9,21 @@ from pathlib import Path
 import gradio as gr
 
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.read import SUFFIXES, read_patch
-from landslide_zoo.web.events import AT_ONCE, QUIET
+from landslide_zoo.data.readers import read_patch
+from landslide_zoo.figures import true_colour
+from landslide_zoo.web.components import AT_ONCE, QUIET
 from landslide_zoo.web.rendering import render
-from landslide_zoo.web.samples import sample, samples
+from landslide_zoo.web.samples import samples
 
-# A click on a sample's button tells the server which.
-_PICK = """
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-sample]");
-  if (button) trigger("pick", { sample: button.dataset.sample });
-});
-"""
 _WORDS = ("image", "img", "patch", "mask", "label", "annotation")
 
 
 @dataclass(frozen=True)
-class Given:
+class Upload:
     """A patch that a visitor gave.
 
     Attributes:
-        patch: Path of the upload.
+        patch: Path of its file.
         mask: Path of its known mask, or None.
         name: The file's full stem, made unique among all that were given.
     """
@@ -52,13 +46,11 @@ class Inputs:
     """The components that hold a visitor's input.
 
     Attributes:
-        column: What holds them all.
-        given: State: a list of :class:`Given`; tabs listen to its change.
+        uploads: State: a list of :class:`Upload`; tabs listen to its change.
         shown: Which of them the tabs show, by place in that list.
     """
 
-    column: gr.Column
-    given: gr.State
+    uploads: gr.State
     shown: gr.Dropdown
 
 
@@ -66,23 +58,31 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
     """Lay out the input column.
 
     Args:
-        app: Whose loading brings the samples.
+        app: Whose loading brings the samples' pictures.
         limit: How many patches are taken at once.
     """
-    given = gr.State([])
-    with gr.Column(scale=0, min_width=310, elem_id="lz-inputs") as column:
+    uploads = gr.State([])
+    with gr.Column(scale=0, min_width=310, elem_id="lz-inputs"):
         patches = gr.File(
             label="Patches: .h5 (14 bands) or true-colour .png",
             file_count="multiple",
-            file_types=list(SUFFIXES),
             height=150,
             elem_id="lz-patches",
         )
-        picker = gr.HTML(js_on_load=_PICK, elem_id="lz-samples", apply_default_css=False)
+        picker = gr.Gallery(
+            label="Samples",
+            columns=4,
+            height="auto",
+            allow_preview=False,
+            object_fit="cover",
+            format="png",
+            buttons=[],
+            elem_id="lz-samples",
+        )
+        about = gr.HTML(elem_id="lz-about-sample", apply_default_css=False)
         masks = gr.File(
             label="Known masks, if you have them",
             file_count="multiple",
-            file_types=list(SUFFIXES),
             height=130,
             elem_id="lz-masks",
         )
@@ -91,28 +91,32 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
 
     def take(
         patch_files: list[str] | None, mask_files: list[str] | None
-    ) -> tuple[list[Given], gr.Dropdown, str]:
-        pairs, odd = pair_masks((patch_files or [])[:limit], mask_files or [])
+    ) -> tuple[list[Upload], gr.Dropdown, str, str]:
+        found, odd = pair_masks((patch_files or [])[:limit], mask_files or [])
         if len(patch_files or []) > limit:
             odd.insert(0, f"Only the first {limit} patches are taken; give the others afterwards.")
-        names = [(one.name, place) for place, one in enumerate(pairs)]
+        names = [(one.name, place) for place, one in enumerate(found)]
         choice = gr.Dropdown(choices=names, value=0 if names else None, visible=len(names) > 1)
-        return pairs, choice, render("notices", sentences=odd)
+        return found, choice, render("notices", sentences=odd), _about()
 
-    app.load(lambda: render("samples", samples=samples()), None, picker, **AT_ONCE)
-    outputs = [given, shown, notices]
+    def pick(event: gr.SelectData) -> tuple[list[Upload], gr.Dropdown, str, str, None, None]:
+        one = samples()[event.index]
+        found = [Upload(str(one.path), None, one.path.stem)]
+        choice = gr.Dropdown(choices=[(one.path.stem, 0)], value=0, visible=False)
+        return found, choice, "", _about(event.index), None, None
+
+    app.load(_thumbnails, None, picker, **AT_ONCE)
+    outputs = [uploads, shown, notices, about]
     events = [file.upload for file in (patches, masks)]
     events += [file.delete for file in (patches, masks)]
     events += [file.clear for file in (patches, masks)]
     # Each in turn, none left out: where a patch follows its mask at once, the last one counts.
     gr.on(events, take, [patches, masks], outputs, trigger_mode="multiple", **QUIET)
-    picker.pick(_pick, outputs=[patches, masks], **QUIET).then(
-        take, [patches, masks], outputs, **QUIET
-    )
-    return Inputs(column, given, shown)
+    picker.select(pick, None, [*outputs, patches, masks], **QUIET)
+    return Inputs(uploads, shown)
 
 
-def pair_masks(patches: Sequence[str], masks: Sequence[str]) -> tuple[list[Given], list[str]]:
+def pair_masks(patches: Sequence[str], masks: Sequence[str]) -> tuple[list[Upload], list[str]]:
     """Find each patch's mask by name, as in ``image_7.h5`` and ``mask_7.h5``.
 
     One mask beside one patch belongs to it whatever its name.
@@ -121,23 +125,23 @@ def pair_masks(patches: Sequence[str], masks: Sequence[str]) -> tuple[list[Given
         The patches with their masks, and a sentence for every mask left over.
     """
     if len(patches) == len(masks) == 1:
-        return [Given(patches[0], masks[0], Path(patches[0]).stem)], []
+        return [Upload(patches[0], masks[0], Path(patches[0]).stem)], []
     by_key = {_key(mask): mask for mask in masks}
-    given: list[Given] = []
+    found: list[Upload] = []
     taken: dict[str, int] = {}
     for patch in patches:
         stem = Path(patch).stem
         taken[stem] = taken.get(stem, 0) + 1
         name = stem if taken[stem] == 1 else f"{stem} ({taken[stem]})"
-        given.append(Given(patch, by_key.get(_key(patch)), name))
-    used = {one.mask for one in given}
+        found.append(Upload(patch, by_key.get(_key(patch)), name))
+    used = {one.mask for one in found}
     odd = [
         f"{Path(mask).name} belongs to no patch by its name: call it as its patch, "
         "with mask in place of image."
         for mask in masks
         if mask not in used and patches
     ]
-    return given, odd
+    return found, odd
 
 
 def _key(path: str) -> str:
@@ -147,6 +151,10 @@ def _key(path: str) -> str:
     return stem.strip("_-. ")
 
 
-def _pick(event: gr.EventData) -> tuple[list[str], list[str]]:
-    one = sample(event.sample)
-    return [str(one.patch)], [str(one.mask)]
+def _thumbnails() -> list[tuple[object, str]]:
+    return [(true_colour(read_patch(one.path)), one.title) for one in samples()]
+
+
+def _about(place: int | None = None) -> str:
+    """What the sample of that place shows, and whose the samples are."""
+    return render("sample", sample=None if place is None else samples()[place], samples=samples())

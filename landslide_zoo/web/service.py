@@ -1,11 +1,11 @@
-"""What every tab and endpoint shares: the zoo, the models in memory, reading input."""
+"""What every tab and endpoint shares: the zoo, its models in memory, and running them."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
 
 from tqdm.auto import tqdm
 
@@ -13,9 +13,8 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import LandslideZooError, ModelError
 from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.inference.cache import ModelCache
-from landslide_zoo.models.model import LandslideModel
-from landslide_zoo.web.detection import Detection, detect
-from landslide_zoo.web.settings import Settings
+from landslide_zoo.inference.result import Detection, ModelResult, detect
+from landslide_zoo.web.settings import GIGABYTE, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -31,26 +30,14 @@ class Service:
     def __init__(self, zoo: ModelZoo, settings: Settings) -> None:
         self.zoo = zoo
         self.settings = settings
-        self.cache = ModelCache(zoo.load, settings.cache_bytes)
+        self.cache = ModelCache(zoo.load, int(settings.cache_gb * GIGABYTE))
         # torch keeps a team of threads and their buffers for every thread that calls it, and
         # a server has dozens: all networks run on this one.
         self._network = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
 
-    def model(self, name: str | None, tqdm_class: type[tqdm] | None = None) -> LandslideModel:
-        """A model by name, the zoo's first where no name is given.
-
-        Args:
-            name: One of the zoo's names, or None.
-            tqdm_class: Progress bar of a download.
-
-        Raises:
-            LandslideZooError: If it cannot be had.
-        """
-        return self.cache.get(name or self.default, tqdm_class=tqdm_class)
-
-    @cached_property
+    @property
     def default(self) -> str:
-        """The model used where none is named.
+        """The model used where none is named: the zoo's first.
 
         Raises:
             ModelError: If the zoo is empty.
@@ -80,7 +67,7 @@ class Service:
         """
         name = name or self.default
         try:
-            model = self.model(name, tqdm_class)
+            model = self.cache.get(name, tqdm_class=tqdm_class)
             detection = self._network.submit(detect, model, patch, threshold).result()
         except LandslideZooError:
             raise
@@ -92,3 +79,20 @@ class Service:
             ) from error
         # Two sources may hold one network: the zoo's name tells them apart.
         return replace(detection, prediction=replace(detection.prediction, model=name))
+
+    def compare(self, names: Sequence[str], patch: Patch) -> Iterator[list[ModelResult]]:
+        """Run models on a patch, one after another.
+
+        A model that fails says so in its own result, and the others go on.
+
+        Yields:
+            The results of all models, first with none run, then after each.
+        """
+        results = [ModelResult(name) for name in names]
+        yield list(results)
+        for place, name in enumerate(names):
+            try:
+                results[place] = ModelResult(name, detection=self.detect(name, patch))
+            except LandslideZooError as error:
+                results[place] = ModelResult(name, error=str(error))
+            yield list(results)

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from landslide_zoo.errors import LandslideZooError
 
 GIGABYTE = 2**30
+_PREFIX = "LANDSLIDE_ZOO_"
+
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the app.
+class Settings(BaseSettings):
+    """Settings of the app; ``LANDSLIDE_ZOO_`` and a field's name in capitals set the field.
 
     Attributes:
-        cache_bytes: Weights of models kept in memory (``LANDSLIDE_ZOO_CACHE_GB``).
-        queue_size: Requests that may wait before others are told to come
-            again (``LANDSLIDE_ZOO_QUEUE``).
-        files_at_once: Patches taken in one go (``LANDSLIDE_ZOO_FILES``).
-        upload_bytes: Largest upload (``LANDSLIDE_ZOO_UPLOAD_MB``).
-        keep_seconds: Age at which temporary files are deleted
-            (``LANDSLIDE_ZOO_KEEP_MINUTES``).
+        cache_gb: Weights of models kept in memory, in gigabytes.
+        queue: Requests that may wait before others are told to come again.
+        files: Patches taken in one go.
+        upload_mb: Largest upload, in megabytes.
+        keep_minutes: Age at which temporary files are deleted.
     """
 
-    cache_bytes: int = 4 * GIGABYTE
-    queue_size: int = 50
-    files_at_once: int = 64
-    upload_bytes: int = 512 * 2**20
-    keep_seconds: int = 3600
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
+
+    cache_gb: Amount = 4
+    queue: Count = 50
+    files: Count = 64
+    upload_mb: Amount = 512
+    keep_minutes: Amount = 60
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -37,21 +42,11 @@ class Settings:
         Raises:
             LandslideZooError: If a variable holds no positive number.
         """
-        return cls(
-            cache_bytes=int(_positive("LANDSLIDE_ZOO_CACHE_GB", 4) * GIGABYTE),
-            queue_size=int(_positive("LANDSLIDE_ZOO_QUEUE", 50)),
-            files_at_once=int(_positive("LANDSLIDE_ZOO_FILES", 64)),
-            upload_bytes=int(_positive("LANDSLIDE_ZOO_UPLOAD_MB", 512) * 2**20),
-            keep_seconds=int(_positive("LANDSLIDE_ZOO_KEEP_MINUTES", 60) * 60),
-        )
-
-
-def _positive(variable: str, default: float) -> float:
-    text = os.environ.get(variable, "")
-    try:
-        number = float(text) if text else default
-    except ValueError:
-        number = 0.0
-    if not number > 0:
-        raise LandslideZooError(f"{variable} is {text!r}; it must be a number above 0.")
-    return number
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise LandslideZooError(
+                f"{_PREFIX}{str(first['loc'][0]).upper()} is {first['input']!r}; "
+                "it must be a number above 0."
+            ) from error

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import curves_figure
+from landslide_zoo.hub.entry import ZooEntry
+from landslide_zoo.models.catalog import RGB_SUFFIX, lookup
+from landslide_zoo.models.record import Result
 from landslide_zoo.web.cards import card_html
-from landslide_zoo.web.events import QUIET
-from landslide_zoo.web.leaderboard import leaderboard
+from landslide_zoo.web.components import QUIET, filled, number, table
 from landslide_zoo.web.rendering import render
 from landslide_zoo.web.service import Service
 
-# A click on a model's name in the table chooses it.
-_CHOOSE = """
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-model]");
-  if (button) trigger("choose", { model: button.dataset.model });
-});
-"""
+_PAPER = "Paper's F1 (its own weights, random split, mean of batches)"
 
 
-def build_zoo(tab: gr.Tab, service: Service, model: gr.Dropdown) -> gr.HTML:
+def build_zoo(tab: gr.Tab, service: Service, model: gr.Dropdown) -> list[gr.components.Component]:
     """Lay out the tab and wire its events.
 
     Args:
@@ -32,9 +30,10 @@ def build_zoo(tab: gr.Tab, service: Service, model: gr.Dropdown) -> gr.HTML:
         model: The choice of a model, made by the app and laid out here.
 
     Returns:
-        The leaderboard, for the app to redraw when the zoo grows.
+        What :func:`draw_board` fills, for the app to redraw when the zoo grows.
     """
-    board = gr.HTML(js_on_load=_CHOOSE, elem_id="lz-board", apply_default_css=False)
+    status = gr.HTML(elem_id="lz-zoo-status", apply_default_css=False)
+    board = table(["Model"], label="Models of this zoo", elem_id="lz-board", max_height=700)
     model.render()
     page = gr.HTML(elem_id="lz-card", apply_default_css=False)
 
@@ -57,17 +56,57 @@ def build_zoo(tab: gr.Tab, service: Service, model: gr.Dropdown) -> gr.HTML:
             return render("problems", sentences=[str(error)])
 
     gr.on([tab.select, model.change], describe, model, page, trigger_mode="always_last", **QUIET)
-    board.choose(_chosen, None, model, **QUIET)
-    return board
+    board.select(_chosen, None, model, **QUIET)
+    return [status, board]
 
 
-def draw_board(service: Service) -> str:
-    """The leaderboard as it is now."""
-    return render(
-        "leaderboard",
-        board=leaderboard(service.zoo.entries()),
-        status=service.zoo.status(),
-        pending=service.zoo.pending,
+def draw_board(service: Service) -> list[Any]:
+    """The zoo's state and its leaderboard, as they are now."""
+    headers, rows = leaderboard(service.zoo.entries())
+    pending = service.zoo.pending
+    status = render("zoo", status=service.zoo.status(), pending=pending, empty=not rows)
+    return [status, filled(rows, headers)]
+
+
+def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[object]]]:
+    """Arrange the results that the models' records hold, a column for each protocol.
+
+    Two scores share a column only if dataset, protocol, subset and the very
+    files (by fingerprint) are the same: other scores cannot be compared.
+
+    Returns:
+        The columns' titles, and a row for each model in the zoo's order.
+    """
+    columns = {_key(result): _title(result) for entry in entries for result in _results(entry)}
+    rows = []
+    for entry in entries:
+        scores = {_key(result): result.f1 for result in _results(entry)}
+        rgb = entry.config.name.endswith(RGB_SUFFIX)
+        rows.append(
+            [
+                entry.name,
+                *(number(scores.get(key), 3) for key in columns),
+                None if rgb else lookup(entry.config.name).paper_f1,
+                "true colour" if entry.unit == "display" else f"{len(entry.bands)} bands",
+                number(entry.size / 1e6, 1),
+                f"{entry.source} {(entry.revision or '')[:7]}".strip(),
+            ]
+        )
+    return ["Model", *columns.values(), _PAPER, "Reads", "Size (MB)", "From"], rows
+
+
+def _results(entry: ZooEntry) -> list[Result]:
+    return entry.record.results if entry.record else []
+
+
+def _key(result: Result) -> tuple[str, ...]:
+    return result.dataset, result.protocol, result.subset, result.fingerprint
+
+
+def _title(result: Result) -> str:
+    return (
+        f"F1 on {result.dataset}, {result.protocol} split, {result.subset} "
+        f"({result.patches} patches)"
     )
 
 
@@ -78,5 +117,5 @@ def _origin(request: gr.Request) -> str:
     return f"{scheme}://{host}"
 
 
-def _chosen(event: gr.EventData) -> str:
-    return event.model
+def _chosen(event: gr.SelectData) -> str:
+    return event.row_value[0]

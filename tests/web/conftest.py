@@ -10,12 +10,12 @@ import pytest
 import torch
 from app_server import Server, serving
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from synthetic_patches import make_patch
 from trained_model import make_record
 from visitor import SCREENS, Visit
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
-from landslide_zoo.data.synthetic import generate_patch
+from landslide_zoo.data import write_mask_h5, write_patch_h5
 
 # A laden machine takes longer than Playwright's 5 s; what is there is seen at once all the same.
 expect.set_options(timeout=30_000)
@@ -26,7 +26,7 @@ def zoo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two small models with random weights, one with a record, and one that cannot be loaded."""
     folder = tmp_path_factory.mktemp("zoo")
     torch.manual_seed(0)
-    model = LandslideModel.from_catalog("unet-mobilenet_v2-rgb").with_config(threshold=0.4)
+    model = LandslideModel.from_catalog("unet-mobilenet_v2-rgb").update_config(threshold=0.4)
     history = [
         {"train_loss": 1 / i, "validation_loss": 1.1 / i, "validation_f1": 1 - 1 / i}
         for i in range(1, 6)
@@ -49,10 +49,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, zoo_folder: Path) -> Iterat
 
 @pytest.fixture(scope="session")
 def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three synthetic patches with their masks, named as the benchmark names its own."""
+    """Three made-up patches with their masks, named as the benchmark names its own."""
     folder = tmp_path_factory.mktemp("patches")
     for number, seed in ((1, 7), (2, 1), (3, 20)):
-        made = generate_patch(seed)
+        made = make_patch(seed, 128)
         write_patch_h5(folder / f"image_{number}.h5", made)
         write_mask_h5(folder / f"mask_{number}.h5", made.mask)
     return folder

@@ -148,7 +148,9 @@ def test_a_path_in_place_of_an_upload_is_refused(
 def test_errors_are_the_readers_sentences(client: Client, patches: Path, tmp_path: Path) -> None:
     bad = tmp_path / "notes.h5"
     bad.write_text("no HDF5")
-    with pytest.raises(AppError, match=r"^notes\.h5 is not an HDF5 file; give a .* patch\.$"):
+    with pytest.raises(
+        AppError, match=r"^notes\.h5 is neither an HDF5 file nor a PNG picture: give"
+    ):
         client.predict(patch=handle_file(bad), api_name="/detect")
     patch = handle_file(patches / "image_1.h5")
     with pytest.raises(AppError, match="There is no model 'none' in the zoo; it has"):

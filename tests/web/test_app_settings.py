@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.web.settings import GIGABYTE, Settings
+from landslide_zoo.web.settings import Settings
 
 
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANDSLIDE_ZOO_CACHE_GB", "1.5")
     monkeypatch.setenv("LANDSLIDE_ZOO_QUEUE", "20")
     settings = Settings.from_environment()
-    assert settings.cache_bytes == int(1.5 * GIGABYTE) and settings.queue_size == 20
-    assert settings.keep_seconds == Settings().keep_seconds
+    assert settings.cache_gb == 1.5 and settings.queue == 20
+    assert settings.keep_minutes == 60
 
 
 @pytest.mark.parametrize("text", ["much", "0", "-1", "nan"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
-from visitor import give, open_tab
+from visitor import column, give, open_tab, rows
 
 from landslide_zoo import read_patch
 from landslide_zoo.data.bands import BAND_NAMES, BANDS
@@ -15,10 +15,9 @@ from landslide_zoo.data.bands import BAND_NAMES, BANDS
 pytestmark = pytest.mark.browser
 
 
-def values(page: Page, column: int) -> list[str]:
-    """A column of the table of bands, the first after the name being 0."""
-    cells = page.locator(f"#lz-values tbody td:nth-of-type({column + 1})")
-    return [text.replace(",", "") for text in cells.all_inner_texts()]
+def values(page: Page, title: str) -> list[str]:
+    """A column of the table of bands."""
+    return column(page.locator("#lz-values"), title)
 
 
 def test_every_layer_with_its_name_unit_and_range(page: Page, real_data: Path) -> None:
@@ -26,11 +25,12 @@ def test_every_layer_with_its_name_unit_and_range(page: Page, real_data: Path) -
     path, mask = folder / "images" / "image_150.h5", folder / "annotations" / "mask_150.h5"
     give(page, [path], [mask])
     open_tab(page, "Bands")
-    expect(page.locator("#lz-values tbody th")).to_have_text(list(BAND_NAMES))
+    expect(rows(page.locator("#lz-values"))).to_have_count(14)
+    assert values(page, "Band") == list(BAND_NAMES)
     patch = read_patch(path)
-    assert values(page, 1) == [band.unit for band in BANDS]
-    assert values(page, 2) == [f"{band.min():.0f}" for band in patch.values]
-    assert values(page, 3) == [f"{band.max():.0f}" for band in patch.values]
+    assert values(page, "Unit") == [band.unit for band in BANDS]
+    assert values(page, "Lowest") == [f"{band.min():.0f}" for band in patch.values]
+    assert values(page, "Highest") == [f"{band.max():.0f}" for band in patch.values]
     for name in ("True colour", "False colour", "NDVI", "Hillshade", *BAND_NAMES):
         page.locator("#lz-bands").get_by_label(name, exact=True).check()
         shown = page.locator(".lz-stack img[data-layer]:visible")
@@ -53,18 +53,20 @@ def test_a_click_reads_the_pixel(page: Page, patches: Path) -> None:
     stack.click(
         position={"x": (x + 0.5) * box["width"] / 128, "y": (y + 0.5) * box["height"] / 128}
     )
-    expect(page.locator("#lz-values h3").first).to_contain_text(f"row {y}, column {x}")
+    expect(page.locator("#lz-at-pixel h3")).to_contain_text(f"row {y}, column {x}")
     patch = read_patch(path, patches / "mask_1.h5")
-    assert values(page, 0) == [f"{value:.0f}" for value in patch.values[:, y, x]]
+    assert values(page, "At the pixel") == [f"{value:.0f}" for value in patch.values[:, y, x]]
     expect(page.get_by_label("Row")).to_have_value(str(y))
     assert patch.mask is not None
     row, column = (int(places[0]) for places in patch.mask.nonzero())
     page.get_by_label("Row").fill(str(row))
     page.get_by_label("Column").fill(str(column))
-    expect(page.locator("#lz-values h3").first).to_have_text(
+    expect(page.locator("#lz-at-pixel h3")).to_have_text(
         f"Pixel at row {row}, column {column}: landslide in the known mask"
     )
-    assert values(page, 0) == [f"{value:.0f}" for value in patch.values[:, row, column]]
+    assert values(page, "At the pixel") == [
+        f"{value:.0f}" for value in patch.values[:, row, column]
+    ]
 
 
 def test_a_picture_shows_what_it_has(page: Page, tmp_path: Path) -> None:
@@ -72,10 +74,11 @@ def test_a_picture_shows_what_it_has(page: Page, tmp_path: Path) -> None:
     Image.effect_noise((64, 48), 60).convert("RGB").save(picture)
     give(page, [picture])
     open_tab(page, "Bands")
-    expect(page.locator("#lz-values tbody th")).to_have_text(["B4", "B3", "B2"])
+    expect(rows(page.locator("#lz-values"))).to_have_count(3)
+    assert values(page, "Band") == ["B4", "B3", "B2"]
     expect(page.locator("#lz-bands")).not_to_contain_text("Hillshade")
     expect(page.locator(".lz-histograms path.lz-all")).to_have_count(3)
-    assert set(values(page, 1)) == {"display value"}
+    assert set(values(page, "Unit")) == {"display value"}
 
 
 def test_a_bad_file_is_a_sentence(page: Page, tmp_path: Path) -> None:
@@ -83,5 +86,5 @@ def test_a_bad_file_is_a_sentence(page: Page, tmp_path: Path) -> None:
     bad.write_text("no HDF5")
     give(page, [bad])
     open_tab(page, "Bands")
-    expect(page.locator("#lz-bands .lz-problems")).to_contain_text("is not an HDF5 file")
+    expect(page.locator("#lz-bands .lz-problems")).to_contain_text("is neither an HDF5 file")
     expect(page.locator("#lz-pixel")).to_be_hidden()

@@ -14,7 +14,7 @@ import pytest
 import torch
 from app_server import Server, serving
 from playwright.sync_api import Locator, Page, expect
-from visitor import give, open_tab
+from visitor import column, give, open_tab, rows, sort_by
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.models import catalog
@@ -68,7 +68,7 @@ def test_models_side_by_side_and_one_that_fails(page: Page, patches: Path, tmp_p
     expect(page.get_by_role("heading", name="All 2 together")).to_be_visible()
     for name in ("Agreement", "Mask of the mean", "Mean probability", "Disagreement"):
         expect(page.locator(".lz-together")).to_contain_text(name)
-    expect(page.locator(".lz-comparison tbody tr")).to_have_count(2)
+    expect(rows(page.locator("#lz-figures"))).to_have_count(2)
     with page.expect_download() as started:
         page.get_by_text("All results .zip").click()
     assert started.value.suggested_filename == "image_1_comparison.zip"
@@ -88,9 +88,8 @@ def test_table_sorts_by_any_column(page: Page, patches: Path) -> None:
     tick(page, "trial-14", "trial-rgb")
     compare(page)
     expect(page.locator(".lz-progress")).to_contain_text("All 2 models", timeout=60_000)
-    page.locator(".lz-comparison thead button", has_text="Objects").click()
-    cells = page.locator(".lz-comparison tbody tr td:nth-of-type(3)")
-    counts = [int(text) for text in cells.all_inner_texts()]
+    sort_by(page.locator("#lz-figures"), "Objects")
+    counts = [int(text) for text in column(page.locator("#lz-figures"), "Objects")]
     assert counts == sorted(counts)
 
 
@@ -110,7 +109,7 @@ def all_fifteen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("fifteen")
     torch.manual_seed(0)
     for name in catalog.names():
-        model = LandslideModel.from_catalog(name).with_config(dtype="float16")
+        model = LandslideModel.from_catalog(name).update_config(dtype="float16")
         model.save_pretrained(folder / "zoo" / name)
     with serving(
         folder / "server", LANDSLIDE_ZOO=str(folder / "zoo"), LANDSLIDE_ZOO_CACHE_GB="0.5"

@@ -12,11 +12,11 @@ import pytest
 from app_server import Server, serving
 from gradio_client import Client, handle_file
 from gradio_client.utils import QueueError
+from synthetic_patches import make_patch
 
 from landslide_zoo import LandslideModel, read_patch
-from landslide_zoo.data.hdf5 import write_patch_h5
-from landslide_zoo.data.synthetic import generate_patch
-from landslide_zoo.models.location import bundled_folders
+from landslide_zoo.data import write_patch_h5
+from landslide_zoo.models.files import bundled_folders
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CLIENTS = 50
@@ -28,7 +28,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("crowd")
     paths = [folder / f"image_{seed}.h5" for seed in range(CLIENTS)]
     for seed, path in enumerate(paths):
-        write_patch_h5(path, generate_patch(seed))
+        write_patch_h5(path, make_patch(seed, 128))
     return paths
 
 

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Download, Page, expect
-from visitor import choose_model, give
+from visitor import choose_model, column, give, pick_sample, rows, sort_by
+
+from landslide_zoo.web.samples import samples
 
 pytestmark = pytest.mark.browser
 
@@ -33,12 +35,15 @@ def download(page: Page, label: str) -> Download:
     return started.value
 
 
-def test_a_sample_is_one_click_and_marked_synthetic(page: Page) -> None:
-    page.get_by_role("button", name="Forest").click()
-    result = page.locator(".lz-detection")
-    expect(result).to_be_visible(timeout=30_000)
-    expect(result.locator(".lz-badge")).to_have_text("synthetic")
-    expect(page.locator("#lz-samples")).to_contain_text("not observed")
+def test_a_sample_is_one_click_and_says_whose_it_is(page: Page) -> None:
+    for place, sample in enumerate(samples()):
+        pick_sample(page, place)
+        expect(page.locator(".lz-detection h2")).to_contain_text(sample.path.stem)
+        expect(page.locator(".lz-about")).to_contain_text(sample.caption)
+        expect(page.locator(".lz-about")).to_contain_text("CC BY 4.0")
+    expect(page.locator(".lz-detection")).to_contain_text("holds no landslide")
+    pick_sample(page, 0)
+    expect(page.locator(".lz-detection h2")).to_contain_text(samples()[0].path.stem)
     for title in ("Area", "Share", "Objects", "Largest", "Time", "F1", "IoU"):
         assert re.match(r"[\d,.]+$", tile(page, title)), title
 
@@ -51,7 +56,6 @@ def test_a_real_patch_with_its_mask(page: Page, real_data: Path) -> None:
         [folder / "annotations" / "mask_150.h5"],
     )
     expect(page.locator(".lz-detection h2")).to_contain_text("image_150")
-    expect(page.locator(".lz-detection .lz-badge")).to_have_count(0)
     with h5py.File(folder / "annotations" / "mask_150.h5") as file:
         known = file["mask"][()].sum() / 100
     expect(page.locator(".lz-tiles")).to_contain_text(f"known: {known:.2f}")
@@ -147,16 +151,14 @@ def test_many_files_good_and_bad(page: Page, patches: Path, tmp_path: Path) -> N
     names = ["image_1.h5", "image_2.h5", "image_3.h5"]
     masks = [patches / "mask_1.h5", patches / "mask_2.h5"]
     give(page, [*(patches / name for name in names), bad], masks)
-    expect(page.locator("#lz-batch .lz-problems")).to_have_text(
-        "notes.h5 is not an HDF5 file; give a Landslide4Sense .h5 patch."
+    expect(page.locator("#lz-batch-problems .lz-problems")).to_have_text(
+        "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense .h5 patch or a true-colour PNG."
     )
-    rows = page.locator("#lz-batch tbody tr")
-    expect(rows).to_have_count(3)
-    assert rows.nth(0).locator("td").nth(3).inner_text() != "\N{EN DASH}"
-    assert (
-        rows.nth(2).locator("td").nth(3).inner_text() == "\N{EN DASH}"
-    )  # no mask was given for it
-    page.get_by_role("button", name="image_3", exact=True).click()
+    batch = page.locator("#lz-batch")
+    expect(rows(batch)).to_have_count(3)
+    scores = column(batch, "F1")
+    assert scores[0] != "" and scores[2] == ""  # no mask was given for the third
+    batch.get_by_role("gridcell", name="image_3").click()
     expect(page.locator(".lz-detection h2")).to_contain_text("image_3")
     with zipfile.ZipFile(download(page, "All .zip").path()) as archive:
         held = archive.namelist()
@@ -166,15 +168,13 @@ def test_many_files_good_and_bad(page: Page, patches: Path, tmp_path: Path) -> N
 
 def test_table_sorts_by_a_click(page: Page, patches: Path) -> None:
     give(page, [patches / f"image_{number}.h5" for number in (1, 2, 3)])
-    header = page.locator("#lz-batch thead button", has_text="Area")
-    header.click()
-    cells = page.locator("#lz-batch tbody tr td:nth-of-type(1)")
-    areas = [float(text.replace(",", "")) for text in cells.all_inner_texts()]
+    batch = page.locator("#lz-batch")
+    sort_by(batch, "Area (ha)")
+    areas = [float(text) for text in column(batch, "Area (ha)")]
     assert areas == sorted(areas)
-    header.click()
-    areas = [float(text.replace(",", "")) for text in cells.all_inner_texts()]
-    assert areas == sorted(areas, reverse=True)
-    expect(header.locator("..")).to_have_attribute("aria-sort", "descending")
+    last = column(batch, "Patch")[-1]
+    rows(batch).last.get_by_role("gridcell").first.click()  # the row as sorted, not as given
+    expect(page.locator(".lz-detection h2")).to_contain_text(last)
 
 
 def test_warning_before_a_wrong_prediction(page: Page, patches: Path, tmp_path: Path) -> None:
@@ -196,7 +196,9 @@ def test_an_error_is_one_sentence_with_a_way_out(page: Page, tmp_path: Path) -> 
     bad.write_text("no HDF5")
     give(page, [bad])
     problem = page.locator("#lz-result .lz-problems")
-    expect(problem).to_have_text("notes.h5 is not an HDF5 file; give a Landslide4Sense .h5 patch.")
+    expect(problem).to_have_text(
+        "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense .h5 patch or a true-colour PNG."
+    )
     expect(page.locator("#lz-downloads")).to_be_hidden()
     assert "Traceback" not in page.content()
 
@@ -211,9 +213,9 @@ def test_a_model_that_needs_more_bands_says_so(page: Page, tmp_path: Path) -> No
     expect(page.locator(".lz-detection .lz-notices")).to_contain_text("constant in all bands")
 
 
-def test_essentials_of_the_chosen_model(page: Page) -> None:
+def test_summary_of_the_chosen_model(page: Page) -> None:
     choose_model(page, "trial-rgb")
-    card = page.locator("#lz-essentials")
+    card = page.locator("#lz-summary")
     expect(card).to_contain_text("0.60 on l4s-rgb, folder split, test")
     expect(card).to_contain_text("40 % of the pixels it marks")
     expect(card).to_contain_text("true colour (B4, B3, B2)")
@@ -230,7 +232,7 @@ def test_removing_the_patch_brings_the_empty_page_back(page: Page, patches: Path
 
 
 def test_by_keyboard_alone(page: Page) -> None:
-    page.locator('[data-sample="Storm"]').focus()
+    page.locator("#lz-samples button").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".lz-detection")).to_be_visible(timeout=30_000)
     page.get_by_label("Outlines", exact=True).focus()

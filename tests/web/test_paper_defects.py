@@ -14,17 +14,17 @@ import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
 from safetensors.torch import load_file, save_file
+from synthetic_patches import make_patch
 from visitor import give
 
 from landslide_zoo import LandslideModel, ModelZoo, read_patch
-from landslide_zoo.data.synthetic import generate_patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.figures import enlarge, probability_picture
 from landslide_zoo.inference.cache import ModelCache
+from landslide_zoo.inference.result import detect
 from landslide_zoo.models.catalog import CATALOG
 from landslide_zoo.web.cards import card_html
-from landslide_zoo.web.detection import detect
-from landslide_zoo.web.downloads import write_detection
+from landslide_zoo.web.downloads import detection_files, write_files
 from landslide_zoo.web.service import Service
 from landslide_zoo.web.settings import Settings
 
@@ -36,14 +36,14 @@ def service(zoo_folder: Path) -> Service:
 
 
 def test_the_npy_is_a_numpy_file(service: Service, tmp_path: Path) -> None:
-    found = service.detect("trial-rgb", generate_patch(7))
-    probability = np.load(write_detection(tmp_path, found)[0], allow_pickle=False)
+    found = service.detect("trial-rgb", make_patch(7, 128))
+    probability = np.load(write_files(detection_files(found))[0], allow_pickle=False)
     np.testing.assert_array_equal(probability, found.prediction.probability)
 
 
 def test_segformer_answers_at_full_resolution() -> None:
     model = LandslideModel.from_catalog("segformer-mit_b2")
-    assert detect(model, generate_patch(7)).prediction.probability.shape == (128, 128)
+    assert detect(model, make_patch(7, 128)).prediction.probability.shape == (128, 128)
 
 
 def test_missing_weights_are_an_error_not_random(zoo_folder: Path, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_missing_weights_are_an_error_not_random(zoo_folder: Path, tmp_path: Pat
     weights.pop(sorted(weights)[0])
     save_file(weights, partial / "model.safetensors")
     with pytest.raises(ModelError, match=r"does not fit its config\.json: it lacks"):
-        Service(ModelZoo(tmp_path), Settings()).detect("partial", generate_patch(7))
+        Service(ModelZoo(tmp_path), Settings()).detect("partial", make_patch(7, 128))
 
 
 def test_pickled_weights_are_not_read(zoo_folder: Path, tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def test_pickled_weights_are_not_read(zoo_folder: Path, tmp_path: Path) -> None:
 
     torch.save({"weights": Trap()}, pickled / "pytorch_model.bin")
     with pytest.raises(ModelError):
-        Service(ModelZoo(tmp_path), Settings()).detect("pickled", generate_patch(7))
+        Service(ModelZoo(tmp_path), Settings()).detect("pickled", make_patch(7, 128))
 
 
 def test_true_colour_is_bands_4_3_2(service: Service) -> None:
-    patch = generate_patch(7)
+    patch = make_patch(7, 128)
     values = patch.values.copy()
     bright = np.zeros(patch.size, bool)
     bright[:, :64] = True
@@ -79,7 +79,7 @@ def test_true_colour_is_bands_4_3_2(service: Service) -> None:
 
 
 def test_one_bright_band_does_not_darken_the_display(service: Service) -> None:
-    patch = generate_patch(7)
+    patch = make_patch(7, 128)
     values = patch.values.copy()
     values[13] = 60000  # an elevation far above every reflectance
     picture = service.detect("trial-rgb", replace(patch, values=values)).picture
@@ -87,7 +87,7 @@ def test_one_bright_band_does_not_darken_the_display(service: Service) -> None:
 
 
 def test_a_constant_patch_divides_by_nothing(service: Service) -> None:
-    patch = generate_patch(7)
+    patch = make_patch(7, 128)
     found = service.detect("trial-rgb", replace(patch, values=np.full_like(patch.values, 500)))
     assert np.isfinite(found.prediction.probability).all()
     assert "constant in all bands" in found.warnings[0]
@@ -95,7 +95,7 @@ def test_a_constant_patch_divides_by_nothing(service: Service) -> None:
 
 def test_the_scaling_is_the_models_own_and_on_record(service: Service) -> None:
     card = card_html(service.zoo.entry("trial-14"))
-    scaling = service.model("trial-14").config.scaling
+    scaling = service.cache.get("trial-14").config.scaling
     assert "Scaling of each channel, done by the model itself" in card
     assert f"<td>{scaling.mean[7]:.4g}</td>" in card
 
@@ -108,7 +108,7 @@ def test_nan_and_inf_are_counted_and_said(service: Service, patches: Path, tmp_p
         file["img"][...] = values
     found = service.detect("trial-14", read_patch(path))
     assert np.isfinite(found.prediction.probability).all()
-    assert "1604 values of holes were missing and filled" in found.warnings[0]
+    assert "1604 values of holes are missing" in found.warnings[0]
 
 
 def test_any_size_key_and_axis_order_but_no_guessed_bands(
@@ -128,9 +128,9 @@ def test_any_size_key_and_axis_order_but_no_guessed_bands(
 
 
 def test_the_threshold_is_the_models_own_and_can_be_moved(service: Service) -> None:
-    found = service.detect("trial-rgb", generate_patch(7))
+    found = service.detect("trial-rgb", make_patch(7, 128))
     assert found.prediction.threshold == 0.4
-    assert found.at(0.0).pixels == 128 * 128 and found.at(1.0).pixels == 0
+    assert found.at(0.0).prediction.mask.all() and not found.at(1.0).prediction.mask.any()
 
 
 def test_probability_has_one_scale_for_all(service: Service) -> None:
@@ -139,8 +139,8 @@ def test_probability_has_one_scale_for_all(service: Service) -> None:
 
 
 def test_the_overlay_leaves_the_rest_untouched(service: Service, tmp_path: Path) -> None:
-    found = service.detect("trial-rgb", generate_patch(7))
-    overlay = np.asarray(Image.open(write_detection(tmp_path, found)[2]))
+    found = service.detect("trial-rgb", make_patch(7, 128))
+    overlay = np.asarray(Image.open(write_files(detection_files(found))[2]))
     picture = enlarge(found.picture, overlay.shape[0] // 128)
     changed = (overlay != picture).any(axis=2)
     outside = enlarge(found.prediction.mask, overlay.shape[0] // 128) == 0
@@ -157,7 +157,7 @@ def test_a_model_is_loaded_once_for_all_files(zoo_folder: Path) -> None:
     service = Service(zoo, Settings())
     service.cache = ModelCache(load, 2**30)
     for seed in range(3):
-        service.detect("trial-rgb", generate_patch(seed))
+        service.detect("trial-rgb", make_patch(seed, 128))
     assert loads == ["trial-rgb"]
 
 
@@ -167,9 +167,9 @@ def test_what_could_not_be_loaded_is_tried_again(zoo_folder: Path, tmp_path: Pat
     (model / "model.safetensors").write_bytes(weights[:5000])
     service = Service(ModelZoo(tmp_path), Settings())
     with pytest.raises(ModelError, match="cut short"):
-        service.detect("mended", generate_patch(7))
+        service.detect("mended", make_patch(7, 128))
     (model / "model.safetensors").write_bytes(weights)
-    assert service.detect("mended", generate_patch(7)).prediction.model == "mended"
+    assert service.detect("mended", make_patch(7, 128)).prediction.model == "mended"
 
 
 def test_the_plain_unet_is_there_and_no_network_twice() -> None:

@@ -11,7 +11,7 @@ import pytest
 from app_server import serving
 from loopback_hub import LoopbackHub
 from playwright.sync_api import Page, expect
-from visitor import choose_model, open_tab
+from visitor import choose_model, column, open_tab, pick_sample, rows, sort_by
 
 from landslide_zoo import LandslideModel
 
@@ -34,21 +34,21 @@ license: apache-2.0
 
 def test_leaderboard_keeps_protocols_apart_and_sorts(page: Page) -> None:
     open_tab(page, "Zoo")
-    heads = page.locator("#lz-board thead button").all_inner_texts()
+    board = page.locator("#lz-board")
+    expect(rows(board)).to_have_count(4)
+    heads = board.locator(".header-table th").all_inner_texts()
     assert any("l4s-rgb, folder split, test (2 patches)" in head for head in heads)
     assert any("Paper's F1" in head for head in heads)
-    row = page.locator("#lz-board tbody tr", has_text="trial-rgb")
-    expect(row.locator("td", has_text="0.600")).to_have_count(1)
-    page.locator("#lz-board thead button", has_text="Size").click()
-    place = next(i for i, head in enumerate(heads) if "Size" in head)
-    cells = page.locator(f"#lz-board tbody tr td:nth-of-type({place})").all_inner_texts()
-    sizes = [float(text) for text in cells]
+    row = rows(board).filter(has_text="trial-rgb")
+    expect(row.get_by_role("gridcell", name="0.6", exact=True)).to_have_count(1)
+    sort_by(board, "Size (MB)")
+    sizes = [float(text) for text in column(board, "Size (MB)")]
     assert sizes == sorted(sizes)
 
 
 def test_card_curves_and_code_of_the_chosen_model(page: Page) -> None:
     open_tab(page, "Zoo")
-    page.get_by_role("button", name="trial-rgb", exact=True).click()
+    choose_card(page, "trial-rgb")
     card = page.locator("#lz-card")
     expect(card.get_by_role("heading", name="Use trial-rgb")).to_be_visible()
     expect(card.locator(".lz-card")).to_contain_text("not validated for emergency use")
@@ -71,7 +71,7 @@ def test_an_untrusted_card_can_do_nothing(
     with serving(tmp_path / "server", LANDSLIDE_ZOO=str(folder.parent)) as server:
         page = open_page(url=server.url)
         open_tab(page, "Zoo")
-        page.get_by_role("button", name="hostile", exact=True).click()
+        choose_card(page, "hostile")
         card = page.locator(".lz-card")
         expect(card).to_contain_text("A card <script>")  # shown, not run
         expect(card.locator("td")).to_have_text(["1", "2"])
@@ -96,20 +96,26 @@ def test_the_page_is_up_before_the_hub_answers(
             page = open_page(url=server.url)
             open_tab(page, "Zoo")
             board = page.locator("#lz-board")
-            expect(board).to_contain_text("Asking the Hub")
+            status = page.locator("#lz-zoo-status")
+            expect(status).to_contain_text("Asking the Hub")
             expect(board).not_to_contain_text("late-model")
             silence.close()  # now the Hub answers
             expect(board).to_contain_text("late-model", timeout=30_000)
-            expect(board).not_to_contain_text("Asking the Hub")
-            page.get_by_role("button", name="late-model", exact=True).click()
+            expect(status).not_to_contain_text("Asking the Hub")
+            choose_card(page, "late-model")
             expect(page.locator("#lz-card")).to_contain_text(f"{hub.namespace}/late-model")
             open_tab(page, "Detect")
             choose_model(page, "late-model")
             note_everything_shown(page)
-            page.get_by_role("button", name="Forest").click()
+            pick_sample(page, 0)
             expect(page.locator(".lz-detection h2")).to_contain_text("late-model", timeout=60_000)
             assert "Fetching late-model from the Hub" in page.evaluate("window.shown.join()")
             page.close()
+
+
+def choose_card(page: Page, name: str) -> None:
+    """Click a model's name on the leaderboard."""
+    page.locator("#lz-board").get_by_role("gridcell", name=name, exact=True).click()
 
 
 def note_everything_shown(page: Page) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 SCREENS = {"desktop": (1440, 900), "phone": (390, 844)}
 
@@ -51,7 +51,7 @@ def give(page: Page, patches: list[Path], masks: list[Path] | None = None) -> No
 
 
 def choose_model(page: Page, name: str) -> None:
-    """Choose a model on the tab Detect and wait for its card's essentials."""
+    """Choose a model on the tab Detect and wait for its summary."""
     page.locator("#lz-model input").click()
     page.get_by_role("option", name=name, exact=True).click()
 
@@ -59,3 +59,26 @@ def choose_model(page: Page, name: str) -> None:
 def open_tab(page: Page, name: str) -> None:
     """Turn to a tab."""
     page.get_by_role("tab", name=name, exact=True).click()
+
+
+def pick_sample(page: Page, place: int) -> None:
+    """Pick the sample of that place and wait for what is found on it."""
+    page.locator("#lz-samples button").nth(place).click()
+    expect(page.locator(".lz-detection")).to_be_visible(timeout=60_000)
+
+
+def rows(table: Locator) -> Locator:
+    """The rows of one of Gradio's tables."""
+    return table.locator("[role=row]:has([role=gridcell])")
+
+
+def column(table: Locator, title: str) -> list[str]:
+    """A column of one of Gradio's tables, from the top."""
+    titles = [text.strip() for text in table.get_by_role("columnheader").all_inner_texts()]
+    cells = rows(table).locator(f"[role=gridcell][aria-colindex='{titles.index(title) + 1}']")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+def sort_by(table: Locator, title: str) -> None:
+    """Sort one of Gradio's tables by a column, the lowest first."""
+    table.get_by_role("columnheader", name=title).click()

@@ -1,0 +1,119 @@
+"""What the tabs share of Gradio: colours, event settings, tables, a download's progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from typing import Any
+
+import gradio as gr
+from tqdm.auto import tqdm
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""For events that answer at once: no part of the API, and no spinner."""
+
+AT_ONCE: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
+"""For redrawing: it does not wait behind networks, and only the last call counts."""
+
+NETWORK: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": 1}
+"""For whatever runs networks: one at a time, each with all the processor's cores."""
+
+_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
+_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+
+def theme() -> gr.themes.Base:
+    """Colours and type, light and dark: quiet neutrals, one accent, the system's own fonts."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_md,
+        font=_FONTS,
+        font_mono=_MONO,
+    ).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        block_border_width="1px",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_700",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="white",
+        slider_color="*primary_700",
+        slider_color_dark="*primary_400",
+    )
+
+
+def table(headers: Sequence[str], **options: Any) -> gr.Dataframe:  # noqa: ANN401
+    """A table that sorts by any of its columns; the first column is text.
+
+    Args:
+        headers: Titles of the columns.
+        options: Further arguments of ``gr.Dataframe``.
+    """
+    return gr.Dataframe(
+        headers=list(headers),
+        datatype=["str", *["number"] * (len(headers) - 1)],
+        type="array",
+        interactive=False,
+        buttons=[],
+        wrap=True,
+        **options,
+    )
+
+
+def filled(
+    rows: Sequence[Sequence[object]], headers: Sequence[str], least: int = 1
+) -> gr.Dataframe:
+    """The update that fills a :func:`table`; fewer rows than ``least`` hide it."""
+    value = {"headers": list(headers), "data": [list(row) for row in rows]}
+    return gr.Dataframe(value=value, visible=len(rows) >= least)
+
+
+def number(value: float | None, digits: int = 2) -> float | None:
+    """A number for a table."""
+    return None if value is None else round(value, digits)
+
+
+def pull_bar(name: str, progress: gr.Progress) -> type[tqdm]:
+    """A bar for ``huggingface_hub`` that shows on the page how much of a model has come.
+
+    Args:
+        name: The model's name.
+        progress: Of the event that waits for the model; called within it.
+    """
+    # The Hub's client downloads in threads of its own, which know nothing of the event.
+    context = copy_context()
+
+    def report(done: float, total: float) -> None:
+        text = f"Fetching {name} from the Hub: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+        context.copy().run(progress, done / total, desc=text)
+
+    return _bar(report)
+
+
+def _bar(report: Callable[[float, float], None]) -> type[tqdm]:
+    class Bar(tqdm):
+        """Draws nothing itself and reports bytes."""
+
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            self._counts_bytes = kwargs.get("unit") == "B"
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            """Count what has come."""
+            self.n += n or 0
+            if self._counts_bytes and self.total:
+                report(min(self.n, self.total), self.total)
+
+    return Bar
