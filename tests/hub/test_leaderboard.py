@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,10 @@ from landslide_zoo.hub.leaderboard import (
     fill_readme,
     leaderboard,
 )
+from landslide_zoo.models.card import render_card
 from landslide_zoo.models.config import catalog_config
-from landslide_zoo.models.folder import folder_card
-from landslide_zoo.models.location import bundled_folders
-from landslide_zoo.models.record import Details, FalseAlarms, Record
+from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.record import Details, EncoderWeights, FalseAlarms, Record
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,43 +72,64 @@ def test_validation_is_shown_only_where_nothing_was_tested() -> None:
     assert "0.9000" in leaderboard([model("alone", 0.9, subset="validation")])
 
 
-def test_a_row_has_start_seed_time_interval_false_alarms_and_the_papers_f1() -> None:
+def test_a_row_has_start_time_interval_the_studys_f1_and_false_alarms() -> None:
     alarms = FalseAlarms(
-        ground="coast", patches=9, square_kilometres=14.7, hectares_per_100_km2=31.6
+        negatives="coast", patches=9, square_kilometres=14.7, hectares_per_100_km2=31.6
     )
-    details = Details(intervals={"f1": (0.61, 0.69)}, calibration_error=0.05, false_alarms=[alarms])
-    one = model("one", 0.65, details=details)
-    history = [{"epoch": epoch, "seconds": 90.0} for epoch in (1.0, 2.0)]
-    one = one.model_copy(update={"record": one.record.model_copy(update={"history": history})})
-    text = leaderboard([one])
-    (row,) = [line for line in text.splitlines() if line.startswith("| [one]")]
+    one = model("one", 0.65, details=Details(intervals={"f1": (0.61, 0.69)}, false_alarms=[alarms]))
+    changes = {
+        "history": [{"epoch": epoch, "seconds": 90.0} for epoch in (1.0, 2.0)],
+        "encoder_weights": EncoderWeights(source="resnet34-333f7ec4.pth"),
+        "recipe": {"teachers": "another"},
+    }
+    one = one.model_copy(update={"record": one.record.model_copy(update=changes)})
+    (row,) = [line for line in leaderboard([one]).splitlines() if line.startswith("| [one]")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1:5] == ["none", "42", "1 epoch, 3 min", "0.6500 (0.610 to 0.690)"]
-    assert cells[8:] == ["0.050", "coast 32", "0.7470"]
-    assert "random 80/20 split" in text
+    assert cells[1:3] == ["resnet34-333f7ec4, distilled", "1 epoch, 3 min"]
+    assert cells[3:] == ["0.6500 (0.610 to 0.690)", "0.7470", "coast 32"]
 
 
-def test_the_papers_recipe_is_explained_where_it_is_listed() -> None:
-    assert "the paper's recipe" not in leaderboard([model("one", 0.7)])
-    assert "the paper's recipe" in leaderboard([model("one", 0.7), model("one-paper-seed0", 0.6)])
+def test_results_keep_one_model_a_network() -> None:
+    first, second = (catalog_config(name) for name in ("unet-rgb", "unet-mobilenet_v2-rgb"))
+    record = make_record()
+    results = Results().with_model(first, record).with_model(second, record)
+    results = results.with_model(first, record.model_copy(update={"seed": 7}))
+    assert [(one.name, one.record.seed) for one in results.models] == [
+        ("unet-mobilenet_v2-rgb", 42),
+        ("unet-rgb", 7),
+    ]
 
 
-def test_results_keep_one_entry_a_name(tmp_path: Path) -> None:
-    record, config = make_record(), catalog_config("unet-mobilenet_v2-rgb")
-    results = Results().with_model("b", config, record).with_model("a", config, record)
-    results = results.with_model("b", config, record.model_copy(update={"seed": 7}))
-    results.write(tmp_path)
-    assert Results.read(tmp_path) == results
-    assert [(one.name, one.record.seed) for one in results.models] == [("a", 42), ("b", 7)]
+@pytest.mark.parametrize(
+    ("changes", "better"),
+    [
+        ({"f1": 0.5}, True),
+        ({"f1": 0.7}, False),
+        ({"f1": 0.5, "fingerprint": "1" * 64}, False),  # measured on other patches
+        ({"f1": 0.5, "subset": "test"}, False),  # nothing is chosen on test
+    ],
+)
+def test_a_network_is_represented_by_its_best_on_validation(
+    changes: dict[str, object], better: bool
+) -> None:
+    config = catalog_config("unet-resnet34-rgb")
+    there = model("there", 0.6, subset="validation").record
+    results = Results().with_model(config, there)
+    new = model("new", **{"f1": 0.6, "subset": "validation", **changes}).record
+    new = new.model_copy(update={"weights_sha256": "2" * 64})
+    assert (results.better_than(config, new) is not None) is better
+    again = there.model_copy(update={"results": new.results})  # the same model, measured again
+    assert results.better_than(config, again) is None
 
 
 def test_cards_of_models_that_are_gone_go_too(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("what this is")
-    config, record = catalog_config("unet-mobilenet_v2-rgb"), make_record()
-    Results().with_model("old", config, record).write(tmp_path)
-    Results().with_model("new", config, record).write(tmp_path)
+    for name in ("unet-rgb", "unet-vgg16-rgb"):
+        results = Results().with_model(catalog_config(name), make_record())
+        results.write(tmp_path)
+        assert Results.read(tmp_path) == results
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["README.md", "new.md", "results.json"]
+    assert names == ["README.md", "results.json", "unet-vgg16-rgb.md"]
 
 
 def test_a_readme_keeps_what_is_around_the_table() -> None:
@@ -155,4 +178,22 @@ def test_bundled_models_say_what_the_leaderboard_says() -> None:
     for name, folder in bundled_folders().items():
         record = Record.read(folder / "record.json")
         assert known[name].record == record
-        assert (folder / "README.md").read_text() == folder_card(folder, record)
+        assert (folder / "README.md").read_text() == str(
+            render_card(known[name].config, record, [])
+        )
+
+
+def test_the_page_of_experiments_says_what_was_measured() -> None:
+    """Every run that it names, with F1 on validation and on test; and it stays one page."""
+    page = (ROOT / "experiments" / "README.md").read_text()
+    assert len(page.split()) <= 1000
+    listed = json.loads((ROOT / "experiments" / "results.json").read_text())["models"]
+    measured = {
+        run["name"]: {one["subset"]: one["f1"] for one in run["record"]["results"]}
+        for run in listed
+    }
+    rows = re.findall(r"^\| `(\S+)`[^|]*\| (0\.\d+) \| (0\.\d+) \|", page, re.MULTILINE)
+    assert len(rows) == 8
+    for name, validation, test in rows:
+        assert float(validation) == pytest.approx(measured[name]["validation"], abs=6e-4)
+        assert float(test) == pytest.approx(measured[name]["test"], abs=6e-4)
