@@ -16,7 +16,7 @@ from loopback_hub import LoopbackHub
 
 from landslide_zoo.data.hdf5 import write_patch_h5
 from landslide_zoo.data.synthetic import generate_patch
-from landslide_zoo.models.location import bundled_folders
+from landslide_zoo.models.files import bundled_folders
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED = "unet-mobilenet_v2-rgb"

@@ -55,7 +55,7 @@ def make_record() -> Record:
 @pytest.fixture(scope="session")
 def _saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    model = LandslideModel.from_catalog(MODEL).with_config(threshold=0.4, dtype="float16")
+    model = LandslideModel.from_catalog(MODEL).update_config(threshold=0.4, dtype="float16")
     model.record = make_record()
     model.extra_files = {"examples.png": b"\x89PNG\0 a figure"}
     folder = tmp_path_factory.mktemp("saved") / NAME

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from huggingface_hub import CacheNotFound, HfApi, constants, hf_hub_download, scan_cache_dir
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, tqdm
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from landslide_zoo.errors import HubError, LandslideZooError, ModelError, hub_errors
 from landslide_zoo.hub.entry import ZooEntry, folder_entry, licence_id
 from landslide_zoo.models.card import LIBRARY
 from landslide_zoo.models.config import MAX_BYTES, ModelConfig
 from landslide_zoo.models.deadline import Deadline
-from landslide_zoo.models.files import CONFIG, RECORD, WEIGHTS
+from landslide_zoo.models.files import CONFIG, RECORD, WEIGHTS, hidden_bar
 from landslide_zoo.models.record import Record
 
 _WORKERS = 8
@@ -118,7 +118,7 @@ def _hub_entry(repo_id: str, namespace: str, token: str | None) -> ZooEntry:
         if (sizes[name] or 0) > MAX_BYTES:
             raise ModelError(f"{name} of {repo_id} is too large: it is no model folder.")
         return Path(
-            hf_hub_download(repo_id, name, revision=info.sha, token=token, tqdm_class=_NoBar)
+            hf_hub_download(repo_id, name, revision=info.sha, token=token, tqdm_class=hidden_bar())
         )
 
     with hub_errors(repo_id):
@@ -139,10 +139,3 @@ def _hub_entry(repo_id: str, namespace: str, token: str | None) -> ZooEntry:
             repo_id=repo_id,
             revision=info.sha,
         )
-
-
-class _NoBar(tqdm):
-    """No progress bar: these files are a few kilobytes each."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **{**kwargs, "disable": True})

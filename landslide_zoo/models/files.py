@@ -48,7 +48,7 @@ class Download(TypedDict, total=False):
         cache_dir: Folder of the client's cache.
         force_download: Fetch even what is in the cache.
         local_files_only: Use the cache alone.
-        tqdm_class: Progress bar of each file.
+        tqdm_class: Progress bar of the weights.
         timeout: Seconds that it may take altogether; what ``LANDSLIDE_ZOO_TIMEOUT``
             says where None, else 60.
     """
@@ -158,6 +158,17 @@ def load_downloaded(repo_id: str, load: Callable[[Path], T], **options: Unpack[D
         raise ModelError(
             f"{error} A new download is no better: ask the owner of {repo_id} to publish it again."
         ) from error
+
+
+def hidden_bar() -> type[tqdm]:
+    """A progress bar that is not shown, for files of a few kilobytes."""
+    from huggingface_hub.utils import tqdm
+
+    class HiddenBar(tqdm):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+    return HiddenBar
 
 
 @contextmanager
@@ -339,14 +350,16 @@ def _download(repo_id: str, options: Download) -> Path:
     names = {CONFIG, WEIGHTS}
     if not options.get("local_files_only"):
         names |= {file.rfilename for file in _repo_info(repo_id, options).siblings or []}
-    arguments: dict[str, Any] = {**options}
+    arguments: dict[str, Any] = {**options, "tqdm_class": hidden_bar()}
     arguments.pop("timeout", None)
     config = Path(hf_hub_download(repo_id, CONFIG, **arguments))
     ModelConfig.read(config)
     arguments["revision"] = config.parent.name
-    wanted = filter_repo_objects(names - {CONFIG}, allow_patterns=PATTERNS)
-    for name in sorted(wanted, key=lambda name: (name == WEIGHTS, name)):
+    wanted = set(filter_repo_objects(names - {CONFIG}, allow_patterns=PATTERNS))
+    for name in sorted(wanted - {WEIGHTS}):
         hf_hub_download(repo_id, name, **arguments)
+    arguments["tqdm_class"] = options.get("tqdm_class")
+    hf_hub_download(repo_id, WEIGHTS, **arguments)
     return config.parent
 
 

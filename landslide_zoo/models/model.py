@@ -214,9 +214,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
             (save_directory / name).parent.mkdir(exist_ok=True)
             (save_directory / name).write_bytes(content)
 
-    def generate_model_card(  # type: ignore[override]
-        self, name: str | None = None
-    ) -> ModelCard:
+    def generate_model_card(self, name: str | None = None) -> ModelCard:
         """The mixin's hook: the card, from the configuration and the record.
 
         Args:

@@ -13,8 +13,8 @@ from loopback_hub import LoopbackHub
 
 from landslide_zoo import LandslideModel, ModelZoo
 from landslide_zoo.errors import HubError, ModelError
-from landslide_zoo.hub.publish import publish_model
-from landslide_zoo.models.location import bundled_folders
+from landslide_zoo.hub import publish_model
+from landslide_zoo.models.files import bundled_folders
 
 NAME = "trial-rgb"
 
@@ -76,7 +76,7 @@ def test_an_entry_tells_a_model_without_its_weights(
 def test_a_revision_is_pinned(hub: LoopbackHub, repo_id: str, model_folder: Path) -> None:
     zoo = ModelZoo(hub.namespace)
     assert zoo.entry(NAME).threshold == 0.4
-    model = LandslideModel.from_pretrained(model_folder).with_config(threshold=0.7)
+    model = LandslideModel.from_pretrained(model_folder).update_config(threshold=0.7)
     model.push_to_hub(repo_id, token=hub.token)
     # What was listed is what is loaded, until the zoo is refreshed.
     assert zoo.load(NAME, device="cpu").config.threshold == 0.4
@@ -139,7 +139,7 @@ def test_a_folder_lists_its_model_folders(model_folder: Path) -> None:
 def test_the_first_source_keeps_the_name(
     hub: LoopbackHub, repo_id: str, model_folder: Path
 ) -> None:
-    model = LandslideModel.from_pretrained(model_folder).with_config(threshold=0.9)
+    model = LandslideModel.from_pretrained(model_folder).update_config(threshold=0.9)
     model.save_pretrained(model_folder)
     zoo = ModelZoo(f"{model_folder.parent},{hub.namespace}")
     assert zoo.names() == [NAME, repo_id]
@@ -167,7 +167,7 @@ def test_a_hub_that_does_not_answer_keeps_nobody_waiting(
     hub: LoopbackHub, repo_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LANDSLIDE_ZOO", hub.namespace)
-    zoo = ModelZoo(patience=0.1)
+    zoo = ModelZoo(timeout=0.1)
     with hub.hung():
         assert zoo.names() == list(bundled_folders())
         (sentence,) = zoo.status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -42,6 +43,9 @@ def build_app(
     ) -> Response:
         store.requests.append(f"{request.method} {request.url.path}")
         await answering()
+        for pattern, fault in store.faults.items():
+            if re.search(pattern, request.url.path):
+                return await fault.answer(request, call_next)
         return await call_next(request)
 
     @app.exception_handler(Refusal)

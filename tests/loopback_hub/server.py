@@ -27,6 +27,7 @@ class LoopbackHub(Store):
         read_token: The user's token for reading only.
         stranger_token: A token of somebody else.
         requests: Everything asked since ``reset``, as in ``GET /api/models``.
+        faults: What goes wrong from now on, by a pattern of the address; none after ``reset``.
 
     Args:
         port: Where it listens; ``HF_ENDPOINT`` must name it before

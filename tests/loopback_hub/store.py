@@ -10,6 +10,8 @@ from functools import cached_property
 from itertools import count
 from typing import Literal
 
+from loopback_hub.faults import Fault
+
 Kind = Literal["models", "datasets", "spaces"]
 """A repository's type, in the plural that the interface's addresses use."""
 
@@ -145,7 +147,7 @@ class Repo:
 
 
 class Store:
-    """All repositories, the LFS objects, the tokens, and what was asked."""
+    """All repositories, the LFS objects, the tokens, what was asked, and what goes wrong."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -156,6 +158,7 @@ class Store:
         self.repos: dict[tuple[Kind, str], Repo] = {}
         self.objects: dict[str, bytes] = {}
         self.requests: list[str] = []
+        self.faults: dict[str, Fault] = {}
         self.tokens: dict[str, Token] = {}
         self.namespace = f"zoo-{next(self._numbers)}"
         self.token = self.new_token(self.namespace, "write")

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import RepositoryNotFoundError
-from loopback_hub import LoopbackHub
+from loopback_hub import LoopbackHub, Refuse
 
 from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.errors import HubError, ModelError
-from landslide_zoo.hub.publish import publish_model, publish_space
+from landslide_zoo.hub import publish_model, publish_space
 
-FILES = {"README.md", "config.json", "examples.png", "model.safetensors", "record.json"}
+FILES = {"config.json", "examples.png", "model.safetensors", "record.json", "train_config.json"}
+CARD = {"README.md"}
 HUB_OWN = {".gitattributes"}
 
 
@@ -40,6 +42,7 @@ def test_a_model_folder_is_one_commit_that_the_hf_command_reads(
     hub: LoopbackHub, repo_id: str, model_folder: Path, tmp_path: Path
 ) -> None:
     (model_folder / "optimizer.bin").write_bytes(b"no part of the model")
+    (model_folder / "train_config.json").write_text("{}")
     url = publish_model(model_folder, repo_id, token=hub.token)
     commits = hub.api().list_repo_commits(repo_id)
     assert [commit.title for commit in commits] == [
@@ -50,7 +53,7 @@ def test_a_model_folder_is_one_commit_that_the_hf_command_reads(
     target = tmp_path / "downloaded"
     command = ["hf", "download", repo_id, "--local-dir", str(target)]
     subprocess.run(command, env=hub.env(), check=True, capture_output=True, timeout=60)
-    assert {path.name for path in target.iterdir() if path.is_file()} == FILES | HUB_OWN
+    assert {path.name for path in target.iterdir() if path.is_file()} == FILES | CARD | HUB_OWN
     for name in FILES:
         assert (target / name).read_bytes() == (model_folder / name).read_bytes()
 
@@ -67,9 +70,16 @@ def test_a_pulled_model_predicts_the_same_bit_for_bit(
     assert after.threshold == before.threshold == 0.4
 
 
-def test_the_card_carries_its_results(hub: LoopbackHub, repo_id: str, model_folder: Path) -> None:
+def test_the_card_is_that_of_the_repo_and_carries_its_results(
+    hub: LoopbackHub, repo_id: str, model_folder: Path
+) -> None:
+    (model_folder / "README.md").write_text("---\nmodel-index:\n- results: []\n---\n")
     publish_model(model_folder, repo_id, token=hub.token)
-    results = {one.metric_type: one for one in ModelCard.load(repo_id).data.eval_results}
+    card = ModelCard.load(repo_id)
+    assert card.data.model_name == "trial-rgb"
+    assert f'from_pretrained("{repo_id}")' in card.text
+    assert f"--model {repo_id}" in card.text
+    results = {one.metric_type: one for one in card.data.eval_results}
     assert results["f1"].metric_value == 0.6
     assert results["f1"].dataset_split == "test"
     info = hub.api().model_info(repo_id)
@@ -78,24 +88,55 @@ def test_the_card_carries_its_results(hub: LoopbackHub, repo_id: str, model_fold
 
 
 def test_pushing_a_loaded_model_writes_the_same_repo(
+    hub: LoopbackHub, repo_id: str, model_folder: Path, tmp_path: Path
+) -> None:
+    publish_model(model_folder, repo_id, token=hub.token)
+    model = LandslideModel.from_pretrained(repo_id)
+    model.push_to_hub(f"{hub.namespace}/pushed", token=hub.token)
+    saved = f"{hub.namespace}/saved"
+    model.save_pretrained(tmp_path / "saved", push_to_hub=True, repo_id=saved, token=hub.token)
+
+    def blobs(name: str) -> dict[str, str]:
+        info = hub.api().model_info(f"{hub.namespace}/{name}", files_metadata=True)
+        return {
+            file.rfilename: file.blob_id for file in info.siblings if file.rfilename not in CARD
+        }
+
+    assert blobs("pushed") == blobs("saved") == blobs("trial-rgb")
+
+
+def test_what_a_new_state_has_not_goes_from_the_repo(
     hub: LoopbackHub, repo_id: str, model_folder: Path
 ) -> None:
     publish_model(model_folder, repo_id, token=hub.token)
-    other = f"{hub.namespace}/other"
-    LandslideModel.from_pretrained(repo_id).push_to_hub(other, token=hub.token)
+    hub.api().upload_file(path_or_fileobj=b"mine", path_in_repo="notes.txt", repo_id=repo_id)
+    (model_folder / "examples.png").unlink()
+    publish_model(model_folder, repo_id, token=hub.token)
+    files = set(hub.api().list_repo_files(repo_id))
+    assert "examples.png" not in files and "notes.txt" in files
 
-    def blobs(repo_id: str) -> dict[str, str]:
-        info = hub.api().model_info(repo_id, files_metadata=True)
-        return {file.rfilename: file.blob_id for file in info.siblings}
 
-    assert blobs(other) == blobs(repo_id)
+def test_results_on_a_dataset_of_the_hub_are_where_its_leaderboard_looks(
+    hub: LoopbackHub, repo_id: str, model_folder: Path
+) -> None:
+    model = LandslideModel.from_pretrained(model_folder)
+    assert model.record is not None
+    (result,) = model.record.results
+    public = result.model_copy(update={"dataset": "someone/l4s", "f1": 0.61234})
+    model.record = model.record.model_copy(update={"results": [result, public]})
+    model.push_to_hub(repo_id, token=hub.token)
+    folder = Path(hub.api().snapshot_download(repo_id))
+    (file,) = (folder / ".eval_results").iterdir()
+    (entry,) = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert entry["dataset"]["id"] == "someone/l4s" and entry["value"] == 0.6123
+    assert ModelCard.load(repo_id).data.datasets is None  # trained on a folder of this machine
 
 
 def test_a_tag_keeps_a_state_and_is_given_once(
     hub: LoopbackHub, repo_id: str, model_folder: Path
 ) -> None:
     publish_model(model_folder, repo_id, token=hub.token, tag="v1.0")
-    model = LandslideModel.from_pretrained(model_folder).with_config(threshold=0.7)
+    model = LandslideModel.from_pretrained(model_folder).update_config(threshold=0.7)
     model.save_pretrained(model_folder)
     with pytest.raises(HubError, match=r"v1\.0"):
         publish_model(model_folder, repo_id, token=hub.token, tag="v1.0")
@@ -147,7 +188,6 @@ def change_record(key: str, value: object) -> Callable[[Path], None]:
         (change_record("seed", "forty-two"), "seed"),
         (change_record("surprise", 1), "surprise"),
         (lambda folder: (folder / "record.json").unlink(), r"record\.json"),
-        (lambda folder: (folder / "README.md").unlink(), r"README\.md"),
         (lambda folder: (folder / "model.safetensors").unlink(), r"model\.safetensors"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"cut"), "cut short"),
         (lambda folder: (folder / "config.json").write_text("{}"), r"config\.json"),
@@ -167,17 +207,6 @@ def test_a_folder_that_does_not_fit_together_is_not_sent(
     assert hub.requests == []
 
 
-def test_a_card_that_the_hub_does_not_take(
-    hub: LoopbackHub, repo_id: str, model_folder: Path
-) -> None:
-    publish_model(model_folder, repo_id, token=hub.token)
-    (model_folder / "README.md").write_text("---\nmodel-index:\n- results: []\n---\n")
-    with pytest.raises(HubError, match="model-index") as refused:
-        publish_model(model_folder, repo_id, token=hub.token)
-    says_one_sentence(refused.value)
-    assert ModelCard.load(repo_id).data.license == "apache-2.0"
-
-
 @pytest.mark.parametrize("who", ["read_token", "stranger_token", "nobody", "wrong", "stray"])
 def test_a_token_that_may_not_write(
     hub: LoopbackHub, repo_id: str, model_folder: Path, who: str
@@ -191,6 +220,18 @@ def test_a_token_that_may_not_write(
         assert "hf_" not in says_one_sentence(refused.value)
         hub.api().create_repo(repo_id, exist_ok=True)
     assert set(hub.api().list_repo_files(repo_id)) == HUB_OWN
+
+
+def test_a_first_publishing_that_fails_leaves_no_empty_repo(
+    hub: LoopbackHub, model_folder: Path, space: Path
+) -> None:
+    hub.faults = {"/commit/": Refuse(400)}
+    with pytest.raises(HubError):
+        publish_model(model_folder, f"{hub.namespace}/new", token=hub.token)
+    with pytest.raises(HubError):
+        publish_space(f"{hub.namespace}/new", token=hub.token, root=space)
+    assert hub.requests.count("POST /api/repos/create") == 2
+    assert not hub.repos
 
 
 def test_no_name_of_a_repo(hub: LoopbackHub, model_folder: Path) -> None:
@@ -244,7 +285,7 @@ def test_the_space_is_the_app_and_the_package(hub: LoopbackHub, space: Path) -> 
     publish_space(repo_id, token=hub.token, root=space)
     files = set(api.list_repo_files(repo_id, repo_type="space"))
     assert {"space_app.py", "requirements.txt", "README.md"} <= files
-    assert {"landslide_zoo/__init__.py", "landslide_zoo/models/card_template.md.jinja"} <= files
+    assert {"landslide_zoo/__init__.py", "landslide_zoo/models/card.md.jinja"} <= files
     assert not [name for name in files if "__pycache__" in name]
     assert api.space_info(repo_id).sdk == "gradio"
     assert len(api.list_repo_commits(repo_id, repo_type="space")) == 2
