@@ -188,8 +188,9 @@ def _empty(patch: Patch) -> str | None:
     optical = [i for i, name in enumerate(patch.bands) if name in OPTICAL]
     if not optical:
         return None
-    empty = int(reduce(np.logical_and, (patch.values[i] == 0 for i in optical)).sum())
-    if empty in (0, patch.observed.size):
+    dark = reduce(np.logical_and, (patch.values[i] == 0 for i in optical))
+    empty = int((dark & ~patch.observed).sum())
+    if not empty:
         return None
     count = _amount(empty, patch.observed.size, "pixels")
     return (

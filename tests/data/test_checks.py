@@ -147,7 +147,9 @@ def test_missing_values_are_counted(patch: Patch) -> None:
 def test_pixels_outside_a_scene(patch: Patch) -> None:
     values = patch.values.copy()
     values[:12, :16] = 0
-    [warning] = check_patch(replace(patch, values=values))
+    observed = np.ones(patch.size, bool)
+    observed[:16] = False
+    [warning] = check_patch(replace(patch, values=values, observed=observed))
     assert "25 % of" in warning and "outside a scene" in warning
 
 

@@ -28,6 +28,8 @@ _PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _GREY, _RGB, _PALETTE, _RGBA = 0, 2, 3, 6
 _KINDS = {_GREY: "grey", _RGB: "RGB", _PALETTE: "a palette", 4: "grey with alpha", _RGBA: "RGBA"}
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, 4: 2, _RGBA: 4}
+_BLANK_SHARE = 0.01
+"""Share of black pixels from which they are a blank area, not shadows."""
 
 
 class _Header(NamedTuple):
@@ -51,7 +53,7 @@ def recognises(path: Path) -> bool:
 def read_patch(path: Path) -> Patch:
     """Read an 8-bit true-colour PNG as a patch of display values.
 
-    Pixels that are wholly transparent, or black in all three colours, are not observed.
+    Pixels that are wholly transparent, or part of a blank area, are not observed.
 
     Raises:
         DataError: If the file is no such picture.
@@ -65,6 +67,8 @@ def read_patch(path: Path) -> Patch:
     check_size(path, header.height, header.width)
     pixels = np.asarray(_decode(path, data))
     observed = pixels[..., :3].max(axis=2) > 0
+    if observed.mean() > 1 - _BLANK_SHARE:
+        observed[:] = True
     if header.colour == _RGBA:
         observed &= pixels[..., 3] > 0
     if not observed.any():

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from landslide_zoo.data.bands import BANDS
+from landslide_zoo.data.bands import BANDS, divisors
 from landslide_zoo.data.readers.limits import shown
 from landslide_zoo.errors import DataError
 
-NODATA = (-9999.0, -32768.0, 65535.0)
+NODATA = (-32768.0, -9999.0, 65535.0)
 """Numbers that programs write where there is no value, beside NaN and Inf. No band can
 hold them, neither as stored nor in physical units."""
 FARTHEST = 1e9
 """No band holds such a number, in whichever scale; programs write 1e20 or 1e36 for nodata."""
 OPTICAL = slice(0, 12)
+_USUAL = (-9000, 65_000)
+"""Where everything lies within, nothing is nodata."""
+_ROWS = 64
+"""Rows worked on at once: a whole patch in float64 may take half a gigabyte."""
 
 
 def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, int]:
@@ -41,12 +45,16 @@ def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndar
     values = np.empty(stored.shape, dtype=np.float32)
     missing = np.zeros(stored.shape, dtype=bool)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
-        for i, band in enumerate(BANDS):
-            physical = stored[i] * np.float64(band.divisor)
-            values[i] = physical
-            missing[i] = ~(np.abs(physical) < FARTHEST)
-            for number in NODATA:  # 0.01: what float32 makes of it
-                missing[i] |= (stored[i] == number) | (np.abs(physical - number) < 0.01)
+        for top in range(0, stored.shape[1], _ROWS):
+            rows = slice(top, top + _ROWS)
+            physical = stored[:, rows] * divisors()
+            values[:, rows] = physical
+            if physical.min() > _USUAL[0] and physical.max() < _USUAL[1]:
+                continue  # NaN is neither
+            missing[:, rows] = ~(np.abs(physical) < FARTHEST)
+            for number in NODATA:  # divided, perhaps, by rounded divisors
+                missing[:, rows] |= stored[:, rows] == number
+                missing[:, rows] |= np.abs(physical - number) < 2.5e-4 * abs(number)
     name = shown(path.name)
     filled = int(np.count_nonzero(missing))
     if filled > missing.size / 2:

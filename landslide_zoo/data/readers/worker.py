@@ -31,7 +31,7 @@ from landslide_zoo.data.readers.limits import check_size, shown
 from landslide_zoo.errors import DataError
 
 SECONDS = 20
-"""Time for one file. The largest that is allowed, in gzip, takes 8 s."""
+"""Time for one file. The largest that is allowed, in gzip, takes 5 s."""
 MEMORY = 2 * 1024**3
 """Bytes that reading may take. The largest file that is allowed takes 0.8 GB."""
 LARGE = 512 * 1024**2

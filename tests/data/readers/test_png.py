@@ -103,6 +103,13 @@ def test_transparent_and_black_pixels_are_not_observed(tmp_path: Path) -> None:
         read_patch(tmp_path / "picture.png")
 
 
+def test_a_few_black_pixels_are_shadows(tmp_path: Path) -> None:
+    pixels = PIXELS.copy()
+    pixels[0, :40] = 0
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    assert read_patch(tmp_path / "picture.png").observed.all()
+
+
 def test_grey_and_bgr_pictures_and_glint_are_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     write_true_colour(path, make_patch(3))
