@@ -19,8 +19,12 @@ import runpy
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import typer
@@ -28,8 +32,9 @@ from accelerate.commands.launch import launch_command_parser
 from loopback_hub import LoopbackHub
 from snippets import ROOT, blocks, commands
 
-from landslide_zoo import cli, read_mask
+from landslide_zoo import LandslideModel, cli, read_mask, read_patch
 from landslide_zoo.data import write_mask_h5
+from landslide_zoo.inference import detect
 from landslide_zoo.models.files import bundled_folders
 from landslide_zoo.training.config import parse_arguments
 from landslide_zoo.web.samples import samples
@@ -41,6 +46,7 @@ DOCUMENTS = [
 ]
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
 BUNDLED = "unet-mobilenet_v2-rgb"
+PACKAGE = str(Path(cli.__file__).parents[1])
 
 # Ways of setting up and looking around, which no test should take.
 SETTING_UP = {".venv/bin/pre-commit", "cd", "docker", "export", "git", "hf", "tensorboard"}
@@ -159,6 +165,41 @@ PROGRAMS = {
 def test_links(document: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def functions_called(run: Callable[[], object]) -> Counter[str]:
+    """How often each function of the package is called, in any thread, by its qualified name."""
+    called: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and PACKAGE in frame.f_code.co_filename:
+            called[frame.f_code.co_qualname] += 1
+
+    threading.setprofile(count)
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
+    return called
+
+
+def test_every_way_to_a_mask_is_the_one_in_the_guide(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    path = re.findall(r"^\d\. `([\w.]+)`", guide, re.MULTILINE)
+    assert 0 < len(path) <= 8
+    model = LandslideModel.from_pretrained(BUNDLED)
+    for run in (
+        lambda: landslide_zoo(["predict", "image_1.h5"], monkeypatch),
+        lambda: landslide_zoo(["evaluate", BUNDLED, "--data", "DATASET"], monkeypatch),
+        lambda: detect(model, read_patch("image_1.h5")).to_dict(),
+    ):
+        called = functions_called(run)
+        assert set(path) <= set(called)
+        assert called["LandslideModel.forward"] == called["InputScaling.forward"] == 1
 
 
 def modules_with_examples() -> list[str]:
