@@ -1,27 +1,37 @@
 """The public endpoints: the same work as on the page, for programs and agents.
 
 Each is an event of a file component, so that Gradio checks that what is given
-was uploaded: a path of the server's own disk is refused.
+was uploaded: a path of the server's own disk is refused. Nothing else is done
+to what is given (``preprocess=False``): the endpoint says what is wrong with it.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
-from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.readers import read_patch
-from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.errors import LandslideZooError, quoted
 from landslide_zoo.inference.result import join_detections
 from landslide_zoo.web.bands import composites, summarise_bands
-from landslide_zoo.web.components import NETWORK
-from landslide_zoo.web.downloads import csv_table, detection_files, ensemble_files, write_files
+from landslide_zoo.web.downloads import (
+    Content,
+    csv_table,
+    detection_files,
+    ensemble_files,
+    write_files,
+)
 from landslide_zoo.web.rendering import png
-from landslide_zoo.web.service import Service
+from landslide_zoo.web.service import Service, Upload, sentence
+from landslide_zoo.web.turns import caller_of
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +45,13 @@ def sentences(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except LandslideZooError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(sentence(error), print_exception=False) from error
+        except gr.Error:
+            raise
+        except Exception as error:
+            logger.exception("%s failed", function.__name__)
+            text = f"The app failed ({type(error).__name__}): the server's log says more."
+            raise gr.Error(text, print_exception=False) from error
 
     return answered
 
@@ -45,16 +61,11 @@ def build_api(service: Service) -> None:
 
     @sentences
     def models() -> list[dict[str, object]]:
-        """List the landslide models of this zoo.
-
-        Returns:
-            For each model its name, what it reads, its threshold, size, and its F1 with the
-            protocol it was measured by. F1 of different protocols cannot be compared.
-        """
+        """List the landslide models of this zoo."""
         return [
             {
                 "name": entry.name,
-                "source": entry.source,
+                "source": Path(entry.source).name,
                 "summary": entry.summary,
                 "bands": list(entry.bands),
                 "unit": entry.unit,
@@ -70,45 +81,43 @@ def build_api(service: Service) -> None:
 
     @sentences
     def detect(
-        patch: str,
+        request: gr.Request,
+        patch: dict[str, Any],
         model: str | None = None,
         threshold: float | None = None,
-        mask: str | None = None,
+        mask: dict[str, Any] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Find landslides in one Sentinel-2 patch with one model.
 
         Args:
+            request: Who asks.
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
             model: A name that /models lists; the zoo's first model if left out.
             threshold: Probability, 0 to 1, from which a pixel counts as landslide; the model's
                 own if left out.
             mask: File of the known mask (.h5 or .png), to be scored against.
-
-        Returns:
-            Figures (area in hectares, share, number of objects, time, warnings, and precision,
-            recall, F1, IoU where a mask is known), and files: the probability as .npy, the mask
-            as .h5, an overlay as .png, a table of objects as .csv.
         """
-        found = service.detect(model, _read(patch, mask), _checked(threshold))
+        name, level = _name(model), _level(threshold)
+        found = service.detect(name, _upload(patch, mask), level, caller_of(request))
         return found.to_dict(), write_files(detection_files(found))
 
     @sentences
     def compare(
-        patch: str, models: list[str] | None = None, mask: str | None = None
+        request: gr.Request,
+        patch: dict[str, Any],
+        models: list[str] | None = None,
+        mask: dict[str, Any] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Run several landslide models on one Sentinel-2 patch, each at its own threshold.
 
         Args:
+            request: Who asks.
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
             models: Names that /models lists; all of them if left out.
             mask: File of the known mask (.h5 or .png), to be scored against.
-
-        Returns:
-            Figures of each model (or its error) and of their mean, and files: a table as .csv,
-            the mean's probability (.npy), mask (.h5), overlay (.png) and objects (.csv), and
-            pictures of where the models agree and disagree.
         """
-        *_, results = service.compare(models or service.zoo.names(), _read(patch, mask))
+        names = _names(models) or service.zoo.names()
+        *_, results = service.compare(names, _upload(patch, mask), caller_of(request))
         ensemble = join_detections(results)
         figures: dict[str, object] = {
             "models": [one.to_dict() for one in results],
@@ -117,22 +126,21 @@ def build_api(service: Service) -> None:
         return figures, write_files(ensemble_files(results, ensemble))
 
     @sentences
-    def bands(patch: str, mask: str | None = None) -> tuple[dict[str, object], list[str]]:
+    def bands(
+        request: gr.Request, patch: dict[str, Any], mask: dict[str, Any] | None = None
+    ) -> tuple[dict[str, object], list[str]]:
         """Describe every band of one Sentinel-2 patch.
 
         Args:
+            request: Who asks.
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
             mask: File of the known mask (.h5 or .png), to tell landslide from other pixels.
-
-        Returns:
-            Figures of each band (name, unit, lowest, highest, mean, deviation, and the means of
-            landslide and other pixels where a mask is known) with warnings about the patch, and
-            files: true colour, false colour, NDVI and hillshade as .png, the figures as .csv.
         """
-        seen = _read(patch, mask)
+        seen = service.read(_upload(patch, mask), caller_of(request))
         rows = [one.to_dict() for one in summarise_bands(seen)]
-        files = [(f"{seen.name}_{one.key}.png", png(one.pixels)) for one in composites(seen)]
-        files.append((f"{seen.name}_bands.csv", csv_table(rows).encode()))
+        files: list[Content] = [
+            (f"{seen.name}_{one.key}.png", png(one.pixels)) for one in composites(seen)
+        ]
         height, width = seen.size
         figures: dict[str, object] = {
             "patch": seen.name,
@@ -141,43 +149,75 @@ def build_api(service: Service) -> None:
             "warnings": check_patch(seen),
             "bands": rows,
         }
-        return figures, write_files(files)
+        return figures, write_files([*files, (f"{seen.name}_bands.csv", csv_table(rows))])
 
     with gr.Column(visible=False):
         patch, mask = gr.File(label="patch"), gr.File(label="mask")
-        model = gr.Textbox(None, label="model")
-        threshold = gr.Number(None, label="threshold")
+        model, threshold = gr.Textbox(None, label="model"), gr.Number(None, label="threshold")
         names = gr.JSON(None, label="models")
-        figures, files = gr.JSON(label="figures"), gr.File(label="files", file_count="multiple")
-        gr.Button().click(models, None, figures, api_name="models", api_visibility="public")
-        patch.upload(
-            detect,
-            [patch, model, threshold, mask],
-            [figures, files],
-            api_name="detect",
-            api_visibility="public",
-            **NETWORK,
-        )
-        patch.upload(
-            compare,
-            [patch, names, mask],
-            [figures, files],
-            api_name="compare",
-            api_visibility="public",
-            **NETWORK,
-        )
-        patch.upload(
-            bands, [patch, mask], [figures, files], api_name="bands", api_visibility="public"
-        )
+        # JSON may be anything, and an MCP tool's schema must say what it is.
+        names.api_info = lambda: {"type": "array", "items": {"type": "string"}}  # type: ignore
+        answer = [gr.JSON(label="figures"), gr.File(label="files", file_count="multiple")]
+        gr.Button().click(models, None, answer[0], **_public("models", _MODELS))
+        patch.upload(detect, [patch, model, threshold, mask], answer, **_public("detect", _DETECT))
+        patch.upload(compare, [patch, names, mask], answer, **_public("compare", _COMPARE))
+        patch.upload(bands, [patch, mask], answer, **_public("bands", _BANDS))
 
 
-def _read(patch: str | None, mask: str | None) -> Patch:
+_MODELS = """List the landslide models of this zoo. The answer holds, for each model, its name, \
+what it reads, its threshold and size, and its F1 with the protocol it was measured by. F1 of \
+different protocols cannot be compared."""
+_DETECT = """Find landslides in one Sentinel-2 patch with one model. The answer holds figures \
+(area in hectares, share, number of objects, time, warnings, and precision, recall, F1 and IoU \
+where a mask is known) and files: the probability as .npy, the mask as .h5, an overlay as .png, \
+a table of objects as .csv."""
+_COMPARE = """Run several landslide models on one Sentinel-2 patch, each at its own threshold. \
+The answer holds figures of each model (or its error) and of their mean, and files: a table as \
+.csv, the mean's probability (.npy), mask (.h5), overlay (.png) and objects (.csv), and pictures \
+of where the models agree and disagree."""
+_BANDS = """Describe every band of one Sentinel-2 patch. The answer holds figures of each band \
+(name, unit, lowest, highest, mean, deviation, and the means of landslide and other pixels where \
+a mask is known) with warnings about the patch, and files: true colour, false colour, NDVI and \
+hillshade as .png, the figures as .csv."""
+
+
+def _public(name: str, description: str) -> dict[str, Any]:
+    return {
+        "api_name": name,
+        "api_description": description,
+        "api_visibility": "public",
+        "preprocess": False,
+    }
+
+
+def _upload(patch: dict[str, Any] | None, mask: dict[str, Any] | None) -> Upload:
     if patch is None:
         raise LandslideZooError("There is no patch: give an .h5 or .png file as patch.")
-    return read_patch(patch, mask)
+    return Upload(patch["path"], mask and mask["path"], Path(patch["path"]).stem)
 
 
-def _checked(threshold: float | None) -> float | None:
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise LandslideZooError(f"The threshold is {threshold}; it must be from 0 to 1.")
-    return threshold
+def _name(model: object) -> str | None:
+    if model is None or isinstance(model, str):
+        return model or None
+    raise LandslideZooError(f"model is {quoted(model)}; it must be a name that /models lists.")
+
+
+def _names(models: object) -> list[str]:
+    if models is None:
+        return []
+    if isinstance(models, list) and all(isinstance(one, str) for one in models):
+        return models
+    raise LandslideZooError(
+        f'models is {quoted(models)}; it must be a list of names, as in ["unet-mobilenet_v2-rgb"].'
+    )
+
+
+def _level(threshold: object) -> float | None:
+    if threshold is None or threshold == "":
+        return None
+    number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if not number or not math.isfinite(threshold) or not 0 <= threshold <= 1:  # type: ignore
+        raise LandslideZooError(
+            f"The threshold is {quoted(threshold)}; it must be a number from 0 to 1."
+        )
+    return float(threshold)  # type: ignore[arg-type]

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import gradio.mcp
+from gradio.route_utils import FnIndexInferError
+from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.web.api import build_api
@@ -12,6 +22,7 @@ from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
 from landslide_zoo.web.components import AT_ONCE, theme
 from landslide_zoo.web.detect import build_detect
+from landslide_zoo.web.housekeeping import TemporaryFolder, exit_now, interrupt_on_sigterm
 from landslide_zoo.web.inputs import build_inputs
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.service import Service
@@ -19,9 +30,71 @@ from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.zoo import build_zoo, draw_board
 
 TITLE = "Landslide Zoo"
+_MORE_THREADS = 64
+"""For what does not wait for its turn: pages, redrawing, downloads, models being pulled."""
+_NO_ENDPOINT = "There is no such endpoint: there are /models, /detect, /compare and /bands."
+_BAD_INPUT = (
+    "What was sent cannot be taken: patch and mask are files, each uploaded first and given as "
+    '{"path": ..., "meta": {"_type": "gradio.FileData"}}, or as the public address of a file.'
+)
 
 
-def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> gr.Blocks:
+class App(gr.Blocks):
+    """Gradio's blocks with a temporary folder of their own.
+
+    Args:
+        folder: Where uploads and results are kept.
+        options: Further arguments of ``gr.Blocks``.
+    """
+
+    def __init__(self, folder: TemporaryFolder, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        self.folder = folder
+
+    async def preprocess_data(
+        self,
+        block_fn: Any,  # noqa: ANN401
+        inputs: Sequence[Any],
+        *args: Any,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> list[Any]:
+        """What an event's function is given: what was left out is None.
+
+        Raises:
+            gr.Error: If it is nothing that the event can take; Gradio itself would
+                say nothing to the client and print a traceback.
+        """
+        given = [*inputs, *[None] * (len(block_fn.inputs) - len(inputs))]
+        try:
+            return await super().preprocess_data(block_fn, given, *args, **options)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise gr.Error(_BAD_INPUT, print_exception=False) from error
+
+
+class Sentences:
+    """The outermost layer of the server: a client's mistake is a sentence, and no traceback.
+
+    Args:
+        app: The layers below.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            await self.app(scope, receive, send)
+        except ClientDisconnect:
+            return
+        except FnIndexInferError:
+            answer = JSONResponse({"detail": _NO_ENDPOINT}, 404)
+            await answer(scope, receive, send)
+
+
+def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> App:
     """Put the app together; :func:`launch` starts it.
 
     Args:
@@ -32,14 +105,13 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
     settings = settings or Settings.from_environment()
     service = Service(zoo or ModelZoo(timeout=0), settings)
     names = service.zoo.names()
-    keep = int(60 * settings.keep_minutes)
+    folder = TemporaryFolder(Path(get_upload_folder()), 60 * settings.keep_minutes)
+    os.environ["GRADIO_TEMP_DIR"] = gradio.mcp.DEFAULT_TEMP_DIR = str(folder.path)
     first = names[0] if names else None
     model = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-model")
     models = gr.CheckboxGroup(names, value=names, label="Models", render=False, elem_id="lz-models")
     chosen = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-chosen")
-    with gr.Blocks(
-        title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(min(600, keep), keep)
-    ) as app:
+    with App(folder, title=TITLE, analytics_enabled=False, fill_width=True) as app:
         build_api(service)  # first: Gradio gives a name to whoever asks first
         gr.HTML(render("header"), apply_default_css=False)
         with gr.Row(equal_height=False, elem_id="lz-workspace"):
@@ -50,12 +122,13 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
                 with gr.Tab("Compare", id="compare"):
                     build_compare(service, inputs, models)
                 with gr.Tab("Bands", id="bands"):
-                    build_bands(inputs)
+                    build_bands(service, inputs)
                 with gr.Tab("Zoo", id="zoo") as tab:
                     board = build_zoo(tab, service, chosen)
         gr.HTML(render("footer", minutes=settings.keep_minutes), apply_default_css=False)
         _follow_zoo(app, service, model, models, chosen, board)
-    app.queue(max_size=settings.queue)
+    # Whose turn it is, is decided where the work is done.
+    app.queue(max_size=settings.queue, default_concurrency_limit=None)
     return app
 
 
@@ -93,8 +166,8 @@ def _follow_zoo(
     gr.on([app.load, timer.tick], fill, choices, [*choices, *board, timer], **AT_ONCE)
 
 
-def launch(app: gr.Blocks, settings: Settings | None = None, **options: Any) -> None:  # noqa: ANN401
-    """Start the app's server.
+def launch(app: App, settings: Settings | None = None, **options: Any) -> None:  # noqa: ANN401
+    """Start the app's server; it runs until it is interrupted (Ctrl-C, SIGTERM), in good order.
 
     Args:
         app: From :func:`build_app`.
@@ -102,12 +175,22 @@ def launch(app: gr.Blocks, settings: Settings | None = None, **options: Any) -> 
         options: Further arguments of ``gr.Blocks.launch``.
     """
     settings = settings or Settings.from_environment()
-    app.launch(
-        theme=theme(),
-        css=asset("style.css"),
-        head=f"<script>{asset('script.js')}</script>",
-        max_file_size=int(settings.upload_mb * 2**20),
-        footer_links=["api"],
-        mcp_server=True,
-        **options,
-    )
+    interrupt_on_sigterm()
+    app.folder.start()
+    try:
+        app.launch(
+            theme=theme(),
+            css=asset("style.css"),
+            head=f"<script>{asset('script.js')}</script>",
+            max_file_size=int(settings.upload_mb * 2**20),
+            max_threads=settings.queue + _MORE_THREADS,
+            app_kwargs={"middleware": [Middleware(Sentences)]},
+            footer_links=["api"],
+            mcp_server=True,
+            **options,
+        )
+    except KeyboardInterrupt:
+        app.close(verbose=False)
+    if not options.get("prevent_thread_lock"):
+        app.folder.delete()
+        exit_now()

@@ -14,8 +14,10 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import band_picture, false_colour, hillshade, ndvi, true_colour
 from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, table
-from landslide_zoo.web.inputs import Inputs, Upload
+from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import render
+from landslide_zoo.web.service import Service, Upload, sentence
+from landslide_zoo.web.turns import caller_of
 
 BINS = 40
 _DISPLAY_UNIT = "display value"
@@ -108,10 +110,11 @@ class BandSummary:
         }
 
 
-def build_bands(inputs: Inputs) -> None:
+def build_bands(service: Service, inputs: Inputs) -> None:
     """Lay out the tab and wire its events.
 
     Args:
+        service: Reads the patches.
         inputs: The visitor's patches.
     """
     patch = gr.State(None)
@@ -129,12 +132,12 @@ def build_bands(inputs: Inputs) -> None:
     histograms = gr.HTML(elem_id="lz-histograms", apply_default_css=False)
     at_pixel = [row, column, pixel, values]
 
-    def show(uploads: list[Upload], shown: int | None) -> list[Any]:
+    def show(uploads: list[Upload], shown: int | None, request: gr.Request) -> list[Any]:
         try:
-            seen = uploads[shown or 0].read() if uploads else None
+            seen = service.read(uploads[shown or 0], caller_of(request)) if uploads else None
             page = render("empty", **_EMPTY) if seen is None else _page(seen)
         except LandslideZooError as error:
-            seen, page = None, render("problems", sentences=[str(error)])
+            seen, page = None, render("problems", sentences=[sentence(error)])
         y, x = (side // 2 for side in seen.size) if seen else (0, 0)
         charts = render("histograms", bands=summarise_bands(seen)) if seen else ""
         return [seen, page, gr.Row(visible=seen is not None), charts, *read_pixel(seen, y, x)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from huggingface_hub import hf_hub_download
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from landslide_zoo.errors import LandslideZooError, hub_errors
 from landslide_zoo.hub.entry import ZooEntry
@@ -20,7 +21,13 @@ from landslide_zoo.models.files import CARD
 _FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
 _FIGURE = re.compile(r"[\w-][\w.-]*\.png", re.ASCII)
 _DEEPEST = 6
-_PICTURE_BYTES = 4 * 2**20
+_TEXT_BYTES = 64 * 2**10
+"""Longest card that is rendered; those of the zoo have 7 KB."""
+_PAGE_BYTES = 2**20
+"""Longest HTML of a card, pictures left out."""
+_PICTURES_BYTES = 2 * 2**20
+"""What all pictures of a card may take together, each counted as often as it is shown."""
+_PICTURE_SIDE = 4096
 
 
 def card_html(entry: ZooEntry) -> Markup:
@@ -32,8 +39,23 @@ def card_html(entry: ZooEntry) -> Markup:
     path = _file(entry, CARD)
     if path is None:
         return Markup("<p>This model has no card.</p>")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return render_markdown(_FRONT_MATTER.sub("", text), lambda name: _picture(entry, name))
+    if path.stat().st_size > _TEXT_BYTES:
+        return Markup("<p>The card of this model is too long to be shown.</p>")
+    text = _FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace"))
+    left = _PICTURES_BYTES
+
+    def picture(name: str) -> str | None:
+        nonlocal left
+        content = _picture(entry, name, left)
+        left -= len(content or b"")
+        if content is None:
+            return None
+        return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+    html = render_markdown(text, picture)
+    if len(html) > _PAGE_BYTES + 2 * _PICTURES_BYTES:
+        return Markup("<p>The card of this model is too long to be shown.</p>")
+    return html
 
 
 def render_markdown(text: str, picture: Callable[[str], str | None]) -> Markup:
@@ -74,16 +96,21 @@ def _tame_image(image: Token, picture: Callable[[str], str | None]) -> None:
         image.type = "text"  # its content is the description
 
 
-def _picture(entry: ZooEntry, name: str) -> str | None:
+def _picture(entry: ZooEntry, name: str, most: int) -> bytes | None:
+    """A picture of the model folder, as it is; None if it is odd."""
     try:
         path = _file(entry, name)
-        if path is None or path.stat().st_size > _PICTURE_BYTES:
+        if path is None or path.stat().st_size > most:
             return None
-        with Image.open(path, formats=["PNG"]) as picture:
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if max(picture.size) > _PICTURE_SIDE:
+                return None
             picture.verify()
-    except (LandslideZooError, UnidentifiedImageError, OSError, SyntaxError):
+    # Pillow raises all of these where a picture, or what is packed into it, is odd.
+    except (LandslideZooError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+    return content
 
 
 def _file(entry: ZooEntry, name: str) -> Path | None:

@@ -11,14 +11,16 @@ import gradio as gr
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
 from landslide_zoo.inference.result import ModelResult, join_detections
-from landslide_zoo.web.components import AT_ONCE, NETWORK, QUIET, filled, number, table
+from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, table
 from landslide_zoo.web.downloads import comparison_files, write_zip
-from landslide_zoo.web.inputs import Inputs, Upload
+from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import render
-from landslide_zoo.web.service import Service
+from landslide_zoo.web.service import Service, Upload, sentence
+from landslide_zoo.web.turns import caller_of
 
-_COLUMNS = ("Model", "Area (ha)", "Share (%)", "Objects", "Largest (ha)", "F1", "Precision")
-_COLUMNS += ("Recall", "IoU", "Threshold", "Time (ms)")
+_SCORES = ("F1", "Precision", "Recall", "IoU")
+_AREAS = ("Area (ha)", "Share (%)", "Objects", "Largest (ha)")
+_COLUMNS = ("Model", *_AREAS, *_SCORES, "Threshold", "Time (ms)")
 _EMPTY = {
     "lead": "Set models side by side",
     "text": "Give a patch, tick the models, and see where they agree and where they do not.",
@@ -57,25 +59,29 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
         ]
 
     def run_all(
-        uploads: list[Upload], shown: int | None, names: list[str], stopped: Event
+        uploads: list[Upload],
+        shown: int | None,
+        names: list[str],
+        stopped: Event,
+        request: gr.Request,
     ) -> Iterator[list[Any]]:
         try:
             if not uploads:
                 raise LandslideZooError("There is no patch yet: drop a file, or pick a sample.")
             if not names:
                 raise LandslideZooError("No model is ticked: tick at least one.")
-            patch = uploads[shown or 0].read()
+            upload = uploads[shown or 0]
+            for results in service.compare(names, upload, caller_of(request)):
+                cancelled = stopped.is_set()
+                yield [*_view(service, results, cancelled), gr.skip()]
+                if cancelled:
+                    break
         except LandslideZooError as error:
-            yield [render("problems", sentences=[str(error)]), gr.skip(), gr.skip()]
+            yield [render("problems", sentences=[sentence(error)]), gr.skip(), gr.skip()]
             return
-        for results in service.compare(names, patch):
-            cancelled = stopped.is_set()
-            yield [*_view(service, results, cancelled), gr.skip()]
-            if cancelled:
-                break
         if any(one.detection for one in results):
             files = comparison_files(results, join_detections(results))
-            path = write_zip(f"{patch.name}_comparison.zip", files)
+            path = write_zip(f"{upload.name}_comparison.zip", files)
             # All of it once more: the page drops updates that are overtaken by others.
             last = _view(service, results, cancelled)
             yield [*last, gr.DownloadButton(value=path, visible=True)]
@@ -91,7 +97,6 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
         [page, figures, download],
         api_visibility="private",
         show_progress="hidden",
-        **NETWORK,
     ).then(_ready, None, [run, cancel], **AT_ONCE)
     cancel.click(end, stop, cancel, **AT_ONCE)
     everything.click(lambda: service.zoo.names(), None, models, **QUIET)
@@ -129,7 +134,7 @@ def _figures(one: ModelResult) -> list[object]:
         number(100 * figures["share"], 1),
         figures["objects"],
         number(figures["largest_hectares"]),
-        *(number(scores.get(name), 3) for name in ("f1", "precision", "recall", "iou")),
+        *(number(scores.get(name.lower()), 3) for name in _SCORES),
         number(figures["threshold"]),
         number(figures["milliseconds"], 0),
     ]

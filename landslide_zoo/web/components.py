@@ -15,9 +15,6 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
 """For redrawing: it does not wait behind networks, and only the last call counts."""
 
-NETWORK: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": 1}
-"""For whatever runs networks: one at a time, each with all the processor's cores."""
-
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -61,9 +58,10 @@ def table(headers: Sequence[str], **options: Any) -> gr.Dataframe:  # noqa: ANN4
         headers: Titles of the columns.
         options: Further arguments of ``gr.Dataframe``.
     """
+    kinds: list[Any] = ["str", *["number"] * (len(headers) - 1)]
     return gr.Dataframe(
         headers=list(headers),
-        datatype=["str", *["number"] * (len(headers) - 1)],
+        datatype=kinds,
         type="array",
         interactive=False,
         buttons=[],

@@ -20,11 +20,12 @@ from landslide_zoo.figures import (
     probability_picture,
 )
 from landslide_zoo.inference.result import Detection
-from landslide_zoo.web.components import AT_ONCE, NETWORK, QUIET, filled, number, pull_bar, table
+from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, pull_bar, table
 from landslide_zoo.web.downloads import batch_files, detection_files, write_files, write_zip
-from landslide_zoo.web.inputs import Inputs, Upload
+from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import render
-from landslide_zoo.web.service import Service
+from landslide_zoo.web.service import Service, Upload, sentence
+from landslide_zoo.web.turns import caller_of
 
 Outcome = Detection | str
 """What came of a patch: a detection, or a sentence that says why there is none."""
@@ -85,23 +86,24 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         try:
             return render("summary", entry=service.zoo.entry(name))
         except LandslideZooError as error:
-            return render("problems", sentences=[str(error)])
+            return render("problems", sentences=[sentence(error)])
 
     def detect(
         uploads: list[Upload],
         name: str | None,
         shown: int | None,
         old: list[str],
+        request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
         found: list[Outcome] = []
-        bar = pull_bar(str(name), progress)
+        bar, caller = pull_bar(str(name), progress), caller_of(request)
         for place, one in enumerate(uploads):
             progress((place, len(uploads)), desc="Looking for landslides", unit="patches")
             try:
-                found.append(service.detect(name, one.read(), tqdm_class=bar))
+                found.append(service.detect(name, one, None, caller, bar))
             except LandslideZooError as error:
-                found.append(str(error))
+                found.append(sentence(error))
         return [*_all(found), _slider(found), *_view(found, shown, old)]
 
     def redraw(found: list[Outcome], level: float, shown: int | None, old: list[str]) -> list[Any]:
@@ -118,7 +120,6 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         api_visibility="private",
         show_progress_on=result,
         trigger_mode="always_last",
-        **NETWORK,
     )
     threshold.input(
         redraw, [outcomes, threshold, inputs.shown, folders], [*everything, *view], **AT_ONCE

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 
-from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.figures import true_colour
 from landslide_zoo.web.components import AT_ONCE, QUIET
 from landslide_zoo.web.rendering import render
 from landslide_zoo.web.samples import samples
+from landslide_zoo.web.service import Upload
 
 _WORDS = ("image", "img", "patch", "mask", "label", "annotation")
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A patch that a visitor gave.
-
-    Attributes:
-        patch: Path of its file.
-        mask: Path of its known mask, or None.
-        name: The file's full stem, made unique among all that were given.
-    """
-
-    patch: str
-    mask: str | None
-    name: str
-
-    def read(self) -> Patch:
-        """Read the patch with its mask.
-
-        Raises:
-            DataError: If either cannot be read, or they do not fit each other.
-        """
-        return replace(read_patch(self.patch, self.mask), name=self.name)
 
 
 @dataclass(frozen=True)
@@ -46,7 +23,7 @@ class Inputs:
     """The components that hold a visitor's input.
 
     Attributes:
-        uploads: State: a list of :class:`Upload`; tabs listen to its change.
+        uploads: State: a list of uploads; tabs listen to its change.
         shown: Which of them the tabs show, by place in that list.
     """
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,8 +18,11 @@ from landslide_zoo.models.record import Result
 from landslide_zoo.web.cards import card_html
 from landslide_zoo.web.components import QUIET, filled, number, table
 from landslide_zoo.web.rendering import render
-from landslide_zoo.web.service import Service
+from landslide_zoo.web.service import Service, plain, sentence
 
+logger = logging.getLogger(__name__)
+
+_EPOCHS = 1000
 _PAPER = "Paper's F1 (its own weights, random split, mean of batches)"
 
 
@@ -41,30 +46,44 @@ def build_zoo(tab: gr.Tab, service: Service, model: gr.Dropdown) -> list[gr.comp
         if name is None:
             return ""
         try:
-            entry = service.zoo.entry(name)
-            history = entry.record.history if entry.record else []
-            curves = base64.b64encode(curves_figure(history)).decode() if history else None
-            return render(
-                "model",
-                entry=entry,
-                card=card_html(entry),
-                curves=curves,
-                epochs=len(history),
-                origin=_origin(request),
-            )
+            return _page(service.zoo.entry(name), _origin(request))
         except LandslideZooError as error:
-            return render("problems", sentences=[str(error)])
+            return render("problems", sentences=[sentence(error)])
+        except Exception:
+            # Whatever is wrong with one model's files, nothing of the last model stays on show.
+            logger.exception("The card of %s cannot be shown", name)
+            text = f"What {name} says of itself cannot be shown: the server's log says more."
+            return render("problems", sentences=[text])
 
     gr.on([tab.select, model.change], describe, model, page, trigger_mode="always_last", **QUIET)
     board.select(_chosen, None, model, **QUIET)
     return [status, board]
 
 
+def _page(entry: ZooEntry, origin: str) -> str:
+    history = entry.record.history[-_EPOCHS:] if entry.record else []
+    curves = base64.b64encode(curves_figure(history)).decode() if history else None
+    loads = entry.repo_id or entry.name
+    if entry.folder and entry.source != "bundled" and not entry.repo_id:
+        loads = f"models/{entry.folder.name}"  # a folder of the reader's own: not the server's
+    return render(
+        "model",
+        entry=entry,
+        loads=loads,
+        card=card_html(entry),
+        curves=curves,
+        epochs=len(history),
+        origin=origin,
+    )
+
+
 def draw_board(service: Service) -> list[Any]:
     """The zoo's state and its leaderboard, as they are now."""
     headers, rows = leaderboard(service.zoo.entries())
     pending = service.zoo.pending
-    status = render("zoo", status=service.zoo.status(), pending=pending, empty=not rows)
+    status = render(
+        "zoo", status=[plain(one) for one in service.zoo.status()], pending=pending, empty=not rows
+    )
     return [status, filled(rows, headers)]
 
 
@@ -78,7 +97,7 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
         The columns' titles, and a row for each model in the zoo's order.
     """
     columns = {_key(result): _title(result) for entry in entries for result in _results(entry)}
-    rows = []
+    rows: list[list[object]] = []
     for entry in entries:
         scores = {_key(result): result.f1 for result in _results(entry)}
         rgb = entry.config.name.endswith(RGB_SUFFIX)
@@ -89,7 +108,7 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
                 None if rgb else lookup(entry.config.name).paper_f1,
                 "true colour" if entry.unit == "display" else f"{len(entry.bands)} bands",
                 number(entry.size / 1e6, 1),
-                f"{entry.source} {(entry.revision or '')[:7]}".strip(),
+                f"{Path(entry.source).name} {(entry.revision or '')[:7]}".strip(),
             ]
         )
     return ["Model", *columns.values(), _PAPER, "Reads", "Size (MB)", "From"], rows

@@ -74,7 +74,8 @@ def rows(table: Locator) -> Locator:
 
 def column(table: Locator, title: str) -> list[str]:
     """A column of one of Gradio's tables, from the top."""
-    titles = [text.strip() for text in table.get_by_role("columnheader").all_inner_texts()]
+    heads = table.get_by_role("columnheader").all()
+    titles = [head.get_attribute("title") for head in heads]
     cells = rows(table).locator(f"[role=gridcell][aria-colindex='{titles.index(title) + 1}']")
     return [text.strip() for text in cells.all_inner_texts()]
 
