@@ -28,18 +28,20 @@ from typing import Annotated
 import torch
 import typer
 
-from landslide_zoo.data.folders import find_samples, labelled
-from landslide_zoo.data.packed import pack
-from landslide_zoo.data.read import read_patch
-from landslide_zoo.data.synthetic import write_dataset
-from landslide_zoo.models.model import LandslideModel
-from landslide_zoo.training.losses import build_loss
-from landslide_zoo.training.optimisation import build_average, build_optimiser
-from landslide_zoo.training.recipes import STANDARD
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+
+from synthetic_patches import write_dataset  # noqa: E402
+
+from landslide_zoo.data import find_samples, labelled, pack, read_patch  # noqa: E402
+from landslide_zoo.models import LandslideModel  # noqa: E402
+from landslide_zoo.training import TrainConfig  # noqa: E402
+from landslide_zoo.training.losses import build_loss  # noqa: E402
+from landslide_zoo.training.optimisation import build_ema, build_optimizer  # noqa: E402
 
 MODELS = ("unet-resnet34", "unet-mobilenet_v2")
 BATCH = 16
-SCRIPT = Path(__file__).resolve().parents[1] / "train_accelerate.py"
+SCRIPT = ROOT / "train_accelerate.py"
 
 
 def training_step(name: str, bf16: bool, channels_last: bool) -> Callable[[], None]:
@@ -48,8 +50,9 @@ def training_step(name: str, bf16: bool, channels_last: bool) -> Callable[[], No
     model = LandslideModel.from_catalog(name).train()
     if channels_last:
         model.to(memory_format=torch.channels_last)
-    optimiser, average = build_optimiser(model, STANDARD), build_average(model, STANDARD)
-    criterion = build_loss(STANDARD)
+    config = TrainConfig(model=[name], data="patches").for_model(name)
+    optimizer, ema = build_optimizer(model, config), build_ema(model, config)
+    criterion = build_loss(config)
     values = 1000 * torch.rand(BATCH, len(model.config.bands), 128, 128)
     mask = (torch.rand(BATCH, 1, 128, 128) < 0.1).float()
 
@@ -57,10 +60,10 @@ def training_step(name: str, bf16: bool, channels_last: bool) -> Callable[[], No
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             logits = model(values)
         criterion(logits.float(), mask).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), STANDARD.clip)
-        optimiser.step()
-        optimiser.zero_grad()
-        average.update_parameters(model)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        ema.update_parameters(model)
 
     return step
 
@@ -133,7 +136,7 @@ def main(
     """Measure training and reading, in patches a second."""
     with tempfile.TemporaryDirectory() as temporary:
         data, runs = Path(temporary) / "patches", Path(temporary) / "runs"
-        write_dataset(data, train=patches, validation=4, test=0)
+        write_dataset(data, {"train": patches, "validation": 4}, size=128)
         lines = [
             "# Training and reading, in patches a second",
             "",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import trainer
+from synthetic_patches import write_dataset
 
-from landslide_zoo.data.synthetic import write_dataset
-from landslide_zoo.models.record import file_sha256
+from landslide_zoo.models.files import file_sha256
 
 # Its encoder drops connections at random, so that a resumed run needs its generators back.
 NETWORK = "unet-efficientnet-b0"
@@ -67,7 +67,7 @@ def test_two_processes_resume_to_the_same_weights(tmp_path: Path) -> None:
 
 def begin(folder: Path, epochs: int) -> list[object]:
     """Write a small dataset; arguments of the trainer but for its output."""
-    write_dataset(folder / "patches", train=8, validation=2, test=2, size=(64, 64))
+    write_dataset(folder / "patches", {"train": 8, "validation": 2, "test": 2})
     return [
         *("--model", NETWORK, "--data", folder / "patches", "--encoder-weights", "none"),
         *("--epochs", epochs, "--batch-size", 2, "--tracker", "none"),

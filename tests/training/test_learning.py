@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 from loopback_hub import LoopbackHub
+from synthetic_patches import write_dataset
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.data.synthetic import write_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 # Without instructions for it, bf16 is many times slower on a CPU.
@@ -26,7 +26,7 @@ PRECISION = "bf16" if torch.cpu.get_capabilities().get("avx512_bf16") else "no"
 @pytest.fixture(scope="module")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "synthetic"
-    write_dataset(folder, train=400, validation=80, test=80, seed=0, size=(64, 64))
+    write_dataset(folder, {"train": 400, "validation": 80, "test": 80})
     return folder
 
 
@@ -51,7 +51,7 @@ def test_learns_from_synthetic_patches(
     subprocess.run(command.split(), env=env, check=True)
 
     model = LandslideModel.from_pretrained(output / name / "model")
-    assert model.record is not None and model.record.data.synthetic
+    assert model.record is not None
     assert model.record.headline is not None and model.record.headline.subset == "test"
     print(f"{name}: held-out F1 {model.record.headline.f1:.4f}")
     assert model.record.headline.f1 >= 0.8

@@ -171,9 +171,9 @@ def test_best_weights_that_rot_while_training_are_not_published(run: Run) -> Non
     training = Training(run)
     training.epoch(0.5)
     flip(run.folder / "checkpoints" / "epoch-0001" / "best.safetensors")
-    with pytest.raises(TrainingError, match="best.safetensors was damaged while training"):
+    with pytest.raises(TrainingError, match=r"best\.safetensors was damaged while training"):
         _ = training.best
-    with pytest.raises(TrainingError, match="best.safetensors was damaged while training"):
+    with pytest.raises(TrainingError, match=r"best\.safetensors was damaged while training"):
         training.epoch(0.4)
 
 
