@@ -26,11 +26,12 @@ from types import FrameType
 
 import pytest
 import typer
+import yaml
 from accelerate.commands.launch import launch_command_parser
 from loopback_hub import LoopbackHub
 from snippets import ROOT, blocks, commands
 
-from landslide_zoo import LandslideModel, cli, read_mask, read_patch
+from landslide_zoo import LandslideModel, __version__, cli, read_mask, read_patch
 from landslide_zoo.data import write_mask_h5
 from landslide_zoo.inference import detect
 from landslide_zoo.models.files import bundled_folders
@@ -157,6 +158,12 @@ PROGRAMS = {
 def test_links(document: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert str(citation["version"]) == __version__
+    assert citation["authors"]
 
 
 def functions_called(run: Callable[[], object]) -> Counter[str]:
