@@ -105,7 +105,8 @@ def train(name: str, config: TrainConfig) -> None:
     run.begin()
     if run.resume():
         run.log.info("resuming after epoch %d", progress.epoch)
-    accelerator.init_trackers("landslide-zoo", {"recipe": config.recipe, "seed": config.seed})
+    plain = {k: v for k, v in config.settings().items() if isinstance(v, (bool, int, float, str))}
+    accelerator.init_trackers("landslide-zoo", plain)
     run.log.info(
         "%s: %s patches, %d process(es) on %s, %s",
         name,
