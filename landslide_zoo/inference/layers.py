@@ -1,0 +1,151 @@
+"""What the bands of a patch say of each pixel: the layers that objects are described by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from landslide_zoo.data.patch import Patch
+
+_SPECTRAL = ("B4", "B8", "B11", "B12")
+_VEGETATION = (("B8", "B4", 0.35), ("B11", "B12", 0.2), ("B11", "B4", 0.25))
+"""First and second band of each normalised difference, and the least that its value on
+vegetation is taken to be: half of what it is in the labelled 14-band patches. Where nothing
+grows there is no vegetation to measure by."""
+
+
+def normalised_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """``(first - second) / (first + second)``, 0 where both are 0."""
+    total = first + second
+    return (first - second) / np.where(total == 0, 1, total)
+
+
+def _on_vegetation(patch: Patch) -> np.ndarray:
+    """The greener half of the land that is observed, shape (H, W), bool."""
+    ndvi = patch.index("NDVI")
+    land = patch.observed & (ndvi > 0)
+    if not land.any():
+        return patch.observed
+    return land & (ndvi >= np.median(ndvi[land]))
+
+
+def _relative(patch: Patch, first: str, second: str, least: float) -> np.ndarray:
+    """A normalised difference, divided by its median on the patch's own vegetation."""
+    index = normalised_difference(*patch.select((first, second)))
+    green = _on_vegetation(patch)
+    usual = float(np.median(index[green])) if green.any() else least
+    return index / max(usual, least)
+
+
+def _vegetation(patch: Patch) -> np.ndarray:
+    parts = [_relative(patch, *difference) for difference in _VEGETATION]
+    return np.stack(parts).mean(axis=0)
+
+
+def _slope(patch: Patch) -> np.ndarray:
+    """Slope in degrees: its own band, or from the DEM, smoothed as its 30 m source is."""
+    if "slope" in patch.bands:
+        return patch.select(("slope",))[0]
+    (dem,) = patch.select(("DEM",))
+    width, height = patch.grid.pixel_size
+    down, right = np.gradient(ndimage.gaussian_filter(dem, 1.0), height, width)
+    return np.degrees(np.arctan(np.hypot(down, right)))
+
+
+def _entropy(patch: Patch) -> np.ndarray:
+    """Entropy in bits of the brightness within 3 pixels, in 16 steps of its range."""
+    from skimage.filters.rank import entropy
+    from skimage.morphology import disk
+
+    bright = _brightness(patch)
+    low, high = np.percentile(bright, (1, 99))
+    steps = np.clip((bright - low) / max(float(high - low), 1e-6), 0, 1) * 15
+    return entropy(steps.astype(np.uint8), disk(3)).astype(np.float32)
+
+
+def _brightness(patch: Patch) -> np.ndarray:
+    return patch.select(("B4", "B3", "B2")).mean(axis=0)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A quantity that every pixel has.
+
+    Attributes:
+        name: As in ``ndvi``; a rule may bound it.
+        title: What it is, in a few words.
+        bands: What it needs: one of these sets.
+        compute: Makes it, shape (H, W), from a patch.
+        physical: Whether it needs physical values.
+    """
+
+    name: str
+    title: str
+    bands: tuple[tuple[str, ...], ...]
+    compute: Callable[[Patch], np.ndarray]
+    physical: bool = True
+
+    @property
+    def needs(self) -> str:
+        """What it needs, in words."""
+        return " or ".join(", ".join(names) for names in self.bands)
+
+    def fits(self, patch: Patch) -> bool:
+        """Whether a patch has what it needs."""
+        if self.physical and patch.unit != "physical":
+            return False
+        return any(set(names) <= set(patch.bands) for names in self.bands)
+
+
+LAYERS: tuple[Layer, ...] = (
+    Layer("ndvi", "NDVI", (("B8", "B4"),), lambda patch: patch.index("NDVI")),
+    Layer(
+        "relative_ndvi",
+        "NDVI, relative to the patch's vegetation",
+        (("B8", "B4"),),
+        lambda patch: _relative(patch, *_VEGETATION[0]),
+    ),
+    Layer(
+        "vegetation",
+        "NDVI, (B11 - B12) / (B11 + B12) and (B11 - B4) / (B11 + B4), each relative to the "
+        "patch's vegetation, in the mean: 1 on plants, green or dry; 0 on bare rock and soil",
+        (_SPECTRAL,),
+        _vegetation,
+    ),
+    Layer(
+        "brightness", "mean of B4, B3 and B2", (("B4", "B3", "B2"),), _brightness, physical=False
+    ),
+    Layer("slope", "slope in degrees", (("slope",), ("DEM",)), _slope),
+    Layer("elevation", "elevation in metres", (("DEM",),), lambda patch: patch.select(("DEM",))[0]),
+    Layer(
+        "ndwi",
+        "(B3 - B8) / (B3 + B8): above 0 on open water",
+        (("B3", "B8"),),
+        lambda patch: normalised_difference(*patch.select(("B3", "B8"))),
+    ),
+    Layer(
+        "texture",
+        "local entropy of the brightness in bits",
+        (("B4", "B3", "B2"),),
+        _entropy,
+        physical=False,
+    ),
+)
+
+
+def layers_of(patch: Patch, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """The layers that a patch's bands allow, by name, each of shape (H, W), float32.
+
+    Args:
+        patch: Its observed pixels alone say what its vegetation is like.
+        names: The layers wanted; all of them where None.
+    """
+    wanted = [each for each in LAYERS if names is None or each.name in set(names)]
+    return {
+        each.name: each.compute(patch).astype(np.float32, copy=False)
+        for each in wanted
+        if each.fits(patch)
+    }

@@ -1,0 +1,236 @@
+"""Rules on objects: networks propose landslides, what the bands say of them disposes.
+
+A rule (:class:`landslide_zoo.models.config.Rule`) is data in a model's ``config.json``. One on
+a layer, as ``vegetation``, cuts pixels out of objects; one on an attribute of an object, as
+``median_slope`` or ``hectares``, drops whole objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from landslide_zoo.inference.layers import LAYERS, Layer
+from landslide_zoo.inference.objects import (
+    LandslideObject,
+    connected_parts,
+    describe,
+    label_objects,
+)
+from landslide_zoo.models.config import PredictorConfig, Rule
+from landslide_zoo.models.prediction import Prediction
+
+_SOURCE = "17 labelled 14-band Landslide4Sense patches, leave-one-block-out (experiments/objects)"
+
+DEFAULT_RULES: tuple[Rule, ...] = (
+    Rule(
+        attribute="vegetation",
+        maximum=0.75,
+        reason="plants, green or dry, cover it",
+        source=f"{_SOURCE}; F1 is the same to 0.015 from 0.70 to 0.80",
+    ),
+    Rule(
+        attribute="relative_ndvi",
+        maximum=0.75,
+        reason="it is nearly as green as the vegetation around",
+        source=f"{_SOURCE}; from 0.70 to 0.80 with NDVI alone, and of no weight beside vegetation",
+    ),
+    Rule(
+        attribute="median_vegetation",
+        maximum=0.65,
+        reason="most of it is covered by plants, as a pale field is",
+        source=f"{_SOURCE}; F1 is the same to 0.01 from 0.60 to 0.65, and falls by 0.03 at 0.70",
+    ),
+    Rule(
+        attribute="median_relative_ndvi",
+        maximum=0.55,
+        reason="most of it is green",
+        source=f"{_SOURCE}; for patches without short-wave infrared",
+    ),
+    Rule(
+        attribute="median_slope",
+        minimum=15.0,
+        reason="the ground is too flat: a river bed, a field or a village",
+        source=f"{_SOURCE}; F1 is the same to 0.01 from 0 to 25 degrees",
+    ),
+    Rule(
+        attribute="hectares",
+        minimum=0.1,
+        reason="it is smaller than ten pixels",
+        source=f"{_SOURCE}; F1 is the same to 0.005 from 0 to 0.3 ha",
+    ),
+)
+"""What any network's objects must be like, where its ``config.json`` has no rules of its own."""
+
+
+LISTED = 10
+"""Pixels from which a part that a rule cut out of objects is listed by itself."""
+_LAYER_OF = {"elevation_range": "elevation", "water_contact": "ndwi"}
+"""Layers of the attributes that are not named after one."""
+
+
+@dataclass(frozen=True)
+class DroppedObject:
+    """What a network took for a landslide, or a part of one, and a rule does not.
+
+    Attributes:
+        object: The object, numbered among those dropped.
+        rule: The rule.
+        why: What of the object breaks the rule, in a sentence.
+    """
+
+    object: LandslideObject
+    rule: Rule
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class RuledPrediction:
+    """A prediction after rules.
+
+    Attributes:
+        prediction: The same with probability 0 where a rule dropped what was found.
+        kept: The landslides that remain, the largest first.
+        labels: Number of the kept landslide of each pixel, 0 where there is none,
+            shape (H, W), int32.
+        dropped: What rules dropped, the largest first: whole objects, and parts cut
+            out of objects from ten pixels on.
+        dropped_labels: The number of what was dropped of each pixel, shape (H, W), int32.
+        skipped: Why rules could not be applied, a sentence each.
+    """
+
+    prediction: Prediction
+    kept: list[LandslideObject]
+    labels: np.ndarray
+    dropped: list[DroppedObject]
+    dropped_labels: np.ndarray
+    skipped: tuple[str, ...]
+
+
+def rules_of(config: PredictorConfig) -> tuple[Rule, ...]:
+    """The rules of a model: its own, else those for any network."""
+    return tuple(config.rules) or DEFAULT_RULES
+
+
+def why_skipped(rule: Rule, layers: Mapping[str, np.ndarray]) -> str | None:
+    """Why a rule cannot be applied where these layers are known; None where it can."""
+    needed = _layer(rule)
+    if needed is None or needed.name in layers:
+        return None
+    return f"The rule on {_words(rule.attribute)} needs {needed.needs}, not given here."
+
+
+def apply_rules(
+    prediction: Prediction,
+    layers: Mapping[str, np.ndarray],
+    rules: Sequence[Rule] = DEFAULT_RULES,
+) -> RuledPrediction:
+    """Keep of a prediction what rules allow.
+
+    Args:
+        prediction: What a model says, at any threshold.
+        layers: What the bands say of each pixel, from
+            :func:`landslide_zoo.inference.layers.layers_of`.
+        rules: The rules that are switched on. One whose layer is not known is
+            skipped, and said to be.
+    """
+    mask = prediction.mask.astype(bool)
+    broken = np.zeros(mask.shape, dtype=np.int16)  # which rule dropped a pixel, from 1
+    for number, rule in enumerate(rules, start=1):
+        if rule.attribute in layers:
+            cut = mask & ~_within(rule, layers[rule.attribute])
+            broken[cut] = number
+            mask &= ~cut
+    labels = label_objects(mask)
+    objects = describe(labels, prediction, layers)
+    for number, rule in enumerate(rules, start=1):
+        if rule.attribute in layers:
+            continue
+        values = [one.value(rule.attribute) for one in objects]
+        gone = [
+            one.number
+            for one, value in zip(objects, values, strict=True)
+            if value is not None and not _within(rule, np.array(value))
+        ]
+        cut = mask & np.isin(labels, gone)
+        broken[cut] = number
+        mask &= ~cut
+    kept_labels = label_objects(mask)
+    dropped, dropped_labels = _list_dropped(broken, prediction, layers, rules)
+    return RuledPrediction(
+        prediction=replace(
+            prediction, probability=np.where(broken > 0, np.float32(0), prediction.probability)
+        ),
+        kept=describe(kept_labels, prediction, layers),
+        labels=kept_labels,
+        dropped=dropped,
+        dropped_labels=dropped_labels,
+        skipped=tuple(reason for rule in rules if (reason := why_skipped(rule, layers))),
+    )
+
+
+def _list_dropped(
+    broken: np.ndarray,
+    prediction: Prediction,
+    layers: Mapping[str, np.ndarray],
+    rules: Sequence[Rule],
+) -> tuple[list[DroppedObject], np.ndarray]:
+    """What was dropped, with its label image; objects that touch but broke two rules are two."""
+    parts, total = np.zeros(broken.shape, dtype=np.int32), 0
+    for number, rule in enumerate(rules, start=1):
+        labels, count = connected_parts(broken == number)
+        if rule.attribute in layers:
+            sizes = np.bincount(labels.ravel(), minlength=count + 1)
+            labels[sizes[labels] < LISTED] = 0
+        parts[labels > 0] = labels[labels > 0] + total
+        total += count
+    sizes = np.bincount(parts.ravel(), minlength=total + 1)
+    sizes[0] = 0
+    order = [part for part in np.argsort(-sizes, kind="stable") if sizes[part]]
+    numbers = np.zeros(total + 1, dtype=np.int32)
+    numbers[order] = np.arange(1, len(order) + 1)
+    parts = numbers[parts]
+    objects = describe(parts, prediction, layers)
+    which = ndimage.maximum(broken, parts, [one.number for one in objects]) if objects else []
+    listed = [
+        DroppedObject(one, rules[int(number) - 1], _why(rules[int(number) - 1], one))
+        for one, number in zip(objects, which, strict=True)
+    ]
+    return listed, parts
+
+
+def _within(rule: Rule, values: np.ndarray) -> np.ndarray:
+    """Whether values keep to a rule's bounds; what is not a number does."""
+    low = -np.inf if rule.minimum is None else rule.minimum
+    high = np.inf if rule.maximum is None else rule.maximum
+    return ~((values < low) | (values > high))
+
+
+def _layer(rule: Rule) -> Layer | None:
+    """The layer that a rule looks at, by itself or in an attribute made from it."""
+    names = {
+        rule.attribute,
+        rule.attribute.removeprefix("median_"),
+        rule.attribute.removeprefix("spread_"),
+        _LAYER_OF.get(rule.attribute),
+    }
+    return next((each for each in LAYERS if each.name in names), None)
+
+
+def _why(rule: Rule, one: LandslideObject) -> str:
+    value = one.value(rule.attribute)
+    if value is None:  # a rule on pixels
+        value = one.value(f"median_{rule.attribute}") or 0.0
+    above = rule.maximum is not None and value > rule.maximum
+    bound = rule.maximum if above else rule.minimum
+    side = "above" if above else "below"
+    words = _words(rule.attribute)
+    return f"{words[0].upper()}{words[1:]} is {value:.3g}, {side} {bound:.3g}: {rule.reason}."
+
+
+def _words(attribute: str) -> str:
+    words = attribute.replace("_", " ").replace("ndvi", "NDVI").replace("ndwi", "NDWI")
+    return {"hectares": "area in hectares"}.get(words, words)
