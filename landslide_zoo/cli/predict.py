@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +60,7 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
     files: dict[Path, None] = {}
     faults = []
     for path in inputs:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             files[path] = None
             continue
         found = patch_files(path)

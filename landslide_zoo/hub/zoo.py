@@ -267,7 +267,7 @@ class HubSource:
 def _source(name: str, token: str | None, timeout: float) -> Source:
     """The source that a name means: an existing folder or a path, else a Hub namespace."""
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return FolderSource(name, lambda: _model_folders(folder))
     if not _NAMESPACE.fullmatch(name):
         raise ModelError(

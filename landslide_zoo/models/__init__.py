@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from landslide_zoo.models.catalog import CATALOG, CatalogEntry
 from landslide_zoo.models.config import ModelConfig, PredictorConfig, Rule, catalog_config
-from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predict
+from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predict, values_of
 from landslide_zoo.models.record import Record
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "Scores",
     "catalog_config",
     "predict",
+    "values_of",
 ]
 
 

@@ -87,7 +87,8 @@ def local_folder(name: str | Path) -> Path | None:
         ModelError: If the name is clearly a path and there is no such folder.
     """
     path = Path(name)
-    if path.is_dir() and ((path / CONFIG).is_file() or os.sep in str(name)):
+    # Not Path.is_dir: it raises where a name is too long.
+    if os.path.isdir(path) and ((path / CONFIG).is_file() or os.sep in str(name)):
         return path
     if isinstance(name, Path) or str(name).startswith((os.sep, ".", "~")):
         raise ModelError(f"There is no model folder {quoted(name)}.")

@@ -220,7 +220,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
         Args:
             name: What the model is loaded by; its name in the catalog where None.
         """
-        figures = [name for name in self.extra_files if name.endswith(".png")]
+        figures = [file for file in self.extra_files if file.endswith(".png")]
         return render_card(self.config, self.record, figures, name)
 
     def push_to_hub(  # type: ignore[override]

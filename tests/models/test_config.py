@@ -12,7 +12,7 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.config import ModelConfig, catalog_config
-from landslide_zoo.models.location import CONFIG, WEIGHTS
+from landslide_zoo.models.files import CONFIG, WEIGHTS
 
 SCALES = ("mean", "std", "low", "high")
 
@@ -43,7 +43,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown format": ({"format": 2}, "format: "),
     "unknown number type": ({"dtype": "int8"}, "dtype: .*'float32'"),
     "temperature of zero": ({"temperature": 0.0}, "temperature: .*greater than 0"),
-    "upsampling by a million": ({"upsample": 1_000_000}, "upsample: "),
+    "an enlarged input": ({"upsample": 2}, "models that enlarge their input are no longer read"),
+    "a rule without a reason": ({"rules": [{"attribute": "area"}]}, r"rules.0.reason: "),
 }
 
 
@@ -98,3 +99,17 @@ def test_a_config_is_read_back_as_it_was_written(name: str, tmp_path: Path) -> N
     config = catalog_config(name)
     (tmp_path / CONFIG).write_text(config.to_json())
     assert ModelConfig.read(tmp_path / CONFIG) == config
+
+
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / CONFIG).open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(ModelError, match="is too large"):
+        ModelConfig.read(tmp_path / CONFIG)
+
+
+def test_a_sentence_quotes_little_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_text(json.dumps(config_with(name="n" * 100_000)))
+    with pytest.raises(ModelError) as refused:
+        ModelConfig.read(tmp_path / CONFIG)
+    assert len(str(refused.value)) < 300 + len(str(tmp_path)) + 100

@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.errors import HubError, TrainingError
-from landslide_zoo.models.encoder_weights import load_encoder_weights
-from landslide_zoo.models.record import file_sha256
+from landslide_zoo.models.files import file_sha256
+from landslide_zoo.models.networks import load_encoder_weights
+from landslide_zoo.models.record import EncoderWeights
 
 # The first convolution that sees the image, by encoder.
 FIRST = {
@@ -34,13 +35,17 @@ def pretrained(encoder: str) -> dict[str, torch.Tensor]:
     return smp.encoders.get_encoder(encoder, in_channels=3, weights=None).state_dict()
 
 
+def start(model: LandslideModel, source: str) -> EncoderWeights:
+    return load_encoder_weights(model.network, model.config, source)
+
+
 @pytest.mark.parametrize("encoder", FIRST)
 def test_kernels_of_colours_go_to_their_bands(encoder: str, tmp_path: Path) -> None:
     weights = pretrained(encoder)
     path = tmp_path / f"{encoder}.pth"
     torch.save(weights, path)
     model = LandslideModel.from_catalog(f"unet-{encoder}")
-    told = load_encoder_weights(model, str(path))
+    told = start(model, str(path))
     assert (told.source, told.sha256) == (path.name, file_sha256(path))
 
     loaded = model.network.encoder.state_dict()
@@ -57,7 +62,7 @@ def test_kernels_of_colours_go_to_their_bands(encoder: str, tmp_path: Path) -> N
 def test_at_first_the_encoder_computes_what_it_computed_on_pictures(tmp_path: Path) -> None:
     torch.save(pretrained("resnet34"), tmp_path / "resnet34.pth")
     model = LandslideModel.from_catalog("unet-resnet34").eval()
-    load_encoder_weights(model, str(tmp_path / "resnet34.pth"))
+    start(model, str(tmp_path / "resnet34.pth"))
     pictures = smp.encoders.get_encoder("resnet34", in_channels=3, weights=None).eval()
     pictures.load_state_dict(pretrained("resnet34"))
     image = torch.randn(1, 14, 64, 64)
@@ -72,7 +77,7 @@ def test_a_true_colour_model_takes_them_as_they_are(tmp_path: Path) -> None:
     weights = {name: tensor.clone() for name, tensor in pretrained("mobilenet_v2").items()}
     save_file(weights, tmp_path / "mobilenet.safetensors")
     model = LandslideModel.from_catalog("unet-mobilenet_v2-rgb")
-    load_encoder_weights(model, str(tmp_path / "mobilenet.safetensors"))
+    start(model, str(tmp_path / "mobilenet.safetensors"))
     loaded = model.network.encoder.state_dict()
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
 
@@ -80,7 +85,7 @@ def test_a_true_colour_model_takes_them_as_they_are(tmp_path: Path) -> None:
 def test_none_leaves_the_model_as_it_is() -> None:
     model = LandslideModel.from_catalog("unet-mobilenet_v2")
     before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
-    assert load_encoder_weights(model, "none").sha256 is None
+    assert start(model, "none").sha256 is None
     after = model.network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -108,16 +113,16 @@ def test_weights_that_cannot_be_had_are_one_sentence(
     sentences = {"missing": "There is no file", "other network": "do not fit the encoder"}
     model = LandslideModel.from_catalog("unet-mobilenet_v2")
     with pytest.raises(TrainingError, match=sentences.get(kind, "holds no weights")) as refused:
-        load_encoder_weights(model, str(path))
+        start(model, str(path))
     assert "\n" not in str(refused.value) and path.name in str(refused.value)
     assert not Path("unpickled").exists()
 
 
 def test_the_plain_unet_has_no_encoder_to_load() -> None:
     with pytest.raises(TrainingError, match="use --encoder-weights none"):
-        load_encoder_weights(LandslideModel.from_catalog("unet"), "imagenet")
+        start(LandslideModel.from_catalog("unet"), "imagenet")
 
 
 def test_a_hub_without_them_says_so(hub: LoopbackHub) -> None:
     with pytest.raises(HubError, match="has no repo smp-hub/mobilenet_v2"):
-        load_encoder_weights(LandslideModel.from_catalog("unet-mobilenet_v2"), "imagenet")
+        start(LandslideModel.from_catalog("unet-mobilenet_v2"), "imagenet")

@@ -1,24 +1,20 @@
-"""Every network of the zoo builds, trains, saves, loads and predicts, at any size from 32."""
+"""A model: what it takes, what it answers, and where it is loaded from."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from patch_files import physical_values, write_png
-from torch.nn import functional
+from patch_files import physical_values, write_patch, write_png
 
 from landslide_zoo import LandslideModel, Patch, read_patch
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.models import catalog
 from landslide_zoo.models.model import choose_device
 
 SMALL = "unet-mobilenet_v2"
-SIZES = [(128, 128), (100, 140)]
 
 
 def patch_of(height: int, width: int, seed: int = 0) -> Patch:
@@ -29,56 +25,6 @@ def patch_of(height: int, width: int, seed: int = 0) -> Patch:
 def small() -> LandslideModel:
     torch.manual_seed(0)
     return LandslideModel.from_catalog(SMALL).eval()
-
-
-@pytest.mark.parametrize("name", list(catalog.names()))
-def test_build_train_save_load_predict(name: str) -> None:
-    torch.manual_seed(0)
-    model = LandslideModel.from_catalog(name).train()
-    patches = [patch_of(64, 64, seed) for seed in (1, 2)]
-    values = torch.from_numpy(
-        np.stack([p.in_unit(model.config.bands, "physical") for p in patches])
-    )
-    truth = (values[:, -1:] > values[:, -1:].median()).float()
-    before = [parameter.detach().clone() for parameter in model.parameters()]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    logits = model(values)
-    assert logits.shape == (2, 1, 64, 64)
-    loss = functional.binary_cross_entropy_with_logits(logits, truth)
-    loss.backward()
-    optimiser.step()
-    assert loss.isfinite()
-    after = list(model.parameters())
-    assert all(parameter.isfinite().all() for parameter in after)
-    changed = [not torch.equal(one, two) for one, two in zip(before, after, strict=True)]
-    assert sum(changed) > 0.9 * len(changed)
-
-    with tempfile.TemporaryDirectory() as folder:  # pytest would keep 2 GB of weights
-        model.save_pretrained(folder)
-        again = LandslideModel.from_pretrained(Path(folder), device="cpu")
-    assert again.config == model.config
-    for size in SIZES:
-        predictions = [one.predict(patch_of(*size)) for one in (model, again)]
-        probability = predictions[0].probability
-        assert probability.shape == size and probability.dtype == np.float32
-        assert 0 <= probability.min() < probability.max() <= 1
-        assert np.array_equal(probability, predictions[1].probability)
-
-
-@pytest.mark.parametrize("size", [(32, 32), (33, 47), (65, 32)])
-@pytest.mark.parametrize(
-    "name", [SMALL, "unet", "deeplabv3plus-resnet50", "segformer-mit_b2", "upernet-resnet34"]
-)
-def test_any_size_is_predicted_whole(name: str, size: tuple[int, int]) -> None:
-    prediction = LandslideModel.from_catalog(name).predict(patch_of(*size))
-    assert prediction.probability.shape == prediction.mask.shape == size
-    assert np.isfinite(prediction.probability).all()
-
-
-@pytest.mark.parametrize("factor", [2, 4])
-def test_an_enlarged_input_comes_back_at_its_own_size(factor: int) -> None:
-    model = LandslideModel.from_catalog(SMALL).with_config(upsample=factor)
-    assert model.predict(patch_of(33, 47)).probability.shape == (33, 47)
 
 
 def test_a_prediction_does_not_depend_on_the_batch_or_an_earlier_one(
@@ -132,7 +78,7 @@ def test_a_true_colour_model_reads_a_14_band_patch_as_its_picture(tmp_path: Path
 
 
 def test_the_models_own_threshold_unless_another_is_given(small: LandslideModel) -> None:
-    model = LandslideModel(small.config).with_config(threshold=0.25)
+    model = LandslideModel(small.config).update_config(threshold=0.25)
     patch = patch_of(48, 48)
     assert model.predict(patch).threshold == 0.25
     assert model.predict(patch, threshold=0.75).threshold == 0.75
@@ -142,11 +88,41 @@ def test_the_models_own_threshold_unless_another_is_given(small: LandslideModel)
 def test_temperature_softens_and_does_not_move_one_half(small: LandslideModel) -> None:
     patch = patch_of(48, 48)
     sharp = small.predict(patch)
-    soft = LandslideModel(small.config).with_config(temperature=4.0)
+    soft = LandslideModel(small.config).update_config(temperature=4.0)
     soft.network = small.network
     softened = soft.predict(patch)
     assert np.abs(softened.probability - 0.5).max() < np.abs(sharp.probability - 0.5).max()
     assert np.array_equal(softened.probability > 0.5, sharp.probability > 0.5)
+
+
+def test_a_path_a_patch_or_several_of_either(small: LandslideModel, tmp_path: Path) -> None:
+    path = write_patch(tmp_path / "image_1.h5", 48, 48)
+    patch = read_patch(path)
+    alone = small.predict(path)
+    for one in (str(path), patch):
+        assert np.array_equal(small.predict(one).probability, alone.probability)
+    several = small.predict([path, patch_of(33, 47), patch], threshold=0.9)
+    assert [one.probability.shape for one in several] == [(48, 48), (33, 47), (48, 48)]
+    assert {one.threshold for one in several} == {0.9}
+    assert np.allclose(several[2].probability, alone.probability, atol=1e-5)
+    with pytest.raises(DataError, match=r"There is no file .*image_2\.h5"):
+        small.predict([path, tmp_path / "image_2.h5"])
+
+
+def test_what_is_printed_of_it_is_a_line(small: LandslideModel) -> None:
+    assert repr(small) == (
+        "LandslideModel('unet-mobilenet_v2', 14 physical bands, 6.6 million weights, cpu)"
+    )
+    patch = patch_of(48, 40)
+    assert repr(patch) == "Patch('patch', 14 bands, 48 x 40, physical)"
+    assert repr(small.predict(patch)).startswith("Prediction('unet-mobilenet_v2', 48 x 40, thresh")
+
+
+def test_damaged_weights_in_memory_find_nothing_quietly_never(small: LandslideModel) -> None:
+    model = LandslideModel(small.config)
+    next(model.network.parameters()).data.fill_(float("nan"))
+    with pytest.raises(ModelError, match="not finite"):
+        model.predict(patch_of(32, 32))
 
 
 def test_an_unknown_device_is_refused() -> None:
@@ -162,8 +138,10 @@ def test_names_of_models_that_are_not_there(
     for name in ("./runs/unet", "/no/such/folder", tmp_path / "unet"):
         with pytest.raises(ModelError, match="There is no model folder"):
             LandslideModel.from_pretrained(name)
-    with pytest.raises(ModelError, match="no folder and not bundled"):
-        LandslideModel.from_pretrained("unet-resnet99")
+    for name in ("unet-resnet99", "x" * 5000, "x\n" * 500):
+        with pytest.raises(ModelError, match="no folder and not bundled") as refused:
+            LandslideModel.from_pretrained(name)
+        assert len(str(refused.value)) < 250 and "\n" not in str(refused.value)
 
 
 def test_a_folder_of_the_working_directory_wins_over_the_hub(

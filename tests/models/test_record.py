@@ -10,8 +10,9 @@ from trained_model import make_record
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models.location import RECORD, WEIGHTS
-from landslide_zoo.models.record import Record, file_sha256
+from landslide_zoo.models.config import ModelConfig
+from landslide_zoo.models.files import CONFIG, RECORD, WEIGHTS, file_sha256
+from landslide_zoo.models.record import Record
 
 
 def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
@@ -78,3 +79,15 @@ def test_a_broken_record_is_no_model(model_folder: Path) -> None:
     (model_folder / RECORD).write_text("{")
     with pytest.raises(ModelError, match="is no record of this zoo"):
         LandslideModel.from_pretrained(model_folder)
+
+
+def test_what_was_published_before_is_still_read() -> None:
+    """The files of a model as an earlier version wrote them."""
+    folder = Path(__file__).with_name("published")
+    record = Record.read(folder / RECORD)
+    assert record.headline is not None and record.headline.f1 == pytest.approx(0.6173, abs=1e-4)
+    assert [one.negatives for one in record.false_alarms] == ["coast", "chittagong"]
+    assert [access.subset for access in record.test_accesses] == ["test"]
+    config = ModelConfig.read(folder / CONFIG)
+    assert config.temperature == pytest.approx(1.6814, abs=1e-4)
+    assert '"negatives": "coast"' in record.to_json() and "looks" not in record.to_json()

@@ -94,7 +94,7 @@ def test_with_both_statistics_the_logits_are_the_mean_of_the_two() -> None:
     )
     logits = {}
     for statistics in ("train", "patch", "both"):
-        model.with_config(scaling=with_statistics(model.config, statistics).scaling.model_dump())
+        model.update_config(scaling=with_statistics(model.config, statistics).scaling.model_dump())
         with torch.inference_mode():
             logits[statistics] = model(values)
     assert not torch.allclose(logits["train"], logits["patch"])

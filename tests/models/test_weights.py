@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models.location import CONFIG, WEIGHTS
+from landslide_zoo.models.files import CONFIG, WEIGHTS
 
 NAME = "unet-mobilenet_v2"
 HEAD = "segmentation_head.0.weight"
@@ -53,7 +53,7 @@ def test_whoever_may_read_the_configuration_may_read_the_weights(folder: Path) -
 def test_half_precision_is_half_the_size_and_predicts_the_same_bits(
     model: LandslideModel, folder: Path, tmp_path: Path
 ) -> None:
-    small = LandslideModel.from_pretrained(folder, device="cpu").with_config(dtype="float16")
+    small = LandslideModel.from_pretrained(folder, device="cpu").update_config(dtype="float16")
     small.round_weights().save_pretrained(tmp_path / "small")
     sizes = [(place / WEIGHTS).stat().st_size for place in (tmp_path / "small", folder)]
     assert sizes[0] < 0.51 * sizes[1]
@@ -68,7 +68,7 @@ def test_half_precision_is_half_the_size_and_predicts_the_same_bits(
 def test_statistics_of_batch_normalisation_stay_float32(
     model: LandslideModel, tmp_path: Path
 ) -> None:
-    small = LandslideModel(model.config).with_config(dtype="float16")
+    small = LandslideModel(model.config).update_config(dtype="float16")
     small.save_pretrained(tmp_path)
     stored = load_file(tmp_path / WEIGHTS)
     parameters = {name for name, _ in small.network.named_parameters()}
@@ -92,9 +92,18 @@ def _other_kind(tensors: dict[str, torch.Tensor]) -> None:
     tensors[HEAD] = tensors[HEAD].to(torch.int32)
 
 
+def _not_finite(value: float) -> Callable[[dict[str, torch.Tensor]], None]:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors[HEAD][0, 0, 0, 0] = value
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        (_not_finite(float("nan")), f"has values in {HEAD} that are not finite"),
+        (_not_finite(float("-inf")), f"has values in {HEAD} that are not finite"),
         (_lacking, f"lacks {HEAD}"),
         (_one_too_many, "has backdoor, which the network has not"),
         (_other_shape, rf"has {HEAD} with shape \(2, 16, 3, 3\), not \(1, 16, 3, 3\)"),
@@ -148,17 +157,18 @@ def test_missing_weights_are_named(folder: Path) -> None:
         LandslideModel.from_pretrained(folder)
 
 
-def test_a_folder_is_overwritten_whole_or_not_at_all(
-    model: LandslideModel, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_that_the_record_was_not_written_for(model_folder: Path) -> None:
+    content = (model_folder / WEIGHTS).read_bytes()
+    (model_folder / WEIGHTS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ModelError, match=r"is not the file that record.json was written for"):
+        LandslideModel.from_pretrained(model_folder)
+
+
+def test_a_folder_is_overwritten_whole_or_not_at_all(model: LandslideModel, folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-
-    def disk_full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("landslide_zoo.models.model.render_card", disk_full)
-    changed = LandslideModel(model.config).with_config(threshold=0.9)
-    with pytest.raises(OSError, match="No space left"):
+    changed = LandslideModel(model.config).update_config(threshold=0.9)
+    changed.extra_files = {"figures/no-such-place/a.png": b"cannot be written"}
+    with pytest.raises(OSError, match="No such file"):
         changed.save_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert CONFIG in before
