@@ -93,8 +93,7 @@ def build_api(service: Service) -> None:
             request: Who asks.
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
             model: A name that /models lists; the zoo's first model if left out.
-            threshold: Probability, 0 to 1, from which a pixel counts as landslide; the model's
-                own if left out.
+            threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
             mask: File of the known mask (.h5 or .png), to be scored against.
         """
         name, level = _name(model), _level(threshold)
@@ -193,7 +192,7 @@ def _public(name: str, description: str) -> dict[str, Any]:
 def _upload(patch: dict[str, Any] | None, mask: dict[str, Any] | None) -> Upload:
     if patch is None:
         raise LandslideZooError("There is no patch: give an .h5 or .png file as patch.")
-    return Upload(patch["path"], mask and mask["path"], Path(patch["path"]).stem)
+    return Upload(patch["path"], mask["path"] if mask else None, Path(patch["path"]).stem)
 
 
 def _name(model: object) -> str | None:

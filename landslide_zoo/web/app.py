@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import gradio.mcp
+import gradio.routes
 from gradio.route_utils import FnIndexInferError
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
@@ -106,7 +107,9 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
     service = Service(zoo or ModelZoo(timeout=0), settings)
     names = service.zoo.names()
     folder = TemporaryFolder(Path(get_upload_folder()), 60 * settings.keep_minutes)
-    os.environ["GRADIO_TEMP_DIR"] = gradio.mcp.DEFAULT_TEMP_DIR = str(folder.path)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder.path)
+    for module in (gradio.mcp, gradio.routes):  # they read the variable when they were imported
+        vars(module)["DEFAULT_TEMP_DIR"] = str(folder.path)
     first = names[0] if names else None
     model = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-model")
     models = gr.CheckboxGroup(names, value=names, label="Models", render=False, elem_id="lz-models")

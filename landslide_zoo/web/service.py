@@ -48,16 +48,20 @@ class Upload:
     mask: str | None
     name: str
 
-    def read(self) -> Patch:
+    def read(self, max_pixels: int) -> Patch:
         """Read the patch with its mask, where a hostile file does no harm.
 
+        Args:
+            max_pixels: Largest patch that is taken.
+
         Raises:
-            DataError: If either cannot be read, or they do not fit each other.
+            DataError: If either cannot be read, they do not fit each other, or the
+                patch is too large.
         """
         for path in filter(None, (self.patch, self.mask)):
             if not Path(path).is_file():
                 raise DataError(f"{quoted(Path(path).name)} was deleted meanwhile: give it again.")
-        return replace(read_patch_safely(self.patch, self.mask), name=self.name)
+        return replace(read_patch_safely(self.patch, self.mask, max_pixels), name=self.name)
 
 
 def plain(text: str) -> str:
@@ -107,7 +111,7 @@ class Service:
             DataError: If it cannot be read.
         """
         with self._work.turn(caller):
-            return upload.read()
+            return self._read(upload)
 
     def detect(
         self,
@@ -132,7 +136,7 @@ class Service:
         name = name or self.default
         model = self._model(name, caller, tqdm_class)
         with self._work.turn(caller):
-            return self._run(name, model, upload.read(), threshold)
+            return self._run(name, model, self._read(upload), threshold)
 
     def compare(
         self, names: Sequence[str], upload: Upload, caller: Caller = NOBODY
@@ -161,11 +165,14 @@ class Service:
                 model = self._model(name, caller)
                 with self._work.turn(caller):
                     results[name] = ModelResult(
-                        name, self._run(name, model, kept if kept else upload.read())
+                        name, self._run(name, model, kept if kept else self._read(upload))
                     )
             except LandslideZooError as error:
                 results[name] = ModelResult(name, error=sentence(error))
             yield list(results.values())
+
+    def _read(self, upload: Upload) -> Patch:
+        return upload.read(self.settings.patch_side**2)
 
     def _model(
         self, name: str, caller: Caller, tqdm_class: type[tqdm] | None = None

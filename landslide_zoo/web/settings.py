@@ -23,6 +23,7 @@ class Settings(BaseSettings):
         cache_gb: Weights of models kept in memory, in gigabytes.
         queue: Requests that may wait before others are told to come again.
         files: Patches taken in one go.
+        patch_side: Largest patch: the pixels of a square of this side.
         upload_mb: Largest upload, in megabytes.
         keep_minutes: Age at which temporary files are deleted.
     """
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
     cache_gb: Amount = 4
     queue: Count = 50
     files: Count = 64
+    patch_side: Count = 1024
     upload_mb: Amount = 512
     keep_minutes: Amount = 60
 

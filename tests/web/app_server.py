@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 120
@@ -32,10 +33,20 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
+    @property
+    def app_pid(self) -> int:
+        """The app's own process, also where a wrapper started it."""
+        children = psutil.Process(self.process.pid).children()
+        wrapped = [one.pid for one in children if "space_app.py" in " ".join(one.cmdline())]
+        return wrapped[0] if wrapped else self.process.pid
+
 
 @contextmanager
-def serving(folder: Path, **environment: str) -> Iterator[Server]:
-    """Run ``space_app.py`` on a free port, its log and temporary files in a folder."""
+def serving(folder: Path, wrapper: Sequence[str] = (), **environment: str) -> Iterator[Server]:
+    """Run ``space_app.py`` on a free port, its log and temporary files in a folder.
+
+    A wrapper is a command that starts another one.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +59,7 @@ def serving(folder: Path, **environment: str) -> Iterator[Server]:
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "space_app.py")],
+            [*wrapper, sys.executable, str(ROOT / "space_app.py")],
             cwd=folder,
             env=variables,
             stdout=output,

@@ -152,7 +152,8 @@ def test_many_files_good_and_bad(page: Page, patches: Path, tmp_path: Path) -> N
     masks = [patches / "mask_1.h5", patches / "mask_2.h5"]
     give(page, [*(patches / name for name in names), bad], masks)
     expect(page.locator("#lz-batch-problems .lz-problems")).to_have_text(
-        "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense .h5 patch or a true-colour PNG."
+        "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
+        ".h5 patch or a true-colour PNG."
     )
     batch = page.locator("#lz-batch")
     expect(rows(batch)).to_have_count(3)
@@ -197,7 +198,8 @@ def test_an_error_is_one_sentence_with_a_way_out(page: Page, tmp_path: Path) -> 
     give(page, [bad])
     problem = page.locator("#lz-result .lz-problems")
     expect(problem).to_have_text(
-        "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense .h5 patch or a true-colour PNG."
+        "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
+        ".h5 patch or a true-colour PNG."
     )
     expect(page.locator("#lz-downloads")).to_be_hidden()
     assert "Traceback" not in page.content()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from app_server import serving
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from visitor import SCREENS, give, open_tab
@@ -70,22 +69,6 @@ def test_the_page_says_what_becomes_of_files(page: Page) -> None:
     about = page.get_by_role("region", name="About this app")
     expect(about).to_contain_text("deleted 60 minutes after")
     expect(about).to_contain_text("Not validated for emergency use")
-
-
-def test_temporary_files_are_deleted(
-    open_page: Callable[..., Page], zoo_folder: Path, patches: Path, tmp_path: Path
-) -> None:
-    with serving(
-        tmp_path, LANDSLIDE_ZOO=str(zoo_folder), LANDSLIDE_ZOO_KEEP_MINUTES="0.05"
-    ) as server:
-        page = open_page(url=server.url)
-        give(page, [patches / "image_1.h5"])
-        files = tmp_path / "gradio"
-        assert [one for one in files.rglob("*") if one.is_file() and one.stat().st_size]
-        page.wait_for_timeout(8000)  # nothing tells of a deletion
-        page.close()
-        left = [one for one in files.rglob("*") if one.is_file() and one.stat().st_size]
-    assert left == []
 
 
 def test_visitors_do_not_see_each_other(open_page: Callable[..., Page], patches: Path) -> None:

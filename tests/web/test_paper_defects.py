@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from synthetic_patches import make_patch
 from visitor import give
 
-from landslide_zoo import LandslideModel, ModelZoo, read_patch
+from landslide_zoo import LandslideModel, ModelZoo, Patch, read_patch
+from landslide_zoo.data import write_patch_h5
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.figures import enlarge, probability_picture
 from landslide_zoo.inference.cache import ModelCache
@@ -25,8 +26,26 @@ from landslide_zoo.inference.result import detect
 from landslide_zoo.models.catalog import CATALOG
 from landslide_zoo.web.cards import card_html
 from landslide_zoo.web.downloads import detection_files, write_files
-from landslide_zoo.web.service import Service
+from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.settings import Settings
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Callable[[Patch], Upload]:
+    """A patch as a visitor gives it: in a file."""
+
+    def write(patch: Patch) -> Upload:
+        path = tmp_path / f"{patch.name}.h5"
+        write_patch_h5(path, patch)
+        return Upload(str(path), None, patch.name)
+
+    return write
+
+
+@pytest.fixture
+def upload(given: Callable[[Patch], Upload]) -> Upload:
+    """A made-up patch, uploaded."""
+    return given(make_patch(7, 128))
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +54,8 @@ def service(zoo_folder: Path) -> Service:
     return Service(ModelZoo(zoo_folder), Settings())
 
 
-def test_the_npy_is_a_numpy_file(service: Service, tmp_path: Path) -> None:
-    found = service.detect("trial-rgb", make_patch(7, 128))
+def test_the_npy_is_a_numpy_file(service: Service, tmp_path: Path, upload: Upload) -> None:
+    found = service.detect("trial-rgb", upload)
     probability = np.load(write_files(detection_files(found))[0], allow_pickle=False)
     np.testing.assert_array_equal(probability, found.prediction.probability)
 
@@ -46,16 +65,18 @@ def test_segformer_answers_at_full_resolution() -> None:
     assert detect(model, make_patch(7, 128)).prediction.probability.shape == (128, 128)
 
 
-def test_missing_weights_are_an_error_not_random(zoo_folder: Path, tmp_path: Path) -> None:
+def test_missing_weights_are_an_error_not_random(
+    zoo_folder: Path, tmp_path: Path, upload: Upload
+) -> None:
     partial = Path(shutil.copytree(zoo_folder / "trial-rgb", tmp_path / "partial"))
     weights = load_file(partial / "model.safetensors")
     weights.pop(sorted(weights)[0])
     save_file(weights, partial / "model.safetensors")
     with pytest.raises(ModelError, match=r"does not fit its config\.json: it lacks"):
-        Service(ModelZoo(tmp_path), Settings()).detect("partial", make_patch(7, 128))
+        Service(ModelZoo(tmp_path), Settings()).detect("partial", upload)
 
 
-def test_pickled_weights_are_not_read(zoo_folder: Path, tmp_path: Path) -> None:
+def test_pickled_weights_are_not_read(zoo_folder: Path, tmp_path: Path, upload: Upload) -> None:
     pickled = Path(shutil.copytree(zoo_folder / "trial-rgb", tmp_path / "pickled"))
     (pickled / "model.safetensors").unlink()
 
@@ -65,30 +86,36 @@ def test_pickled_weights_are_not_read(zoo_folder: Path, tmp_path: Path) -> None:
 
     torch.save({"weights": Trap()}, pickled / "pytorch_model.bin")
     with pytest.raises(ModelError):
-        Service(ModelZoo(tmp_path), Settings()).detect("pickled", make_patch(7, 128))
+        Service(ModelZoo(tmp_path), Settings()).detect("pickled", upload)
 
 
-def test_true_colour_is_bands_4_3_2(service: Service) -> None:
+def test_true_colour_is_bands_4_3_2(service: Service, given: Callable[[Patch], Upload]) -> None:
     patch = make_patch(7, 128)
     values = patch.values.copy()
     bright = np.zeros(patch.size, bool)
     bright[:, :64] = True
     values[3] = np.where(bright, 3000, 300)  # B4 alone has a left and a right half
-    picture = service.detect("trial-rgb", replace(patch, values=values)).picture
+    picture = service.detect("trial-rgb", given(replace(patch, values=values))).picture
     assert picture[bright][:, 0].min() == 255 and picture[~bright][:, 0].max() == 0
 
 
-def test_one_bright_band_does_not_darken_the_display(service: Service) -> None:
+def test_one_bright_band_does_not_darken_the_display(
+    service: Service, given: Callable[[Patch], Upload]
+) -> None:
     patch = make_patch(7, 128)
     values = patch.values.copy()
     values[13] = 60000  # an elevation far above every reflectance
-    picture = service.detect("trial-rgb", replace(patch, values=values)).picture
-    np.testing.assert_array_equal(picture, service.detect("trial-rgb", patch).picture)
+    picture = service.detect("trial-rgb", given(replace(patch, values=values))).picture
+    np.testing.assert_array_equal(picture, service.detect("trial-rgb", given(patch)).picture)
 
 
-def test_a_constant_patch_divides_by_nothing(service: Service) -> None:
+def test_a_constant_patch_divides_by_nothing(
+    service: Service, given: Callable[[Patch], Upload]
+) -> None:
     patch = make_patch(7, 128)
-    found = service.detect("trial-rgb", replace(patch, values=np.full_like(patch.values, 500)))
+    found = service.detect(
+        "trial-rgb", given(replace(patch, values=np.full_like(patch.values, 500)))
+    )
     assert np.isfinite(found.prediction.probability).all()
     assert "constant in all bands" in found.warnings[0]
 
@@ -106,7 +133,7 @@ def test_nan_and_inf_are_counted_and_said(service: Service, patches: Path, tmp_p
         values = file["img"][()]
         values[:40, :40, 3], values[:2, :2, 5] = np.nan, np.inf
         file["img"][...] = values
-    found = service.detect("trial-14", read_patch(path))
+    found = service.detect("trial-14", Upload(str(path), None, "holes"))
     assert np.isfinite(found.prediction.probability).all()
     assert "1604 values of holes are missing" in found.warnings[0]
 
@@ -119,7 +146,7 @@ def test_any_size_key_and_axis_order_but_no_guessed_bands(
     values = np.concatenate([values, values[:, :12]], axis=1)  # 100 x 140
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["data"] = values.transpose(2, 0, 1)
-    found = service.detect("trial-14", read_patch(tmp_path / "other.h5"))
+    found = service.detect("trial-14", Upload(str(tmp_path / "other.h5"), None, "holes"))
     assert found.prediction.probability.shape == (100, 140)
     with h5py.File(tmp_path / "thirteen.h5", "w") as file:
         file["img"] = values[..., :13]
@@ -127,8 +154,8 @@ def test_any_size_key_and_axis_order_but_no_guessed_bands(
         read_patch(tmp_path / "thirteen.h5")
 
 
-def test_the_threshold_is_the_models_own_and_can_be_moved(service: Service) -> None:
-    found = service.detect("trial-rgb", make_patch(7, 128))
+def test_the_threshold_is_the_models_own_and_can_be_moved(service: Service, upload: Upload) -> None:
+    found = service.detect("trial-rgb", upload)
     assert found.prediction.threshold == 0.4
     assert found.at(0.0).prediction.mask.all() and not found.at(1.0).prediction.mask.any()
 
@@ -138,8 +165,10 @@ def test_probability_has_one_scale_for_all(service: Service) -> None:
     assert not np.array_equal(low, high)
 
 
-def test_the_overlay_leaves_the_rest_untouched(service: Service, tmp_path: Path) -> None:
-    found = service.detect("trial-rgb", make_patch(7, 128))
+def test_the_overlay_leaves_the_rest_untouched(
+    service: Service, tmp_path: Path, upload: Upload
+) -> None:
+    found = service.detect("trial-rgb", upload)
     overlay = np.asarray(Image.open(write_files(detection_files(found))[2]))
     picture = enlarge(found.picture, overlay.shape[0] // 128)
     changed = (overlay != picture).any(axis=2)
@@ -147,7 +176,9 @@ def test_the_overlay_leaves_the_rest_untouched(service: Service, tmp_path: Path)
     assert changed.any() and not (changed & outside).any()
 
 
-def test_a_model_is_loaded_once_for_all_files(zoo_folder: Path) -> None:
+def test_a_model_is_loaded_once_for_all_files(
+    zoo_folder: Path, given: Callable[[Patch], Upload]
+) -> None:
     zoo, loads = ModelZoo(zoo_folder), []
 
     def load(name: str, **options: object) -> LandslideModel:
@@ -157,19 +188,21 @@ def test_a_model_is_loaded_once_for_all_files(zoo_folder: Path) -> None:
     service = Service(zoo, Settings())
     service.cache = ModelCache(load, 2**30)
     for seed in range(3):
-        service.detect("trial-rgb", make_patch(seed, 128))
+        service.detect("trial-rgb", given(make_patch(seed, 128)))
     assert loads == ["trial-rgb"]
 
 
-def test_what_could_not_be_loaded_is_tried_again(zoo_folder: Path, tmp_path: Path) -> None:
+def test_what_could_not_be_loaded_is_tried_again(
+    zoo_folder: Path, tmp_path: Path, upload: Upload
+) -> None:
     model = Path(shutil.copytree(zoo_folder / "trial-rgb", tmp_path / "mended"))
     weights = (model / "model.safetensors").read_bytes()
     (model / "model.safetensors").write_bytes(weights[:5000])
     service = Service(ModelZoo(tmp_path), Settings())
     with pytest.raises(ModelError, match="cut short"):
-        service.detect("mended", make_patch(7, 128))
+        service.detect("mended", upload)
     (model / "model.safetensors").write_bytes(weights)
-    assert service.detect("mended", make_patch(7, 128)).prediction.model == "mended"
+    assert service.detect("mended", upload).prediction.model == "mended"
 
 
 def test_the_plain_unet_is_there_and_no_network_twice() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
@@ -51,19 +52,26 @@ class ReadingWorker:
         self.seconds, self.memory = seconds, memory
         self._process: subprocess.Popen[bytes] | None = None
 
-    def read_patch(self, path: str | Path, mask: str | Path | None = None) -> Patch:
+    def read_patch(
+        self, path: str | Path, mask: str | Path | None = None, max_pixels: int | None = None
+    ) -> Patch:
         """Read a patch as :func:`landslide_zoo.data.readers.read_patch` does, in the process.
 
+        Args:
+            path: As that function takes it.
+            mask: As that function takes it.
+            max_pixels: A patch of more pixels is refused where it was read.
+
         Raises:
-            DataError: What that function raises; or if the process runs out of
-                time, or is lost over the file.
+            DataError: What that function raises; if the patch is too large; or if the
+                process runs out of time, or is lost over the file.
         """
         paths = [None if one is None else str(Path(one).absolute()) for one in (path, mask)]
         process = self.start()
         assert process.stdin is not None and process.stdout is not None
         stream = cast(BufferedReader, process.stdout)
         try:
-            process.stdin.write(json.dumps(paths).encode() + b"\n")
+            process.stdin.write(json.dumps([*paths, max_pixels]).encode() + b"\n")
             process.stdin.flush()
             answer = json.loads(stream.readline())
             patch = None if "error" in answer else _receive(answer, stream)
@@ -122,7 +130,9 @@ for _worker in _workers:
     atexit.register(_worker.close)
 
 
-def read_patch_safely(path: str | Path, mask: str | Path | None = None) -> Patch:
+def read_patch_safely(
+    path: str | Path, mask: str | Path | None = None, max_pixels: int | None = None
+) -> Patch:
     """Read a patch that somebody uploaded: in one of two workers, whichever is free first.
 
     Threads may call it at once.
@@ -130,13 +140,14 @@ def read_patch_safely(path: str | Path, mask: str | Path | None = None) -> Patch
     Args:
         path: As for :func:`landslide_zoo.data.readers.read_patch`.
         mask: File of the patch's mask, if there is one.
+        max_pixels: A patch of more pixels is refused, whoever may read it elsewhere.
 
     Raises:
-        DataError: If the file holds no patch, takes too long or breaks its reader.
+        DataError: If the file holds no patch, is too large, takes too long or breaks its reader.
     """
     worker = _free.get()
     try:
-        return worker.read_patch(path, mask)
+        return worker.read_patch(path, mask, max_pixels)
     finally:
         _free.put(worker)
 
@@ -146,8 +157,8 @@ def serve(seconds: int, memory: int) -> None:
     _limit_memory(memory)
     for line in sys.stdin.buffer:
         signal.alarm(seconds)  # not handled: it ends the process, wherever that is
-        path, mask = json.loads(line)
-        _send(path, mask, sys.stdout.buffer)
+        path, mask, max_pixels = json.loads(line)
+        _send(path, mask, max_pixels, sys.stdout.buffer)
         signal.alarm(0)
 
 
@@ -164,17 +175,27 @@ def _limit_memory(memory: int) -> None:
 
 def _peak() -> int:
     """The most bytes that this process has had in memory."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage counts the process that started this one, which may be large
+        line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _send(path: str, mask: str | None, stream: IO[bytes]) -> None:
+def _send(path: str, mask: str | None, max_pixels: int | None, stream: IO[bytes]) -> None:
     answer: dict[str, Any]
     arrays: list[np.ndarray] = []
     try:
         patch = read_patch(path, mask)
+        height, width = patch.size
+        if max_pixels is not None and height * width > max_pixels:
+            raise DataError(
+                f"{shown(Path(path).name)} is {height} x {width} pixels, more than are taken here: "
+                f"cut it into parts of at most {math.isqrt(max_pixels)} x {math.isqrt(max_pixels)}."
+            )
     except DataError as error:
         answer = {"error": str(error)}
     except MemoryError:

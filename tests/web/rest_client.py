@@ -1,0 +1,60 @@
+"""A client over plain HTTP, as curl would be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+
+@dataclass
+class Rest:
+    """The app's endpoints.
+
+    Attributes:
+        url: Where the app answers.
+        session: Name of the visit; none where None.
+    """
+
+    url: str
+    session: str | None = None
+
+    def upload(self, path: Path, name: str | None = None) -> dict[str, Any]:
+        """Upload a file, without saying its type; what the endpoints take of it."""
+        files = {"files": (name or path.name, path.read_bytes(), "application/octet-stream")}
+        answer = httpx.post(f"{self.url}/gradio_api/upload", files=files, timeout=120)
+        return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
+
+    def begin(self, endpoint: str, data: list[Any]) -> str:
+        """Ask; the address of the answer."""
+        url = f"{self.url}/gradio_api/call/{endpoint}"
+        body = {"data": data} | ({"session_hash": self.session} if self.session else {})
+        event = httpx.post(url, json=body, timeout=120)
+        event.raise_for_status()
+        return f"{url}/{event.json()['event_id']}"
+
+    def call(self, endpoint: str, data: list[Any]) -> tuple[str, Any]:
+        """Ask and wait; the last event's name and what it holds."""
+        stream = httpx.get(self.begin(endpoint, data), timeout=120).text.strip()
+        name, answer = stream.split("\n\n")[-1].split("\n", 1)
+        return name.removeprefix("event: "), json.loads(answer.removeprefix("data: "))
+
+    def detect(self, path: Path, *further: Any) -> tuple[str, Any]:
+        """Look for landslides in a file."""
+        return self.call("detect", [self.upload(path), *further])
+
+    def ask_and_leave(self, path: Path) -> None:
+        """Ask, begin to listen and go away."""
+        try:
+            address = self.begin("detect", [self.upload(path)])
+            with httpx.stream("GET", address, timeout=0.05) as stream:
+                stream.read()
+        except httpx.HTTPError:
+            return
+
+    def waiting(self) -> int:
+        """How many requests the app is working on or has waiting."""
+        return len(httpx.get(f"{self.url}/gradio_api/queue/status", timeout=60).json())

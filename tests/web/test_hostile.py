@@ -1,0 +1,155 @@
+"""Hostile files, cards and crowds: the app answers in a sentence, and others hardly notice."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from app_server import Server, serving
+from hostile_files import CARDS, FILES, write_models_with_cards
+from playwright.sync_api import Page, expect
+from rest_client import Rest
+from visitor import open_tab, rows
+
+from landslide_zoo import ModelZoo
+from landslide_zoo.web.cards import card_html
+from landslide_zoo.web.zoo import leaderboard
+
+MEGABYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def warm(server: Server, patches: Path) -> Rest:
+    """A client of the app, whose default model is loaded and readers are running."""
+    rest = Rest(server.url)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: rest.detect(patches / "image_1.h5"), range(8)))
+    return rest
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_hostile_file_harms_nobody(
+    name: str,
+    warm: Rest,
+    server: Server,
+    patches: Path,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    hostile = tmp_path / name
+    FILES[name](hostile)
+    usual = seconds(lambda: warm.detect(patches / "image_1.h5"))
+    process = psutil.Process(server.process.pid)
+    before, peak = process.memory_info().rss, 0
+    with ThreadPoolExecutor(2) as pool:
+        start = time.monotonic()
+        attack = pool.submit(warm.detect, hostile)
+        other = pool.submit(seconds, lambda: warm.detect(patches / "image_1.h5"))
+        while not (attack.done() and other.done()):
+            peak = max(peak, process.memory_info().rss - before)
+            time.sleep(0.02)
+        took = time.monotonic() - start
+    event, answer = attack.result()
+    if event == "error":
+        assert 20 < len(answer["error"]) < 400 and str(tmp_path) not in answer["error"]
+    else:
+        assert name == "text.png" or name == "texts.png"  # their pixels are fine
+    assert other.result() < usual + 3
+    assert peak < 300 * MEGABYTE
+    record_property("fault", f"upload {name}")
+    record_property("seconds", round(took, 1))
+    record_property("megabytes", round(peak / MEGABYTE))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
+@pytest.fixture(scope="module")
+def hostile_zoo(zoo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hostile")
+    write_models_with_cards(zoo_folder / "trial-rgb", folder)
+    return folder
+
+
+def test_hostile_cards_are_listed_and_each_is_small_and_quick(hostile_zoo: Path) -> None:
+    zoo = ModelZoo(hostile_zoo)
+    entries = zoo.entries()
+    assert [entry.name for entry in entries] == sorted(CARDS)
+    assert len(leaderboard(entries)[1]) == len(CARDS)
+    for entry in entries:
+        start = time.monotonic()
+        html = card_html(entry)
+        assert time.monotonic() - start < 3, entry.name
+        assert len(html) < 4 * MEGABYTE, entry.name
+
+
+@pytest.mark.browser
+def test_nothing_of_the_last_card_stays(
+    open_page: Callable[..., Page], hostile_zoo: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path, LANDSLIDE_ZOO=str(hostile_zoo)) as server:
+        page = open_page(url=server.url)
+        open_tab(page, "Zoo")
+        expect(rows(page.locator("#lz-board"))).to_have_count(len(CARDS) + 1)
+        for name in ("huge-picture", "same-picture-200-times", "long-text"):
+            cell = page.locator("#lz-board").get_by_role("gridcell", name=name, exact=True)
+            cell.click()
+            expect(page.locator("#lz-card h3").first).to_have_text(f"Use {name}")
+        page.close()
+        assert str(hostile_zoo) not in httpx.get(server.url).text
+
+
+@pytest.mark.slow
+def test_300_clients_that_leave_leave_nothing(
+    tmp_path: Path, patches: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with serving(tmp_path) as server:
+        rest = Rest(server.url)
+        for _ in range(3):
+            assert rest.detect(patches / "image_1.h5")[0] == "complete"
+        process = psutil.Process(server.process.pid)
+        before = process.memory_info().rss
+        with ThreadPoolExecutor(50) as pool:
+            list(pool.map(lambda _: rest.ask_and_leave(patches / "image_1.h5"), range(300)))
+        end = time.monotonic() + 60
+        while rest.waiting() and time.monotonic() < end:
+            time.sleep(1)
+        assert rest.waiting() == 0
+        gc.collect()
+        after = process.memory_info().rss
+        assert rest.detect(patches / "image_1.h5")[0] == "complete"
+    record_property("fault", "300 clients ask and leave")
+    record_property("megabytes", round((after - before) / MEGABYTE))
+    assert after < 1.1 * before
+
+
+@pytest.fixture
+def two_visitors(server: Server) -> Iterator[tuple[Rest, Rest]]:
+    yield Rest(server.url, session="greedy"), Rest(server.url, session="modest")
+
+
+def test_one_visitor_does_not_hold_the_queue(
+    two_visitors: tuple[Rest, Rest], warm: Rest, patches: Path
+) -> None:
+    greedy, modest = two_visitors
+    order: list[str] = []
+
+    def ask(rest: Rest) -> None:
+        assert rest.detect(patches / "image_1.h5")[0] == "complete"
+        order.append(rest.session or "")
+
+    with ThreadPoolExecutor(13) as pool:
+        many = [pool.submit(ask, greedy) for _ in range(12)]
+        while warm.waiting() < 3 and not all(one.done() for one in many):
+            time.sleep(0.01)
+        pool.submit(ask, modest)
+    assert order.index("modest") < 8
