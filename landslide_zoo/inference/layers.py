@@ -11,10 +11,10 @@ from scipy import ndimage
 from landslide_zoo.data.patch import Patch
 
 _SPECTRAL = ("B4", "B8", "B11", "B12")
-_VEGETATION = (("B8", "B4", 0.35), ("B11", "B12", 0.2), ("B11", "B4", 0.25))
+_VEGETATION = (("B8", "B4", 0.55), ("B11", "B12", 0.3), ("B11", "B4", 0.3))
 """First and second band of each normalised difference, and the least that its value on
-vegetation is taken to be: half of what it is in the labelled 14-band patches. Where nothing
-grows there is no vegetation to measure by."""
+vegetation is taken to be, a tenth below the lowest of the labelled 14-band patches (0.60, 0.32,
+0.33): where next to nothing grows there is no vegetation to measure by."""
 
 
 def normalised_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,20 +1,32 @@
-"""Single landslides of a mask."""
+"""Single landslides of a mask, and what is known of each."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from landslide_zoo.inference.objects import find_objects, hectares
+from landslide_zoo.data.grid import Grid
+from landslide_zoo.inference.objects import find_objects, label_objects
 from landslide_zoo.models.prediction import Prediction
 
 
+def prediction(probability: np.ndarray, grid: Grid = Grid()) -> Prediction:  # noqa: B008
+    observed = np.ones(probability.shape, dtype=bool)
+    return Prediction(probability.astype(np.float32), observed, 0.5, "model", grid)
+
+
+def square(top: int, left: int, height: int, width: int, size: int = 40) -> np.ndarray:
+    probability = np.zeros((size, size))
+    probability[top : top + height, left : left + width] = 0.9
+    return probability
+
+
 def test_objects_with_their_size_and_place() -> None:
-    probability = np.zeros((8, 10), np.float32)
+    probability = np.zeros((8, 10))
+    probability[6, 7] = 0.9
     probability[1:3, 1:3] = 0.8
     probability[3, 3] = 0.6  # touches at a corner: the same landslide
-    probability[6, 7] = 0.9
-    large, small = find_objects(Prediction(probability, 0.5, "model"))
+    large, small = find_objects(prediction(probability))
     assert (large.number, large.pixels, large.hectares) == (1, 5, 0.05)
     assert (large.top, large.left, large.bottom, large.right) == (1, 1, 3, 3)
     assert (large.row, large.column) == (1.8, 1.8)
@@ -24,8 +36,52 @@ def test_objects_with_their_size_and_place() -> None:
 
 
 def test_an_empty_mask_has_none() -> None:
-    assert find_objects(Prediction(np.zeros((8, 8), np.float32), 0.5, "model")) == []
+    assert find_objects(prediction(np.zeros((8, 8)))) == []
 
 
-def test_a_pixel_is_a_hundredth_of_a_hectare() -> None:
-    assert hectares(250) == pytest.approx(2.5)
+def test_area_and_perimeter_follow_the_grid() -> None:
+    fine = find_objects(prediction(square(5, 5, 10, 10), Grid((5, 5))))[0]
+    coarse = find_objects(prediction(square(5, 5, 10, 10), Grid((20, 20))))[0]
+    assert coarse.hectares == pytest.approx(16 * fine.hectares)
+    assert coarse.attributes["perimeter"] == pytest.approx(
+        4 * fine.attributes["perimeter"], abs=0.5
+    )
+
+
+def test_a_chute_is_long_and_a_disc_compact() -> None:
+    rows, columns = np.indices((40, 40))
+    disc = find_objects(prediction(0.9 * (np.hypot(rows - 20, columns - 20) < 12)))[0]
+    chute = find_objects(prediction(square(2, 10, 36, 3)))[0]
+    assert disc.attributes["elongation"] == pytest.approx(1, abs=0.05)
+    assert disc.attributes["compactness"] > 0.9
+    assert chute.attributes["elongation"] > 5
+    assert chute.attributes["compactness"] < 0.4
+
+
+def test_layers_are_summed_up_over_an_object_alone() -> None:
+    one = square(10, 10, 4, 4)
+    elevation = np.full((40, 40), 5000.0)
+    elevation[10:14, 10:14] = np.arange(16).reshape(4, 4)
+    attributes = find_objects(prediction(one), {"elevation": elevation})[0].attributes
+    assert attributes["median_elevation"] == 7.5
+    assert attributes["spread_elevation"] == 7.5
+    assert attributes["elevation_range"] == 15
+
+
+@pytest.mark.parametrize("top", [0, 10, 36])
+def test_contact_with_water_and_with_what_is_hidden(top: int) -> None:
+    found = prediction(square(top, 10, 4, 4))
+    found.observed[:, 14:] = False  # along the right side, where an edge of the patch is not near
+    water = np.where(np.arange(40) < 10, 0.3, -0.3) * np.ones((40, 1))
+    attributes = find_objects(found, {"ndwi": water})[0].attributes
+    around = 20 if top == 10 else 14
+    beside = 6 if top == 10 else 5
+    assert attributes["hidden_contact"] == pytest.approx(beside / around, abs=1e-3)
+    assert attributes["water_contact"] == pytest.approx(beside / around, abs=1e-3)
+
+
+def test_labels_are_numbered_by_size() -> None:
+    mask = square(0, 0, 2, 2) + square(10, 10, 5, 5) + square(30, 30, 3, 3)
+    labels = label_objects(mask > 0)
+    assert [int((labels == number).sum()) for number in (1, 2, 3)] == [25, 9, 4]
+    assert labels.max() == 3
