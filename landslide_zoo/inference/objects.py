@@ -185,8 +185,8 @@ def _contacts(
     seen = observed[window]
     rim = rim[: seen.shape[0], : seen.shape[1]]
     around = max(1, int(np.count_nonzero(rim)))
-    found: dict[str, float] = {"hidden_contact": round(np.count_nonzero(rim & ~seen) / around, 3)}
+    found = {"hidden_contact": round(int(np.count_nonzero(rim & ~seen)) / around, 3)}
     if "ndwi" in layers:
         water = layers["ndwi"][window] > 0
-        found["water_contact"] = round(np.count_nonzero(rim & water) / around, 3)
+        found["water_contact"] = round(int(np.count_nonzero(rim & water)) / around, 3)
     return found

@@ -52,7 +52,7 @@ def test_what_was_dropped_is_listed_with_the_rule_and_why() -> None:
     (dropped,) = apply_rules(prediction, layers_of(patch)).dropped
     assert dropped.object.pixels == 225
     assert dropped.why == (
-        "Median slope is 4, below 15: the ground is too flat: a river bed, a field or a village."
+        "Median slope is 4, below 8: the ground is too flat: a river bed, a field or a village."
     )
 
 
@@ -90,7 +90,7 @@ def test_a_rule_whose_bands_are_missing_says_so() -> None:
     bare = Patch(patch.select(("B4", "B3", "B2")) / 4000, ("B4", "B3", "B2"), "display")
     ruled = apply_rules(prediction, layers_of(bare))
     assert np.array_equal(ruled.prediction.mask, prediction.mask)
-    assert len(ruled.skipped) == 5  # all but the one on area
+    assert len(ruled.skipped) == len(DEFAULT_RULES) - 1  # all but the one on area
     assert ruled.skipped[0] == "The rule on vegetation needs B4, B8, B11, B12, not given here."
 
 
@@ -111,6 +111,16 @@ def test_rules_do_not_depend_on_the_light(gain: float) -> None:
     assert np.array_equal(
         ruled.prediction.mask > 0, apply_rules(prediction, layers_of(patch)).prediction.mask > 0
     )
+
+
+def test_a_beach_is_not_kept() -> None:
+    patch, prediction = scene(scar=A)
+    values = patch.values.copy()
+    values[:12, :, 20:] = np.array([1300, 900, 700, 400, 300, 250, 220, 200, 150, 10, 100, 70])[
+        :, None, None
+    ]
+    (dropped,) = apply_rules(prediction, layers_of(Patch(values, BAND_NAMES))).dropped
+    assert dropped.rule.attribute == "water_contact"
 
 
 def test_a_rule_of_a_model_is_applied_in_place_of_the_defaults() -> None:
