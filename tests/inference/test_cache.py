@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
@@ -9,7 +11,8 @@ import pytest
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import ModelError
-from landslide_zoo.inference.cache import ModelCache, weights_size
+from landslide_zoo.inference import ModelCache
+from landslide_zoo.inference.cache import weights_size
 
 NAME = "unet-mobilenet_v2-rgb"
 
@@ -85,3 +88,19 @@ def test_a_failed_load_is_tried_again(model: LandslideModel) -> None:
         cache.get("a")
     assert cache.names == []
     assert cache.get("a") is model
+
+
+def test_names_that_cannot_be_loaded_leave_nothing_behind(model: LandslideModel) -> None:
+    def load(name: str) -> LandslideModel:
+        raise ModelError(f"There is no model {name}.")
+
+    cache = ModelCache(load, limit=2**30)
+    tracemalloc.start()
+    try:
+        for number in range(2000):
+            with pytest.raises(ModelError):
+                cache.get(f"{number}" * 100)
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 400_000  # the names alone would be twice that

@@ -1,0 +1,82 @@
+"""What several models say together: as one predictor, and as votes on one patch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from patch_files import physical_values
+
+from landslide_zoo import LandslideModel, Patch, Prediction
+from landslide_zoo.data.bands import TRUE_COLOUR
+from landslide_zoo.data.grid import UNPLACED
+from landslide_zoo.errors import DataError, ModelError
+from landslide_zoo.inference import Ensemble, join_predictions
+from landslide_zoo.models import predict
+
+
+def make_prediction(values: list[float], threshold: float) -> Prediction:
+    probability = np.array([values], np.float32)
+    return Prediction(probability, np.ones((1, len(values)), bool), threshold, "model", UNPLACED)
+
+
+@pytest.fixture(scope="module")
+def rgb() -> LandslideModel:
+    torch.manual_seed(0)
+    return LandslideModel.from_catalog("unet-mobilenet_v2-rgb").update_config(threshold=0.2)
+
+
+@pytest.fixture(scope="module")
+def bands() -> LandslideModel:
+    torch.manual_seed(1)
+    return LandslideModel.from_catalog("unet-mobilenet_v2").update_config(threshold=0.6)
+
+
+@pytest.fixture
+def patch() -> Patch:
+    return Patch(physical_values(40, 56).astype(np.float32))
+
+
+def test_mean_votes_and_disagreement() -> None:
+    joined = join_predictions(
+        [make_prediction([0.0, 1.0, 0.5], 0.5), make_prediction([1.0, 1.0, 0.5], 0.7)]
+    )
+    np.testing.assert_allclose(joined.mean.probability, [[0.5, 1.0, 0.5]])
+    assert joined.mean.threshold == pytest.approx(0.6)
+    np.testing.assert_array_equal(joined.mean.mask, [[0, 1, 0]])
+    np.testing.assert_array_equal(joined.votes, [[1, 2, 1]])  # each at its own threshold
+    np.testing.assert_allclose(joined.disagreement, [[0.5, 0.0, 0.0]])
+    assert joined.members == 2
+
+
+def test_of_nothing_there_is_no_ensemble() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        join_predictions([])
+
+
+def test_an_ensemble_answers_the_mean_of_members_that_read_different_things(
+    rgb: LandslideModel, bands: LandslideModel, patch: Patch
+) -> None:
+    ensemble = Ensemble([rgb, bands], "both")
+    assert set(ensemble.config.bands) == set(bands.config.bands)
+    (joined,) = predict(ensemble, [patch])
+    alone = [model.predict(patch).probability for model in (rgb, bands)]
+    np.testing.assert_allclose(joined.probability, np.mean(alone, axis=0), atol=1e-6)
+    assert joined.threshold == pytest.approx(0.4) and joined.model == "both"
+
+
+def test_members_that_read_pictures_take_pictures(
+    rgb: LandslideModel, bands: LandslideModel, patch: Patch
+) -> None:
+    picture = Patch(patch.in_unit(TRUE_COLOUR, "display"), TRUE_COLOUR, "display")
+    (joined,) = predict(Ensemble([rgb, rgb], "twice"), [picture])
+    np.testing.assert_allclose(joined.probability, rgb.predict(picture).probability, atol=1e-6)
+    with pytest.raises(DataError, match="true-colour picture"):
+        predict(Ensemble([rgb, bands], "both"), [picture])
+
+
+def test_a_damaged_member_is_an_error_and_not_outvoted(rgb: LandslideModel, patch: Patch) -> None:
+    damaged = LandslideModel(rgb.config)
+    next(damaged.network.parameters()).data.fill_(float("nan"))
+    with pytest.raises(ModelError, match="both gives probabilities that are not finite"):
+        predict(Ensemble([rgb, damaged], "both"), [patch])

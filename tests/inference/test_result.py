@@ -1,0 +1,107 @@
+"""A detection: its figures agree with each other, with its mask and with its patch's truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from patch_files import physical_values
+
+from landslide_zoo import LandslideModel, Patch
+from landslide_zoo.data import Grid
+from landslide_zoo.errors import DataError
+from landslide_zoo.inference import ModelResult, detect, join_detections
+from landslide_zoo.inference.result import input_warnings
+
+
+@pytest.fixture(scope="module")
+def model() -> LandslideModel:
+    torch.manual_seed(0)
+    return LandslideModel.from_catalog("unet-mobilenet_v2-rgb")
+
+
+@pytest.fixture
+def patch() -> Patch:
+    """A patch of 20 m pixels with a mask, whose first ten rows could not be seen."""
+    observed, mask = np.ones((48, 40), bool), np.zeros((48, 40), np.uint8)
+    observed[:10], mask[20:30, 5:15] = False, 1
+    return Patch(
+        physical_values(48, 40).astype(np.float32),
+        name="scene",
+        mask=mask,
+        observed=observed,
+        grid=Grid((20, 20)),
+    )
+
+
+def test_its_figures_are_those_of_its_mask(model: LandslideModel, patch: Patch) -> None:
+    detection = detect(model, patch)
+    figures = detection.to_dict()
+    pixels = int(detection.prediction.mask.sum())
+    assert json.loads(json.dumps(figures)) == figures
+    assert (figures["patch"], figures["model"]) == ("scene", "unet-mobilenet_v2-rgb")
+    assert (figures["height"], figures["width"]) == (48, 40)
+    assert figures["area_hectares"] == pytest.approx(pixels * 0.04)
+    assert figures["share"] == pytest.approx(pixels / (38 * 40), abs=1e-6)
+    assert figures["observed"] == pytest.approx(38 / 48, abs=1e-6)
+    assert figures["objects"] == len(detection.objects)
+    assert figures["truth_hectares"] == pytest.approx(4.0)
+    scores = figures["scores"]
+    assert scores["true_positives"] + scores["false_positives"] == pixels
+    assert sum(scores[name] for name in scores if "_" in name) == 38 * 40
+
+
+def test_another_threshold_needs_no_network(model: LandslideModel, patch: Patch) -> None:
+    detection = detect(model, patch)
+    assert detection.at(0).to_dict()["share"] == 1.0
+    assert detection.at(1).to_dict()["area_hectares"] == 0.0
+    assert detection.at(0).milliseconds == detection.milliseconds
+
+
+def test_nothing_observed_is_no_landslide(model: LandslideModel, patch: Patch) -> None:
+    figures = detect(model, replace(patch, observed=np.zeros((48, 40), bool)), 0.0).to_dict()
+    assert (figures["area_hectares"], figures["share"], figures["observed"]) == (0, 0, 0)
+
+
+def test_a_visitors_bands_are_not_kept(model: LandslideModel, patch: Patch) -> None:
+    kept = detect(model, patch).patch
+    assert (kept.bands, kept.unit) == (("B4", "B3", "B2"), "display")
+    assert kept.size == patch.size and kept.grid == patch.grid
+
+
+def test_a_mask_without_a_landslide_has_no_scores(model: LandslideModel, patch: Patch) -> None:
+    empty = detect(model, replace(patch, mask=np.zeros((48, 40), np.uint8)))
+    assert empty.scores is None and "scores" not in empty.to_dict()
+    unknown = detect(model, replace(patch, mask=None))
+    assert unknown.scores is None and "truth_hectares" not in unknown.to_dict()
+
+
+def test_what_is_odd_about_the_input_is_said(model: LandslideModel, patch: Patch) -> None:
+    bright = replace(patch, values=np.clip(patch.values * 0 + 9, 0, 20))
+    assert detect(model, bright).warnings == tuple(input_warnings(model.config, bright)) != ()
+
+
+def test_models_that_ran_are_joined_and_one_that_failed_is_named(
+    model: LandslideModel, patch: Patch
+) -> None:
+    other = detect(LandslideModel.from_catalog("unet-mobilenet_v2-rgb"), patch)
+    failed = ModelResult("broken", error="It is broken.")
+    waiting = ModelResult("waiting")
+    first = ModelResult("first", detect(model, patch))
+    assert (waiting.waiting, failed.waiting) == (True, False)
+    assert failed.to_dict() == {"model": "broken", "error": "It is broken."}
+    joined = join_detections([first, failed, ModelResult("second", other), waiting])
+    assert joined is not None
+    figures = joined.to_dict()
+    assert figures["members"] == 2
+    assert 0 <= figures["seen_by_all"] <= figures["seen_by_any"] <= 48 * 40
+    assert join_detections([first, failed]) is None
+
+
+def test_a_patch_that_the_model_cannot_take(patch: Patch) -> None:
+    picture = Patch(np.zeros((3, 32, 32), np.float32), ("B4", "B3", "B2"), "display")
+    with pytest.raises(DataError, match="true-colour picture"):
+        detect(LandslideModel.from_catalog("unet-mobilenet_v2"), picture)

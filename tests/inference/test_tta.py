@@ -1,0 +1,74 @@
+"""Test-time augmentation: the mean over eight orientations, which turns with the patch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from patch_files import write_patch
+
+from landslide_zoo import LandslideModel, Patch, Prediction, read_patch
+from landslide_zoo.inference import TestTimeAugmentation
+from landslide_zoo.inference.tta import ORIENTATIONS
+from landslide_zoo.models import predict
+
+
+@pytest.fixture(scope="module")
+def model() -> LandslideModel:
+    torch.manual_seed(0)
+    return LandslideModel.from_catalog("unet-mobilenet_v2-rgb")
+
+
+@pytest.fixture
+def patch(tmp_path: Path) -> Patch:
+    return read_patch(write_patch(tmp_path / "image_1.h5", 40, 56))
+
+
+def predict_augmented(model: LandslideModel, patch: Patch) -> Prediction:
+    (prediction,) = predict(TestTimeAugmentation(model), [patch])
+    return prediction
+
+
+def turn(values: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
+    values = np.rot90(values, turns, axes=(-2, -1))
+    return np.ascontiguousarray(values[..., ::-1] if mirrored else values)
+
+
+def turn_patch(patch: Patch, turns: int, mirrored: bool) -> Patch:
+    values, observed = (turn(one, turns, mirrored) for one in (patch.values, patch.observed))
+    return replace(patch, values=values, observed=observed)
+
+
+def test_the_orientations_are_eight_different_ones() -> None:
+    corners = np.arange(6).reshape(2, 3)
+    assert len({turn(corners, *orientation).tobytes() for orientation in ORIENTATIONS}) == 8
+
+
+@pytest.mark.parametrize(("turns", "mirrored"), ORIENTATIONS)
+def test_a_turned_patch_has_the_turned_prediction(
+    model: LandslideModel, patch: Patch, turns: int, mirrored: bool
+) -> None:
+    expected = turn(predict_augmented(model, patch).probability, turns, mirrored)
+    found = predict_augmented(model, turn_patch(patch, turns, mirrored)).probability
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_one_prediction_alone_does_not_turn_with_the_patch(
+    model: LandslideModel, patch: Patch
+) -> None:
+    """What the mean is for: without it the two differ."""
+    found = model.predict(turn_patch(patch, 1, False)).probability
+    assert np.abs(found - np.rot90(model.predict(patch).probability)).max() > 1e-4
+
+
+def test_it_is_the_mean_of_the_eight(model: LandslideModel, patch: Patch) -> None:
+    total = np.zeros(patch.size)
+    for turns, mirrored in ORIENTATIONS:
+        probability = model.predict(turn_patch(patch, turns, mirrored)).probability
+        total += np.rot90(probability[:, ::-1] if mirrored else probability, -turns)
+    found = predict_augmented(model, patch)
+    np.testing.assert_allclose(found.probability, total / 8, atol=1e-6)
+    assert (found.threshold, found.model) == (model.config.threshold, model.config.name)
