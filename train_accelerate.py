@@ -19,6 +19,7 @@ from accelerate.utils import broadcast, set_seed
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from landslide_zoo import __version__
 from landslide_zoo.data import Augmentation
 from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.evaluation import PixelCounts
@@ -184,11 +185,12 @@ def train(name: str, config: TrainConfig) -> None:
             run.load_best(best.network, progress)
             best.to(accelerator.device)
             record = build_record(
-                best, data, split, progress, config, encoder, teachers, accelerator
+                best, data, split, progress, config, encoder, teachers, accelerator, __version__
             )
             best.save_pretrained(run.model_folder)
             for result in record.results:
                 run.log.info("%s %s: F1 %.4f", result.protocol, result.subset, result.f1)
+    # Not end_training, which also ends the process group that the next model needs.
     for tracker in accelerator.trackers:
         tracker.finish()
 

@@ -19,7 +19,7 @@ from landslide_zoo.data.landslide4sense import (
 )
 from landslide_zoo.data.packed import PackedDataset
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.readers import SUFFIXES, read_mask, read_patch
+from landslide_zoo.data.readers import SUFFIXES, patch_files, read_mask, read_patch
 from landslide_zoo.errors import DataError
 
 ALL = "all"
@@ -106,13 +106,8 @@ def negative_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder} with patches without landslides.")
-    plain = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "mask_"))
-    ]
-    if plain:
-        return plain
+    if plain := patch_files(folder).files:
+        return list(plain)
     empty = [
         sample.image
         for sample in labelled(find_samples(folder))

@@ -14,11 +14,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 from scipy.optimize import minimize_scalar
 
 from landslide_zoo.data.grid import UNPLACED, Grid
 from landslide_zoo.evaluation.bootstrap import Bootstrap
+from landslide_zoo.inference.objects import connected_parts
 from landslide_zoo.models.prediction import Scores, values_of
 from landslide_zoo.models.record import FalseAlarms
 
@@ -38,7 +38,6 @@ FOUND_SHARE = 0.5
 _FIT_PIXELS = 1024
 """Pixels drawn from each patch to fit the temperature."""
 _HIGHEST_TEMPERATURE = 20.0
-_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
 class PixelCounts:
@@ -110,7 +109,7 @@ class PixelCounts:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Whether three of ten pixels with a probability of 0.3 are landslide.
+    """Reliability table: are three of ten pixels with a probability of 0.3 landslide?
 
     Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks",
     ICML 2017.
@@ -235,7 +234,7 @@ def count_landslides(
         of size; shape (len(SIZE_EDGES) + 1, 4), int64.
     """
     seen = np.ones(mask.shape, dtype=bool) if observed is None else observed
-    labels, count = ndimage.label(truth, structure=_EIGHT_NEIGHBOURS)
+    labels, count = connected_parts(truth)
     pixels = np.bincount(labels[seen], minlength=count + 1)[1:]
     hits = np.bincount(labels[seen], weights=mask[seen], minlength=count + 1)[1:]
     pixels, hits = pixels[pixels > 0], hits[pixels > 0]

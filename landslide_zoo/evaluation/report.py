@@ -1,12 +1,10 @@
-"""An evaluation as JSON, Markdown, CSV and charts, and what of it a model's record keeps."""
+"""An evaluation as JSON, Markdown, CSV and charts, and its place in a model's record."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from landslide_zoo.evaluation.strata import Group
 from landslide_zoo.figures import bars_figure, precision_recall_figure, reliability_figure
 from landslide_zoo.models.prediction import Scores
 from landslide_zoo.models.record import Record
+from landslide_zoo.tables import csv_table, markdown_table
 
 TITLES = {
     "precision": "precision",
@@ -118,12 +117,6 @@ def to_markdown(evaluation: Evaluation) -> str:
         columns = (name, "landslide pixels", "precision", "recall", "F1", "95 % interval")
         sections += [f"## By {name}", markdown_table(columns, map(_group_cells, groups))]
     return "\n\n".join(sections) + "\n"
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def interval_text(interval: Interval | None, digits: int = 3) -> str:
@@ -267,12 +260,11 @@ def _group_cells(group: Group) -> tuple[str, ...]:
 
 
 def _patches_csv(evaluation: Evaluation) -> str:
-    """What was counted of each patch, for statistics of one's own."""
-    file = io.StringIO()
-    table = csv.writer(file, lineterminator="\n")
-    table.writerow(("patch", "region", "row", "column", *Scores.__annotations__))
-    rows = zip(evaluation.patches, evaluation.places, evaluation.counted["counts"], strict=True)
-    for name, place, counts in rows:
-        where = (place[0].name, place[1], place[2]) if place else ("", "", "")
-        table.writerow((name, *where, *map(int, counts)))
-    return file.getvalue()
+    """Pixel counts of each patch, for statistics of one's own."""
+    rows = []
+    counted = evaluation.counted["counts"]
+    for name, place, counts in zip(evaluation.patches, evaluation.places, counted, strict=True):
+        region, row, column = (place[0].name, *place[1:]) if place else ("", "", "")
+        pixels = asdict(Scores(*map(int, counts)))
+        rows.append({"patch": name, "region": region, "row": row, "column": column, **pixels})
+    return csv_table(rows)

@@ -17,11 +17,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.errors import DataError, LandslideZooError
-from landslide_zoo.evaluation.report import markdown_table
 from landslide_zoo.models.card import figure_text, render_card
 from landslide_zoo.models.catalog import lookup
 from landslide_zoo.models.config import ModelConfig, validation_sentence
 from landslide_zoo.models.record import Record, Result
+from landslide_zoo.tables import markdown_table
 
 CARDS, RESULTS, README = Path("model_cards"), "results.json", Path("README.md")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -196,7 +196,7 @@ def main() -> None:
     try:
         results = Results.read(CARDS)
         results.write(CARDS)
-        write_whole(README, fill_readme(README.read_text(), results))
+        write_whole(README, fill_readme(README.read_text(encoding="utf-8"), results))
     except (LandslideZooError, OSError) as error:
         sys.exit(f"Error: {error}")
 

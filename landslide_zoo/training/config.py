@@ -82,7 +82,7 @@ class TrainConfig(BaseModel):
         ["tensorboard"], "what follows the run; repeatable"
     )
     workers: int = option(0, "processes that read patches, for each process", ge=0)
-    resume: bool = option(False, "go on with an unfinished run")
+    resume: bool = option(False, "continue an unfinished run")
 
     @property
     def names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-import landslide_zoo
 from landslide_zoo.data import PackedDataset, dataset_name
 from landslide_zoo.evaluation import EvaluationDataset, PixelCounts, evaluate, fit_temperature
 from landslide_zoo.figures import curves_figure, examples_figure
@@ -38,8 +38,9 @@ def build_record(
     encoder: EncoderWeights,
     teachers: Sequence[Teacher],
     accelerator: Accelerator,
+    version: str,
 ) -> Record:
-    """Measure a trained model and write down how it came to be.
+    """Measure a trained model and record how it was trained.
 
     Temperature and threshold are chosen on validation; every subset but the
     train one is measured with them.
@@ -53,6 +54,7 @@ def build_record(
         encoder: What its encoder started from.
         teachers: The models it learned from besides the masks.
         accelerator: How it was launched.
+        version: Version of this package.
 
     Returns:
         Its record. The model has it too, with temperature, threshold, the
@@ -89,7 +91,7 @@ def build_record(
             "processes": accelerator.num_processes,
             "threads": torch.get_num_threads(),
         },
-        versions=versions(),
+        versions=versions(version),
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         history=progress.history,
@@ -128,11 +130,10 @@ def training_command(accelerator: Accelerator) -> str:
     return shlex.join(["accelerate", "launch", Path(script).name, *arguments])
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that a result depends on."""
+def versions(own: str) -> dict[str, str]:
+    """Versions of this package, of Python and of the packages that a result depends on."""
     found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    own = {"landslide-zoo": landslide_zoo.__version__, "python": sys.version.split()[0]}
-    return own | found
+    return {"landslide-zoo": own, "python": platform.python_version(), **found}
 
 
 def _examples(model: LandslideModel, data: PackedDataset, indices: Sequence[int]) -> bytes:

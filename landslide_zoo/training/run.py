@@ -15,15 +15,14 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
-import io
 import json
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +35,7 @@ from landslide_zoo.data import write_whole
 from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.figures import curves_figure
 from landslide_zoo.models.files import CONFIG, RECORD, file_sha256, load_weights, save_weights
+from landslide_zoo.tables import csv_table
 from landslide_zoo.training.config import TrainConfig
 
 T = TypeVar("T")
@@ -49,8 +49,8 @@ _BEST, _MANIFEST = "best.safetensors", "manifest.json"
 def raise_on_all_ranks() -> Iterator[None]:
     """A block that fails in every process if it fails in one, and that all leave at once.
 
-    Without it the others would wait for the one that failed, and break off with
-    a tale of lost connections. The block itself must not wait for other processes.
+    Without it the others would wait for the one that failed until their connection to
+    it is lost. The block itself must not wait for other processes.
 
     Raises:
         TrainingError: With the sentence of the first process that failed.
@@ -107,18 +107,18 @@ class Progress:
         return 0 < patience <= self.epoch - self.best_epoch
 
     def state_dict(self) -> dict[str, Any]:
-        """The whole of it, for a checkpoint."""
+        """All of it, for a checkpoint."""
         return dict(vars(self))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up where the checkpoint was.
+        """Continue where the checkpoint was written.
 
         Raises:
             TrainingError: If the dataset is another one.
         """
         if state["fingerprint"] != self.fingerprint:
             raise TrainingError(
-                "The dataset has changed since the run was begun: bring the old one back, "
+                "The dataset has changed since the run was started: restore the old one, "
                 "or choose another --output."
             )
         vars(self).update(state)
@@ -142,7 +142,7 @@ class Run:
         self._settings_file = folder / "run.json"
         self._checkpoints = folder / "checkpoints"
         self._new = self._checkpoints / ".new"
-        self._lock: io.TextIOWrapper | None = None
+        self._lock: TextIOWrapper | None = None
 
     @property
     def finished(self) -> bool:
@@ -150,10 +150,10 @@ class Run:
         return (self.model_folder / CONFIG).is_file() and (self.model_folder / RECORD).is_file()
 
     def check(self) -> None:
-        """Check that the folder is new, finished, or may be gone on with.
+        """Check that the folder is new, finished, or may be resumed.
 
         Raises:
-            TrainingError: If another trainer is at work in it, it was begun
+            TrainingError: If another trainer is at work in it, it was started
                 with other settings, or is unfinished and not to be resumed.
         """
         with raise_on_all_ranks():
@@ -262,19 +262,19 @@ class Run:
             before = dict(json.loads(self._settings_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise TrainingError(
-                f"{self._settings_file} is missing or damaged: delete {self.folder} to begin anew, "
-                "or choose another --output."
+                f"{self._settings_file} is missing or damaged: delete {self.folder} to start "
+                "again, or choose another --output."
             ) from error
         names = dict.fromkeys([*self._settings, *before])
         changed = [name for name in names if self._settings.get(name) != before.get(name)]
         if changed:
             raise TrainingError(
-                f"{self.folder} was begun with other settings ({', '.join(changed)}): "
+                f"{self.folder} was started with other settings ({', '.join(changed)}): "
                 "give the same ones, or choose another --output."
             )
         if not self._resume and not self.finished:
             raise TrainingError(
-                f"{self.folder} holds an unfinished run: add --resume to go on with it, "
+                f"{self.folder} holds an unfinished run: add --resume to continue it, "
                 "or choose another --output."
             )
 
@@ -307,7 +307,7 @@ class Run:
         if faults:
             raise TrainingError(
                 f"No checkpoint in {self._checkpoints} is whole ({'; '.join(faults)}): delete "
-                f"{self.folder} to begin anew."
+                f"{self.folder} to start again."
             )
         return None
 
@@ -321,15 +321,11 @@ class Run:
             why = str(error).partition("\n")[0].rstrip(".")
             raise TrainingError(
                 f"A checkpoint cannot be written to {self._checkpoints} ({why}): "
-                "free some space and go on with --resume from the last one, which is kept."
+                "free some space, then continue with --resume from the last one, which is kept."
             ) from error
 
     def _write_metrics(self, progress: Progress) -> None:
-        text = io.StringIO(newline="")
-        table = csv.DictWriter(text, fieldnames=list(progress.history[0]))
-        table.writeheader()
-        table.writerows(progress.history)
-        write_whole(self.folder / "metrics.csv", text.getvalue())
+        write_whole(self.folder / "metrics.csv", csv_table(progress.history))
         write_whole(self.folder / "curves.png", curves_figure(progress.history))
 
 

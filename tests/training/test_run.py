@@ -179,7 +179,7 @@ def test_best_weights_that_rot_while_training_are_not_published(run: Run) -> Non
 
 def test_a_dataset_that_changed_is_not_gone_on_with(run: Run, tmp_path: Path) -> None:
     Training(run, "data").epoch(0.5)
-    with pytest.raises(TrainingError, match="The dataset has changed since the run was begun"):
+    with pytest.raises(TrainingError, match="The dataset has changed since the run was started"):
         resumed(tmp_path, "other data")
 
 
@@ -208,7 +208,7 @@ def test_a_run_is_gone_on_with_as_it_was_begun_and_on_request(tmp_path: Path) ->
     make_run(tmp_path, resume=True, workers=4, tracker=["none"]).check()
     with pytest.raises(TrainingError, match="unet holds an unfinished run: add --resume"):
         make_run(tmp_path).check()
-    with pytest.raises(TrainingError, match=r"begun with other settings \(seed, epochs\)"):
+    with pytest.raises(TrainingError, match=r"started with other settings \(seed, epochs\)"):
         make_run(tmp_path, resume=True, seed=1, epochs=4).check()
     # A finished one needs no --resume, but the same settings.
     assert not run.finished
@@ -217,7 +217,7 @@ def test_a_run_is_gone_on_with_as_it_was_begun_and_on_request(tmp_path: Path) ->
         (run.model_folder / name).touch()
     assert run.finished
     make_run(tmp_path).check()
-    with pytest.raises(TrainingError, match=r"begun with other settings \(epochs\)"):
+    with pytest.raises(TrainingError, match=r"started with other settings \(epochs\)"):
         make_run(tmp_path, epochs=4).check()
 
 

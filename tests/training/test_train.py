@@ -96,8 +96,8 @@ def test_killed_damaged_and_resumed_gives_the_weights_of_a_run_undisturbed(
 
     settings = (run / "run.json").read_bytes()
     for arguments, sentence in [
-        (options(dataset), "holds an unfinished run: add --resume to go on with it"),
-        (options(dataset, "--resume", epochs=4), r"begun with other settings \(epochs\)"),
+        (options(dataset), "holds an unfinished run: add --resume to continue it"),
+        (options(dataset, "--resume", epochs=4), r"started with other settings \(epochs\)"),
     ]:
         with trainer.start(*arguments, cwd=tmp_path) as process:
             assert process.end() == 1
@@ -144,7 +144,7 @@ def test_what_is_finished_is_skipped_and_what_is_not_learns_from_it(
     assert record.recipe["distillation"] == 0.7
     with trainer.start(*taught, cwd=folder) as process:
         assert process.end() == 1
-        assert "begun with other settings (teacher)" in process.sentence
+        assert "started with other settings (teacher)" in process.sentence
 
 
 def test_what_the_hub_refused_is_published_on_another_try(
@@ -261,7 +261,7 @@ def test_two_processes_validate_as_one_publish_and_pull(
     # Fewer processes would make it another training.
     with trainer.start(*arguments[:-4], cwd=tmp_path) as process:
         assert process.end() == 1
-        assert "begun with other settings" in process.sentence and "processes" in process.sentence
+        assert "started with other settings" in process.sentence and "processes" in process.sentence
 
 
 def _corrupt(data: Path) -> None:
