@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +20,20 @@ Threshold = Annotated[
     typer.Option(
         min=0, max=1, help="Probability from which a pixel is landslide; the model's own if unset."
     ),
+]
+Clouds = Annotated[
+    Literal["mask", "keep"],
+    typer.Option(help="mask: clouds are not observed, where the bands tell them; or keep them."),
+]
+RulesOff = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule-off", metavar="NAME", help="Switch a rule on objects off, or all; repeatable."
+    ),
+]
+ProductLevel = Annotated[
+    Literal["L1C", "L2A"] | None,
+    typer.Option("--level", help="Product level of the bands; told from them if unset."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

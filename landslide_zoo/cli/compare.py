@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from landslide_zoo.cli.common import Device, Json, Threshold, load_model, print_table
+from landslide_zoo.cli.common import (
+    Clouds,
+    Device,
+    Json,
+    ProductLevel,
+    RulesOff,
+    Threshold,
+    load_model,
+    print_table,
+)
 from landslide_zoo.errors import LandslideZooError, ModelError
 
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
+    from landslide_zoo.inference.result import Steps
 
 COLUMNS = ("model", "threshold", "area_hectares", "share", "objects", "milliseconds")
 SCORES = ("precision", "recall", "f1", "iou")
@@ -26,6 +36,9 @@ def compare(
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="The patch's true mask (.h5, .png).")] = None,
     threshold: Threshold = None,
+    clouds: Clouds = "mask",
+    rule_off: RulesOff = None,
+    level: ProductLevel = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -35,7 +48,9 @@ def compare(
     """
     from landslide_zoo.data import read_patch
     from landslide_zoo.hub import ModelZoo
+    from landslide_zoo.inference.result import Steps
 
+    steps = Steps(clouds, tuple(rule_off or ()), level)
     given = read_patch(patch, mask)
     names = model or ModelZoo().names()
     if not names:
@@ -43,7 +58,7 @@ def compare(
     results = []
     for name in names:
         try:
-            results.append(_detect(name, given, threshold, device))
+            results.append(_detect(name, given, threshold, steps, device))
         except LandslideZooError as error:
             typer.echo(f"Error: {name}: {error}", err=True)
     for warning in dict.fromkeys(one for result in results for one in result["warnings"]):
@@ -57,13 +72,15 @@ def compare(
         raise typer.Exit(1)
 
 
-def _detect(name: str, patch: Patch, threshold: float | None, device: str) -> dict[str, Any]:
+def _detect(
+    name: str, patch: Patch, threshold: float | None, steps: Steps, device: str
+) -> dict[str, Any]:
     """What one model finds, as figures."""
     from landslide_zoo.inference import detect
 
     loaded = load_model(name, device)
     loaded.predict(patch)  # the first run also sets the network up: it is not timed
-    return {**detect(loaded, patch, threshold).to_dict(), "model": name}
+    return {**detect(loaded, patch, threshold, steps).to_dict(), "model": name}
 
 
 def _row(result: dict[str, Any], columns: tuple[str, ...]) -> list[str]:

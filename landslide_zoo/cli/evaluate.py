@@ -5,18 +5,31 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from landslide_zoo.cli.common import Device, Json, default_model, load_model, print_table
+from landslide_zoo.cli.common import (
+    Clouds,
+    Device,
+    Json,
+    ProductLevel,
+    RulesOff,
+    default_model,
+    load_model,
+    print_table,
+)
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError
+from landslide_zoo.tables import text_table
 
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
     from landslide_zoo.evaluation import Evaluation, EvaluationDataset, Stratum
+    from landslide_zoo.evaluation.evaluate import Refine
+    from landslide_zoo.inference.result import Steps
     from landslide_zoo.models import LandslideModel, Predictor
 
 HEADER = (
@@ -82,14 +95,22 @@ def evaluate(
     encoder_weights: Annotated[
         str | None, typer.Option(help="With --reproduce: where the encoder's weights are.")
     ] = None,
+    clouds: Clouds = "mask",
+    rule_off: RulesOff = None,
+    level: ProductLevel = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Evaluate models on the labelled patches of a dataset.
 
+    Each is counted by itself, and again after what is done beside the network:
+    without clouds, and with the rules on objects, where the bands allow them.
+
     Every access to test patches is logged in the record of a model that is a
     folder of yours, whether or not its result is kept.
     """
+    from landslide_zoo.inference.result import Steps
+
     names = models or []
     if reproduce and zoo:
         raise typer.BadParameter("--zoo and --reproduce are two different things to do.")
@@ -100,7 +121,8 @@ def evaluate(
         raise typer.BadParameter("a record holds what a model does alone, without --tta.")
     setup = None
     if data is not None:
-        setup = _Setup.of(data, split, subset, tta, negatives or [], stratum or [], device)
+        steps = Steps(clouds, tuple(rule_off or ()), level)
+        setup = _Setup.of(data, split, subset, tta, negatives or [], stratum or [], steps, device)
     if zoo:
         _fill_leaderboard(names, setup, output)
     elif setup is None:
@@ -127,35 +149,12 @@ class _Setup:
     strata: Sequence[Stratum]
     negatives: Sequence[Path]
     tta: bool
+    steps: Steps
     device: str
-
-    @classmethod
-    def of(
-        cls,
-        data: str,
-        split: str,
-        subset: str,
-        tta: bool,
-        negatives: Sequence[Path],
-        strata: Sequence[str],
-        device: str,
-    ) -> _Setup:
-        from landslide_zoo.evaluation import STRATA, EvaluationDataset
-
-        dataset = EvaluationDataset.find(data, split, subset)
-        own = [_stratum(text, dataset) for text in strata]
-        return cls(dataset, [*STRATA, *own], negatives, tta, device)
 
     def load(self, name: str) -> tuple[LandslideModel, Path | None]:
         """A model by name, and its folder if it has one on this machine."""
-        from landslide_zoo.hub.zoo import ModelZoo
-        from landslide_zoo.models.files import local_folder
-
-        model, folder = load_model(name, self.device), local_folder(name)
-        if folder is None and "/" not in name:
-            entry = ModelZoo().entry(name)
-            folder = None if entry.repo_id else entry.folder
-        return model, folder
+        return load_model(name, self.device), _find(name)[0]
 
     def evaluate_ensemble(self, loaded: Sequence[tuple[LandslideModel, Path | None]]) -> Evaluation:
         """Evaluate the mean of some models, and log the access in the record of each."""
@@ -201,13 +200,25 @@ class _Setup:
         def progress(patches: Iterable[Patch]) -> Iterable[Patch]:
             return tqdm(patches, title, unit="patch", disable=None, file=sys.stderr)
 
+        predictor = TestTimeAugmentation(predictor) if self.tta else predictor
         return evaluate(
-            TestTimeAugmentation(predictor) if self.tta else predictor,
+            predictor,
             self.dataset,
+            refine=self._refinements(predictor),
             strata=self.strata,
             negatives=self.negatives,
             progress=progress,
         )
+
+    def _refinements(self, predictor: Predictor) -> dict[str, Refine]:
+        from landslide_zoo.inference.result import ALL_RULES, refine
+
+        steps: dict[str, Steps] = {}
+        if self.steps.clouds == "mask":
+            steps["without clouds"] = replace(self.steps, rules_off=(ALL_RULES,))
+        if self.steps.rules(predictor.config):
+            steps["with rules"] = self.steps
+        return {name: partial(refine, predictor, steps=chosen) for name, chosen in steps.items()}
 
     def _keep(
         self, model: LandslideModel, folder: Path | None, evaluation: Evaluation, result: bool
@@ -233,6 +244,18 @@ class _Setup:
         if sentence:
             typer.echo(f"Warning: {sentence}", err=True)
         return sentence is not None
+
+
+def _find(name: str) -> tuple[Path | None, str]:
+    """A model's folder on this machine, None if it is on a Hub; and the id of its repo there."""
+    from landslide_zoo.hub import ModelZoo
+    from landslide_zoo.models.files import local_folder
+
+    folder = local_folder(name)
+    if folder is not None or "/" in name:
+        return folder, name
+    entry = ModelZoo().entry(name)
+    return (None, entry.repo_id) if entry.repo_id else (entry.folder, name)
 
 
 def _stratum(text: str, dataset: EvaluationDataset) -> Stratum:
@@ -277,7 +300,7 @@ def _show(
     for name, result in zip(names, results, strict=True):
         rows.append(_row(name, result))
         rows += [_row(f"{name}, {step}", refined) for step, refined in result.refined.items()]
-    print_table(HEADER, rows)
+    typer.echo(text_table(HEADER, rows))
     for name, (value, interval) in zip(names[1:], differences, strict=True):
         typer.echo(f"F1 of {names[0]} minus F1 of {name}: {value:+.4f} ({interval_text(interval)})")
     if output is not None:
@@ -313,8 +336,8 @@ def _folders(results: Sequence[Evaluation], output: Path) -> list[Path]:
 
 def _fill_leaderboard(sources: Sequence[str], setup: _Setup | None, output: Path | None) -> None:
     """Put every model of a zoo on the leaderboard; one that fails is named, the others go on."""
+    from landslide_zoo.hub import ModelZoo
     from landslide_zoo.hub.leaderboard import CARDS, Results
-    from landslide_zoo.hub.zoo import ModelZoo
 
     cards = output or CARDS
     zoo = ModelZoo(",".join(sources) if sources else None)
@@ -348,20 +371,16 @@ def _reproduce(
     names: Sequence[str], output: Path, data: str | None, encoder_weights: str | None
 ) -> None:
     """Train a model again and say how the new one differs."""
-    from landslide_zoo.hub.zoo import ModelZoo
-    from landslide_zoo.models.files import download_folder, local_folder
+    from landslide_zoo.models.files import download_folder
     from landslide_zoo.training.reproduce import reproduce
 
     if len(names) != 1:
         raise typer.BadParameter("--reproduce takes one MODEL.")
-    folder = local_folder(names[0])
-    if folder is None and "/" not in names[0]:
-        folder = ModelZoo().entry(names[0]).folder
-    folder = folder or download_folder(names[0])
-    done = reproduce(folder, output, data, encoder_weights)
+    folder, repo_id = _find(names[0])
+    done = reproduce(folder or download_folder(repo_id), output, data, encoder_weights)
     typer.echo(f"patches: {'the same' if done.same_data else 'others (the fingerprint differs)'}")
     typer.echo(f"weights: {'the same, bit for bit' if done.same_weights else 'others'}")
     rows = [(name, f"{old:.4f}", f"{new:.4f}") for name, old, new in done.scores]
-    print_table(("F1", "record", "again"), rows)
+    typer.echo(text_table(("F1", "record", "again"), rows))
     for change in done.changes:
         typer.echo(change)

@@ -6,12 +6,24 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from landslide_zoo.cli.common import DEFAULT_MODEL, Device, Threshold, default_model, load_model
+from landslide_zoo.cli.common import (
+    DEFAULT_MODEL,
+    Clouds,
+    Device,
+    ProductLevel,
+    RulesOff,
+    Threshold,
+    default_model,
+    load_model,
+)
 from landslide_zoo.errors import LandslideZooError
+
+if TYPE_CHECKING:
+    from landslide_zoo.inference.result import Steps
 
 
 def predict(
@@ -27,23 +39,31 @@ def predict(
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the predictions.")] = Path("predictions"),
     threshold: Threshold = None,
+    clouds: Clouds = "mask",
+    rule_off: RulesOff = None,
+    level: ProductLevel = None,
     device: Device = "auto",
 ) -> None:
     """Find landslides in patches.
 
-    For NAME.h5 writes NAME.npy (probability, float32), NAME_mask.h5 (dataset
-    mask, 0 and 1; mask_N.h5 for image_N, as Landslide4Sense wants it) and
+    Clouds are not observed, and rules drop what the bands tell from landslides,
+    such as fields: each where the patch has the bands for it.
+
+    For NAME.h5 writes NAME.npy (the network's probability, float32), NAME_mask.h5
+    (dataset mask, 0 and 1; mask_N.h5 for image_N, as Landslide4Sense wants it) and
     NAME_overlay.png. A patch that cannot be read is listed, the others are
     written, and the exit status is 1.
     """
     from landslide_zoo.inference.outputs import check_outputs
+    from landslide_zoo.inference.result import Steps
 
+    steps = Steps(clouds, tuple(rule_off or ()), level)
     files, faults = _find_patches(inputs)
     for fault in faults:
         typer.echo(f"Error: {fault}", err=True)
     if files:
         check_outputs(files, output)
-        written = _predict_all(files, model or default_model(), output, threshold, device)
+        written = _predict_all(files, model or default_model(), output, threshold, steps, device)
         if written < len(files) + len(faults):
             raise typer.Exit(1)
     elif faults:
@@ -66,13 +86,11 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
         found = patch_files(path)
         files |= dict.fromkeys(found.files)
         if found.skipped:
-            reasons = ", ".join(
-                f"{file.name} ({why})" for file, why in list(found.skipped.items())[:3]
-            )
-            more = ", ..." if len(found.skipped) > 3 else ""
+            few = list(found.skipped.items())[:3]
+            listed = ", ".join(f"{file.name} ({why})" for file, why in few)
+            more = ", ..." if len(found.skipped) > len(few) else ""
             typer.echo(
-                f"Warning: {len(found.skipped)} files of {path} are skipped: {reasons}{more}.",
-                err=True,
+                f"Warning: {len(found.skipped)} skipped in {path}: {listed}{more}.", err=True
             )
         if not found.files:
             faults.append(f"The folder {path} holds no patch.")
@@ -80,7 +98,12 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def _predict_all(
-    files: Sequence[Path], name: str, output: Path, threshold: float | None, device: str
+    files: Sequence[Path],
+    name: str,
+    output: Path,
+    threshold: float | None,
+    steps: Steps,
+    device: str,
 ) -> int:
     """Predict and write each file; say what was wrong and how much was found.
 
@@ -94,18 +117,23 @@ def _predict_all(
     from landslide_zoo.inference.outputs import write_outputs
 
     model = load_model(name, device)
+    steps.rules(model.config)  # an unknown rule is told before any file is read
     written, hectares = 0, 0.0
+    notes: dict[str, str] = {}
     with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:
         for path in bar:
             try:
                 patch = read_patch(path)
-                detection = detect(model, patch, threshold)
-                write_outputs(output, patch, detection.prediction)
+                detection = detect(model, patch, threshold, steps)
+                write_outputs(output, detection)
             except LandslideZooError as error:
                 bar.write(f"Error: {error}", file=sys.stderr)
                 continue
             for warning in detection.warnings:
                 bar.write(f"Warning: {warning}", file=sys.stderr)
+            for note in detection.notes:
+                if notes.setdefault(note, patch.name) == patch.name:
+                    bar.write(f"{patch.name}: {note}", file=sys.stderr)
             written += 1
             hectares += detection.prediction.hectares
     found = f", {hectares:.2f} ha of landslides, in {output}" if written else ""

@@ -20,6 +20,8 @@ AGREEMENT_COLOURS = "cividis"
 DISAGREEMENT_COLOURS = "magma"
 _MOST_DISAGREEMENT = 0.5  # standard deviation where half say 0 and half say 1
 _OUTLINE = (255, 0, 0)
+_HATCHING = (90, 90, 90)
+_DASH = 4  # pixels
 
 # Okabe and Ito, "Color Universal Design", 2008: vermilion, yellow and blue stay
 # apart for people with any of the three colour deficiencies.
@@ -116,9 +118,7 @@ def mask_picture(mask: np.ndarray) -> np.ndarray:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def overlay(
-    picture: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int] = _OUTLINE
-) -> np.ndarray:
+def overlay(picture: np.ndarray, mask: np.ndarray, *, dashed: bool = False) -> np.ndarray:
     """Draw the outline of a mask on a picture; every pixel off the outline stays as it is.
 
     The outline is the mask's own pixels that touch others (or the picture's
@@ -127,14 +127,35 @@ def overlay(
     Args:
         picture: Shape (H, W, 3), uint8.
         mask: Shape (H, W).
-        colour: Of the outline: red, green, blue.
+        dashed: Whether the line is dashed.
 
     Returns:
         A new picture, shape (H, W, 3), uint8.
     """
     inside = mask > 0
+    outline = inside & ~ndimage.binary_erosion(inside)
+    if dashed:
+        rows, columns = np.indices(mask.shape)
+        outline &= (rows + columns) // _DASH % 2 == 0
     drawn = picture.copy()
-    drawn[inside & ~ndimage.binary_erosion(inside)] = colour
+    drawn[outline] = _OUTLINE
+    return drawn
+
+
+def hatch(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Hatch what could not be observed, and outline it.
+
+    Args:
+        picture: Shape (H, W, 3), uint8.
+        hidden: Pixels under cloud, or missing, shape (H, W), bool.
+
+    Returns:
+        A new picture, shape (H, W, 3), uint8.
+    """
+    rows, columns = np.indices(hidden.shape)
+    lines = (rows + columns) % (4 * _DASH) == 0
+    drawn = picture.copy()
+    drawn[hidden & (lines | ~ndimage.binary_erosion(hidden))] = _HATCHING
     return drawn
 
 

@@ -50,7 +50,7 @@ def _slope(patch: Patch) -> np.ndarray:
     if "slope" in patch.bands:
         return patch.select(("slope",))[0]
     (dem,) = patch.select(("DEM",))
-    width, height = patch.grid.pixel_size
+    height, width = patch.grid.pixel_size
     down, right = np.gradient(ndimage.gaussian_filter(dem, 1.0), height, width)
     return np.degrees(np.arctan(np.hypot(down, right)))
 

@@ -140,7 +140,7 @@ def describe(
 
 def _shape(inside: np.ndarray, region: object, pixel_size: tuple[float, float]) -> dict[str, float]:
     """Perimeter in metres, how long it is for its width, and how nearly it is a disc (1)."""
-    width, height = pixel_size
+    height, width = pixel_size
     padded = np.pad(inside, 1)
     across = np.count_nonzero(padded[:, 1:] != padded[:, :-1]) * height
     down = np.count_nonzero(padded[1:] != padded[:-1]) * width

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
-from landslide_zoo.figures import enlarge, overlay, true_colour
-from landslide_zoo.models.prediction import Prediction
+from landslide_zoo.figures import enlarge, hatch, overlay
+from landslide_zoo.inference.result import Detection
 
 OVERLAY_SIDE = 512
 """A smaller patch is enlarged by a whole factor to about this side, in pixels."""
@@ -29,12 +28,15 @@ class OutputNames:
     """Names of the files that a prediction is written to.
 
     Attributes:
-        probability: ``STEM.npy``; ``np.load`` gives (H, W), float32, 0 to 1.
-        mask: ``STEM_mask.h5`` with the dataset ``mask``, (H, W), uint8, 0 and 1.
+        probability: ``STEM.npy``; ``np.load`` gives the network's own, (H, W),
+            float32, 0 to 1, before any rule.
+        mask: ``STEM_mask.h5`` with the dataset ``mask``, (H, W), uint8, 0 and 1,
+            and beside it ``observed``, 0 where the ground could not be seen.
             For ``image_N`` it is ``mask_N.h5``: a submission to Landslide4Sense
             is a ZIP of these (Submission Guide of the Landslide4Sense 2022
             competition).
-        overlay: ``STEM_overlay.png``; true colour with the mask's outline.
+        overlay: ``STEM_overlay.png``; true colour with the mask's
+            outline, a dashed one around what rules dropped, and hatching over cloud.
     """
 
     probability: str
@@ -56,25 +58,27 @@ class OutputNames:
         return cls(f"{stem}.npy", mask, f"{stem}_overlay.png")
 
 
-def output_contents(patch: Patch, prediction: Prediction) -> tuple[bytes, bytes, bytes]:
-    """Contents of the files of a prediction, in the order of :class:`OutputNames`."""
+def output_contents(detection: Detection) -> tuple[bytes, bytes, bytes]:
+    """Contents of the files of a detection, in the order of :class:`OutputNames`."""
+    prediction = detection.prediction
     probability, mask, picture = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    np.save(probability, prediction.probability.astype(np.float32), allow_pickle=False)
-    write_mask_h5(mask, prediction.mask)
+    np.save(probability, detection.network.probability.astype(np.float32), allow_pickle=False)
+    write_mask_h5(mask, prediction.mask, prediction.observed)
     # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
-    factor = max(1, OVERLAY_SIDE // max(patch.size))
-    outlined = overlay(enlarge(true_colour(patch), factor), enlarge(prediction.mask, factor))
-    Image.fromarray(outlined).save(picture, format="PNG")
+    factor = max(1, OVERLAY_SIDE // max(detection.patch.size))
+    drawn = hatch(enlarge(detection.picture, factor), enlarge(~prediction.observed, factor))
+    dropped = enlarge(detection.ruled.dropped_labels, factor)
+    drawn = overlay(overlay(drawn, dropped, dashed=True), enlarge(prediction.mask, factor))
+    Image.fromarray(drawn).save(picture, format="PNG")
     return probability.getvalue(), mask.getvalue(), picture.getvalue()
 
 
-def write_outputs(folder: Path, patch: Patch, prediction: Prediction) -> list[Path]:
-    """Write the files of a prediction, each whole before it gets its name.
+def write_outputs(folder: Path, detection: Detection) -> list[Path]:
+    """Write the files of a detection, each whole before it gets its name.
 
     Args:
         folder: Made if need be; files of the same names are replaced.
-        patch: What the prediction was made from; its name gives the files theirs.
-        prediction: What to write.
+        detection: What to write; its patch's name gives the files theirs.
 
     Returns:
         The files: probability, mask, overlay.
@@ -82,17 +86,17 @@ def write_outputs(folder: Path, patch: Patch, prediction: Prediction) -> list[Pa
     Raises:
         DataError: If they cannot be written; none of them is then left half-written.
     """
-    names = astuple(OutputNames.of(patch.name))
+    names = astuple(OutputNames.of(detection.patch.name))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
-            for name, content in zip(names, output_contents(patch, prediction), strict=True):
+            for name, content in zip(names, output_contents(detection), strict=True):
                 (Path(temporary) / name).write_bytes(content)
             for name in names:
                 os.replace(Path(temporary) / name, folder / name)
     except OSError as error:
         raise DataError(
-            f"The prediction of {patch.name} cannot be written to {folder} "
+            f"The prediction of {detection.patch.name} cannot be written to {folder} "
             f"({error.strerror or error}): free some space, or choose another folder."
         ) from error
     return [folder / name for name in names]

@@ -3,43 +3,132 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.data.checks import check_patch, check_statistics
 from landslide_zoo.data.patch import Patch
+from landslide_zoo.errors import ModelError, quoted
 from landslide_zoo.figures import true_colour
+from landslide_zoo.inference.clouds import (
+    CloudMask,
+    Level,
+    find_clouds,
+    why_no_clouds,
+    without_clouds,
+)
 from landslide_zoo.inference.ensembles import Agreement, join_predictions
-from landslide_zoo.inference.objects import LandslideObject, find_objects
-from landslide_zoo.models.config import ModelConfig, PredictorConfig
+from landslide_zoo.inference.layers import layers_of
+from landslide_zoo.inference.objects import LandslideObject
+from landslide_zoo.inference.rules import (
+    DroppedObject,
+    RuledPrediction,
+    apply_rules,
+    layers_needed,
+    rules_of,
+    why_skipped,
+)
+from landslide_zoo.models.config import ModelConfig, PredictorConfig, Rule
 from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predict, values_of
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is done beside the network.
+
+    Attributes:
+        clouds: ``mask``: what lies under cloud is not observed, where the bands
+            tell clouds; ``keep``: clouds are not looked for.
+        rules_off: Attributes of the rules that are switched off, or ``all``.
+        level: Product level of the bands, by which clouds look different; told
+            from the bands where None.
+    """
+
+    clouds: Literal["mask", "keep"] = "mask"
+    rules_off: tuple[str, ...] = ()
+    level: Level | None = None
+
+    def rules(self, config: PredictorConfig) -> tuple[Rule, ...]:
+        """The rules of a predictor that are switched on.
+
+        Raises:
+            ModelError: If one that is to be switched off is none of its rules.
+        """
+        rules = rules_of(config)
+        known = {rule.attribute for rule in rules}
+        for name in self.rules_off:
+            if name not in known | {ALL_RULES}:
+                raise ModelError(
+                    f"{config.name} has no rule on {quoted(name)}; it has {', '.join(known)}."
+                )
+        return tuple(
+            rule for rule in rules if not {rule.attribute, ALL_RULES} & set(self.rules_off)
+        )
+
+    def find_clouds(self, patch: Patch) -> CloudMask | None:
+        """The clouds of a patch; None where they are not looked for or cannot be told."""
+        if self.clouds == "keep" or why_no_clouds(patch):
+            return None
+        return find_clouds(patch, self.level)
+
+
+ALL_RULES = "all"
+ALL_STEPS = Steps()
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A prediction with what is needed to show it again at another threshold.
+    """What was found in a patch, with what is needed to show it again at another threshold.
 
     Attributes:
         patch: What is kept of the patch: its true colour as display values, with
             its name and known mask. A visitor's fourteen bands are not kept.
-        prediction: What the model says.
-        milliseconds: Time the model took.
+        network: What the network says.
+        layers: What the bands say of each pixel, for the rules.
+        rules: The rules that are switched on.
+        clouds: The clouds that were found; None where they were not looked for.
+        milliseconds: Time it took.
         warnings: What is odd about the input, a sentence each.
+        cloud_note: Why clouds cannot be told, a sentence; None where they can.
     """
 
     patch: Patch
-    prediction: Prediction
+    network: Prediction
+    layers: Mapping[str, np.ndarray]
+    rules: tuple[Rule, ...]
+    clouds: CloudMask | None
     milliseconds: float
     warnings: tuple[str, ...]
+    cloud_note: str | None = None
 
     def at(self, threshold: float) -> Detection:
         """The same at another threshold; the network does not run again."""
-        return replace(self, prediction=self.prediction.at(threshold))
+        return replace(self, network=self.network.at(threshold))
+
+    @cached_property
+    def ruled(self) -> RuledPrediction:
+        """What the rules keep and drop of what the network says."""
+        return apply_rules(self.network, self.layers, self.rules)
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the network says, without what the rules drop."""
+        return self.ruled.prediction
+
+    @property
+    def objects(self) -> list[LandslideObject]:
+        """The single landslides, the largest first."""
+        return self.ruled.kept
+
+    @property
+    def dropped(self) -> list[DroppedObject]:
+        """What rules dropped, the largest first."""
+        return self.ruled.dropped
 
     @cached_property
     def picture(self) -> np.ndarray:
@@ -47,15 +136,19 @@ class Detection:
         return true_colour(self.patch)
 
     @cached_property
-    def objects(self) -> list[LandslideObject]:
-        """The single landslides, the largest first."""
-        return find_objects(self.prediction)
-
-    @cached_property
     def scores(self) -> Scores | None:
         """Scores against the known mask; None where there is none, or no landslide in it."""
-        truth = self.patch.mask
-        return None if truth is None or not truth.any() else self.prediction.scores(truth)
+        return self._scores(self.prediction)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out and what could not be looked at, a sentence each."""
+        notes = [self.clouds.sentence()] if self.clouds and self.clouds.share else []
+        notes += [self.cloud_note] if self.cloud_note else []
+        skipped = [rule.attribute for rule in self.rules if why_skipped(rule, self.layers)]
+        if skipped:
+            notes.append(f"The bands do not allow the rules on {', '.join(skipped)}.")
+        return notes
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values for JSON."""
@@ -72,17 +165,36 @@ class Detection:
             "area_hectares": round(prediction.hectares, 4),
             "share": round(pixels / observed, 6) if observed else 0.0,
             "observed": round(observed / (height * width), 6),
+            "cloud": round(self.clouds.share, 6) if self.clouds else None,
             "objects": len(self.objects),
             "largest_hectares": self.objects[0].hectares if self.objects else 0.0,
+            "network_hectares": round(self.network.hectares, 4),
+            "dropped": [
+                {
+                    "hectares": one.object.hectares,
+                    "row": one.object.row,
+                    "column": one.object.column,
+                    "rule": one.rule.attribute,
+                    "why": one.why,
+                }
+                for one in self.dropped
+            ],
             "milliseconds": round(self.milliseconds, 1),
             "warnings": list(self.warnings),
+            "notes": self.notes,
         }
         if self.patch.mask is not None:
             truth = int(self.patch.mask.sum())
             figures["truth_hectares"] = round(prediction.grid.hectares(truth), 4)
-        if self.scores is not None:
+        alone = self._scores(self.network)
+        if self.scores is not None and alone is not None:
             figures["scores"] = scores_to_dict(self.scores)
+            figures["network_scores"] = scores_to_dict(alone)
         return figures
+
+    def _scores(self, prediction: Prediction) -> Scores | None:
+        truth = self.patch.mask
+        return None if truth is None or not truth.any() else prediction.scores(truth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,37 +247,74 @@ class EnsembleResult:
         }
 
 
-def detect(predictor: Predictor, patch: Patch, threshold: float | None = None) -> Detection:
-    """Run a predictor on a patch.
+def detect(
+    predictor: Predictor, patch: Patch, threshold: float | None = None, steps: Steps = ALL_STEPS
+) -> Detection:
+    """Run a predictor on a patch, without its clouds, and the rules on what it finds.
+
+    Args:
+        predictor: A model, or whatever else predicts.
+        patch: Holds the bands that it reads; bands besides allow clouds and rules.
+        threshold: The predictor's own where None.
+        steps: What is done beside the network.
 
     Raises:
         DataError: If the predictor cannot take the patch.
-        ModelError: If its probabilities are not finite.
+        ModelError: If its probabilities are not finite, or a rule is not known.
     """
     start = time.perf_counter()
-    (prediction,) = predict(predictor, [patch], threshold)
-    milliseconds = 1000 * (time.perf_counter() - start)
+    rules = steps.rules(predictor.config)
+    clouds = steps.find_clouds(patch)
+    seen = without_clouds(patch, clouds) if clouds else patch
+    (network,) = predict(predictor, [seen], threshold)
     return Detection(
         patch=_true_colour_alone(patch),
-        prediction=prediction,
-        milliseconds=milliseconds,
+        network=network,
+        layers=layers_of(seen),
+        rules=rules,
+        clouds=clouds,
+        milliseconds=1000 * (time.perf_counter() - start),
         warnings=tuple(input_warnings(predictor.config, patch)),
+        cloud_note=None if steps.clouds == "keep" else why_no_clouds(patch),
     )
+
+
+def refine(
+    predictor: Predictor, patch: Patch, prediction: Prediction, steps: Steps = ALL_STEPS
+) -> Prediction:
+    """A network's prediction after the steps beside it, as :func:`detect` makes it.
+
+    Args:
+        predictor: What made the prediction; it runs again where there are clouds.
+        patch: What it was made from.
+        prediction: What it says of the whole patch.
+        steps: What is done beside the network.
+    """
+    clouds = steps.find_clouds(patch)
+    if clouds and clouds.cloud.any():
+        patch = without_clouds(patch, clouds)
+        (prediction,) = predict(predictor, [patch], prediction.threshold)
+    rules = steps.rules(predictor.config)
+    if not rules:
+        return prediction
+    return apply_rules(prediction, layers_of(patch, layers_needed(rules)), rules).prediction
 
 
 def join_detections(results: Sequence[ModelResult]) -> EnsembleResult | None:
-    """What the models that ran say together, if they are two or more."""
+    """What the models that ran say together, if they are two or more.
+
+    Votes and disagreement are of what rules keep; the rules of the first decide on the mean.
+    """
     found = [result.detection for result in results if result.detection]
     if len(found) < 2:
         return None
-    agreement = join_predictions([one.prediction for one in found])
     mean = replace(
         found[0],
-        prediction=agreement.mean,
+        network=join_predictions([one.network for one in found]).mean,
         milliseconds=sum(one.milliseconds for one in found),
         warnings=(),
     )
-    return EnsembleResult(agreement, mean)
+    return EnsembleResult(join_predictions([one.prediction for one in found]), mean)
 
 
 def input_warnings(config: PredictorConfig, patch: Patch) -> list[str]:

@@ -123,6 +123,11 @@ def rules_of(config: PredictorConfig) -> tuple[Rule, ...]:
     return tuple(config.rules) or DEFAULT_RULES
 
 
+def layers_needed(rules: Sequence[Rule]) -> set[str]:
+    """Names of the layers that rules look at."""
+    return {layer.name for rule in rules if (layer := _layer(rule))}
+
+
 def why_skipped(rule: Rule, layers: Mapping[str, np.ndarray]) -> str | None:
     """Why a rule cannot be applied where these layers are known; None where it can."""
     needed = _layer(rule)

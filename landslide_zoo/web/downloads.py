@@ -46,7 +46,7 @@ def detection_files(detection: Detection) -> list[Content]:
     """Probability, mask, overlay and table of objects, in this order."""
     names = OutputNames.of(detection.patch.name)
     return [
-        *zip(astuple(names), output_contents(detection.patch, detection.prediction), strict=True),
+        *zip(astuple(names), output_contents(detection), strict=True),
         (f"{detection.patch.name}_objects.csv", objects_csv(detection)),
     ]
 

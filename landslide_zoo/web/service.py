@@ -196,7 +196,7 @@ class Service:
                 "the server's log says more."
             ) from error
         # Two sources may hold one network: the zoo's name tells them apart.
-        return replace(detection, prediction=replace(detection.prediction, model=name))
+        return replace(detection, network=replace(detection.network, model=name))
 
 
 def _if_small(patch: Patch) -> Patch | None:

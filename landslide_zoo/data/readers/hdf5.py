@@ -102,10 +102,21 @@ def write_patch_h5(path: Path, patch: Patch) -> None:
         file.create_dataset("img", data=values.transpose(1, 2, 0))
 
 
-def write_mask_h5(target: Path | BinaryIO, mask: np.ndarray) -> None:
-    """Write a mask (H, W) as Landslide4Sense does: ``mask``, uint8, 0 and 1."""
+def write_mask_h5(
+    target: Path | BinaryIO, mask: np.ndarray, observed: np.ndarray | None = None
+) -> None:
+    """Write a mask (H, W) as Landslide4Sense does: ``mask``, uint8, 0 and 1.
+
+    Args:
+        target: File to write.
+        mask: The mask.
+        observed: Pixels that could be seen, shape (H, W); written beside it as
+            ``observed``, uint8, 0 and 1, where it is given.
+    """
     with h5py.File(target, "w") as file:
         file.create_dataset("mask", data=mask.astype(np.uint8))
+        if observed is not None:
+            file.create_dataset("observed", data=observed.astype(np.uint8))
 
 
 @contextmanager
