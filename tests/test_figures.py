@@ -18,6 +18,9 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError
 
 
+RED = (255, 0, 0)
+
+
 def patch_of(**bands: np.ndarray) -> Patch:
     """A patch of 40 x 50 whose named bands hold these values and whose others hold 100."""
     values = np.full((len(BAND_NAMES), 40, 50), 100, np.float32)
@@ -118,14 +121,6 @@ def test_probability_has_a_fixed_scale_that_brightens() -> None:
         assert (constant == colour).all()
 
 
-def test_the_colour_bar_shows_the_scale_of_probability() -> None:
-    bar = figures.colour_bar(width=300)
-    ends = figures.probability_picture(np.array([[0.0, 1.0]], np.float32))[0]
-    assert bar.shape[1:] == (300, 3) and bar.dtype == np.uint8
-    for end in ends:
-        assert (bar == end).all(axis=2).any()
-
-
 def test_a_mask_is_black_and_white(mask: np.ndarray) -> None:
     shown = figures.mask_picture(mask)
     assert (shown[mask == 1] == 255).all() and (shown[mask == 0] == 0).all()
@@ -135,11 +130,11 @@ def test_an_outline_leaves_all_other_pixels_untouched(
     picture: np.ndarray, mask: np.ndarray
 ) -> None:
     before = picture.copy()
-    outlined = figures.overlay(picture, mask, colour=(1, 2, 3))
+    outlined = figures.overlay(picture, mask)
     edge = np.zeros((40, 50), dtype=bool)
     edge[10:20, 15:30] = True
     edge[11:19, 16:29] = False
-    assert (outlined[edge] == (1, 2, 3)).all()
+    assert (outlined[edge] == RED).all()
     assert np.array_equal(outlined[~edge], picture[~edge])
     assert np.array_equal(picture, before)
 
@@ -149,7 +144,7 @@ def test_small_and_whole_masks_have_outlines_and_empty_ones_none(picture: np.nda
     single = np.zeros((40, 50))
     single[0, 0] = 1
     for mask in (single, np.ones((40, 50))):
-        assert (figures.overlay(picture, mask)[0, 0] == figures.results.OUTLINE).all()
+        assert (figures.overlay(picture, mask)[0, 0] == RED).all()
 
 
 def test_errors_are_told_apart_pixel_by_pixel(picture: np.ndarray, mask: np.ndarray) -> None:
@@ -210,12 +205,6 @@ def test_colour_blind_people_tell_the_errors_apart(deficiency: str) -> None:
         assert np.linalg.norm(one - other) > 30  # 2.3 is just noticeable side by side
 
 
-def test_a_legend_shows_every_colour() -> None:
-    key = figures.legend(figures.ERROR_COLOURS)
-    for colour in figures.ERROR_COLOURS.values():
-        assert (key == colour).all(axis=2).sum() > 100
-
-
 def test_agreement_brightens_with_every_model_that_agrees() -> None:
     shown = figures.agreement_picture(np.arange(6)[None], models=5)[0].astype(int)
     assert (np.diff(shown.sum(axis=1)) > 0).all()
@@ -255,3 +244,16 @@ def test_charts_leave_no_global_state() -> None:
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_dashed_outline_is_part_of_the_whole_one(picture: np.ndarray, mask: np.ndarray) -> None:
+    whole = (figures.overlay(picture, mask) != picture).any(axis=2)
+    dashed = (figures.overlay(picture, mask, dashed=True) != picture).any(axis=2)
+    assert 0.3 < dashed.sum() / whole.sum() < 0.7 and not (dashed & ~whole).any()
+
+
+def test_hatching_leaves_what_is_observed_untouched(picture: np.ndarray, mask: np.ndarray) -> None:
+    changed = (figures.hatch(picture, mask > 0) != picture).any(axis=2)
+    assert not changed[mask == 0].any()
+    assert changed[10, 15:30].all() and 0.2 < changed[mask == 1].mean() < 0.9
+    assert np.array_equal(figures.hatch(picture, np.zeros((40, 50), bool)), picture)
