@@ -20,7 +20,6 @@ from landslide_zoo.cli.common import (
     RulesOff,
     default_model,
     load_model,
-    print_table,
 )
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError
 from landslide_zoo.tables import text_table
@@ -109,8 +108,6 @@ def evaluate(
     Every access to test patches is logged in the record of a model that is a
     folder of yours, whether or not its result is kept.
     """
-    from landslide_zoo.inference.result import Steps
-
     names = models or []
     if reproduce and zoo:
         raise typer.BadParameter("--zoo and --reproduce are two different things to do.")
@@ -121,8 +118,13 @@ def evaluate(
         raise typer.BadParameter("a record holds what a model does alone, without --tta.")
     setup = None
     if data is not None:
+        from landslide_zoo.evaluation import STRATA, EvaluationDataset
+        from landslide_zoo.inference.result import Steps
+
         steps = Steps(clouds, tuple(rule_off or ()), level)
-        setup = _Setup.of(data, split, subset, tta, negatives or [], stratum or [], steps, device)
+        dataset = EvaluationDataset.find(data, split, subset)
+        strata = [*STRATA, *(_stratum(text, dataset) for text in stratum or [])]
+        setup = _Setup(dataset, strata, negatives or [], tta, steps, device)
     if zoo:
         _fill_leaderboard(names, setup, output)
     elif setup is None:
