@@ -219,7 +219,8 @@ class _Setup:
         if self.steps.clouds == "mask":
             steps["without clouds"] = replace(self.steps, rules_off=(ALL_RULES,))
         if self.steps.rules(predictor.config):
-            steps["with rules"] = self.steps
+            rules = "with rules" if self.steps.clouds == "keep" else "without clouds, with rules"
+            steps[rules] = self.steps
         return {name: partial(refine, predictor, steps=chosen) for name, chosen in steps.items()}
 
     def _keep(

@@ -32,7 +32,7 @@ from landslide_zoo.evaluation.strata import STRATA, Group, SizeGroup, Stratum, s
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predict
-from landslide_zoo.models.record import Details, FalseAlarms, Result
+from landslide_zoo.models.record import Details, FalseAlarms, RefinedScores, Result
 
 PAPER_BATCH = 16
 """Patches a batch in the mean of batches; the paper does not state its own."""
@@ -209,6 +209,17 @@ class Evaluation:
                     batch_mean_f1=self.batch_mean_f1,
                     calibration_error=self.calibration_error,
                     false_alarms=self.false_alarms,
+                    refined=[
+                        RefinedScores(
+                            steps=steps,
+                            precision=one.scores.precision,
+                            recall=one.scores.recall,
+                            f1=one.scores.f1,
+                            f1_interval=one.intervals.get("f1"),
+                        )
+                        for steps, one in self.refined.items()
+                        if one.scores != self.scores
+                    ],
                 ),
             }
         )

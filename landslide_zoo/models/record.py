@@ -66,6 +66,24 @@ class FalseAlarms(_Part):
     high: NotNegative | None = None
 
 
+class RefinedScores(_Part):
+    """Scores of the same predictions after further steps, such as rules on objects.
+
+    Attributes:
+        steps: What was done.
+        precision: As in :class:`Result`.
+        recall: As in :class:`Result`.
+        f1: As in :class:`Result`.
+        f1_interval: 95 % interval of the F1, if it has one.
+    """
+
+    steps: str
+    precision: Share
+    recall: Share
+    f1: Share
+    f1_interval: tuple[NotNegative, NotNegative] | None = None
+
+
 class Details(_Part):
     """What is known of a result besides its scores.
 
@@ -77,6 +95,7 @@ class Details(_Part):
         calibration_error: Mean difference between the probability said and the
             share of landslide pixels seen.
         false_alarms: What was found where there is no landslide.
+        refined: Scores after further steps, each in addition to those before it.
     """
 
     blocks: int | None = None
@@ -84,6 +103,7 @@ class Details(_Part):
     batch_mean_f1: Share | None = None
     calibration_error: Share | None = None
     false_alarms: list[FalseAlarms] = []
+    refined: list[RefinedScores] = []
 
 
 class TestAccess(_Part):

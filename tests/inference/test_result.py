@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from patch_files import physical_values
 
-from landslide_zoo import LandslideModel, Patch
+from landslide_zoo import LandslideModel, Patch, read_patch
 from landslide_zoo.data import Grid
-from landslide_zoo.errors import DataError
+from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import ModelResult, detect, join_detections
-from landslide_zoo.inference.result import input_warnings
+from landslide_zoo.inference.result import Steps, input_warnings, refine
+
+NETWORK_ALONE = Steps(clouds="keep", rules_off=("all",))
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +109,51 @@ def test_a_patch_that_the_model_cannot_take(patch: Patch) -> None:
     picture = Patch(np.zeros((3, 32, 32), np.float32), ("B4", "B3", "B2"), "display")
     with pytest.raises(DataError, match="true-colour picture"):
         detect(LandslideModel.from_catalog("unet-mobilenet_v2"), picture)
+
+
+@pytest.fixture(scope="module")
+def cloudy() -> Patch:
+    return read_patch(Path(str(resources.files("landslide_zoo.web.samples"))) / "image_4.h5")
+
+
+@pytest.fixture(scope="module")
+def bundled() -> LandslideModel:
+    return LandslideModel.from_pretrained("unet-mobilenet_v2-rgb", device="cpu")
+
+
+def test_clouds_are_not_observed_and_rules_drop_fields(
+    bundled: LandslideModel, cloudy: Patch
+) -> None:
+    found, alone = detect(bundled, cloudy), detect(bundled, cloudy, steps=NETWORK_ALONE)
+    assert found.clouds is not None and 0.1 < found.clouds.share < 0.25
+    assert not found.prediction.mask[found.clouds.cloud].any()
+    assert found.to_dict()["observed"] == pytest.approx(1 - found.clouds.share, abs=1e-6)
+    assert "under cloud" in found.notes[0]
+    assert "median_vegetation" in {one["rule"] for one in found.to_dict()["dropped"]}
+    assert found.prediction.hectares < found.network.hectares < alone.prediction.hectares
+    assert np.array_equal(alone.prediction.mask, bundled.predict(cloudy).mask)
+    assert (alone.clouds, alone.dropped, alone.notes) == (None, [], [])
+
+
+def test_each_rule_can_be_switched_off(bundled: LandslideModel, cloudy: Patch) -> None:
+    every = detect(bundled, cloudy)
+    broken = {one.rule.attribute for one in every.dropped}
+    for name in broken:
+        fewer = detect(bundled, cloudy, steps=Steps(rules_off=(name,)))
+        assert name not in {one.rule.attribute for one in fewer.dropped}
+    with pytest.raises(ModelError, match="no rule on 'colour'"):
+        detect(bundled, cloudy, steps=Steps(rules_off=("colour",)))
+
+
+def test_refining_a_prediction_is_what_detecting_does(
+    bundled: LandslideModel, cloudy: Patch
+) -> None:
+    refined = refine(bundled, cloudy, bundled.predict(cloudy))
+    assert np.array_equal(refined.mask, detect(bundled, cloudy).prediction.mask)
+
+
+def test_a_picture_says_what_cannot_be_told(model: LandslideModel) -> None:
+    picture = Patch(np.full((3, 32, 32), 0.5, np.float32), ("B4", "B3", "B2"), "display")
+    found = detect(model, picture)
+    assert found.clouds is None
+    assert "Clouds cannot be told" in found.notes[0] and "median_slope" in found.notes[1]
