@@ -35,7 +35,7 @@ def examples_figure(rows: Sequence[tuple[Patch, np.ndarray, np.ndarray]]) -> byt
         for axis, picture in zip(line, pictures, strict=True):
             axis.imshow(picture, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
-    return png(figure)
+    return _png(figure)
 
 
 def curves_figure(history: Sequence[Mapping[str, float]]) -> bytes:
@@ -60,7 +60,7 @@ def curves_figure(history: Sequence[Mapping[str, float]]) -> bytes:
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     figure.axes[1].set_ylim(0, 1)
-    return png(figure)
+    return _png(figure)
 
 
 def reliability_figure(
@@ -90,7 +90,7 @@ def reliability_figure(
     below.set(yscale="log", xlabel="probability", ylabel="pixels")
     for axis in (above, below):
         axis.grid(alpha=0.3)
-    return png(figure)
+    return _png(figure)
 
 
 def precision_recall_figure(
@@ -119,7 +119,7 @@ def precision_recall_figure(
     axis.set_title(title, fontsize="medium")
     axis.legend(loc="lower left")
     axis.grid(alpha=0.3)
-    return png(figure)
+    return _png(figure)
 
 
 Bars = tuple[str, str, Sequence[tuple[str, float, tuple[float, float] | None]]]
@@ -149,10 +149,10 @@ def bars_figure(panels: Sequence[Bars]) -> bytes:
         axis.set_title(title, fontsize="medium")
         axis.invert_yaxis()
         axis.grid(axis="x", alpha=0.3)
-    return png(figure)
+    return _png(figure)
 
 
-def png(figure: Figure) -> bytes:
+def _png(figure: Figure) -> bytes:
     """A figure as a PNG file."""
     # A canvas of its own keeps pyplot, and with it global state, out of servers and tests.
     file = io.BytesIO()

@@ -71,7 +71,7 @@ def ndvi(patch: Patch) -> np.ndarray:
     Raises:
         DataError: If the patch lacks B8 or B4, or has display values.
     """
-    return colormaps[NDVI_COLOURS](np.clip(patch.index("NDVI"), 0, 1), bytes=True)[..., :3]
+    return _coloured(patch.index("NDVI"), NDVI_COLOURS)
 
 
 def band_picture(values: np.ndarray) -> np.ndarray:
@@ -96,8 +96,7 @@ def hillshade(dem: np.ndarray, grid: Grid = UNPLACED) -> np.ndarray:
     height, width = grid.pixel_size
     light = LightSource(_SUN_AZIMUTH, _SUN_ALTITUDE)
     lit = light.hillshade(dem.astype(np.float64), dx=width, dy=height)
-    grey = np.rint(255 * np.clip(lit, 0, 1)).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    return _grey(255 * np.clip(lit, 0, 1))
 
 
 def probability_picture(probability: np.ndarray) -> np.ndarray:
@@ -109,13 +108,12 @@ def probability_picture(probability: np.ndarray) -> np.ndarray:
     Returns:
         Shape (H, W, 3), uint8.
     """
-    return colormaps[PROBABILITY_COLOURS](np.clip(probability, 0, 1), bytes=True)[..., :3]
+    return _coloured(probability, PROBABILITY_COLOURS)
 
 
 def mask_picture(mask: np.ndarray) -> np.ndarray:
     """A mask (H, W) in black and white, shape (H, W, 3), uint8."""
-    grey = np.where(mask > 0, 255, 0).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    return _grey(np.where(mask > 0, 255, 0))
 
 
 def overlay(picture: np.ndarray, mask: np.ndarray, *, dashed: bool = False) -> np.ndarray:
@@ -172,8 +170,7 @@ def errors_picture(picture: np.ndarray, mask: np.ndarray, truth: np.ndarray) -> 
     """
     found, real = mask > 0, truth > 0
     kinds = (found & real, found & ~real, ~found & real)
-    grey = np.rint(picture.mean(axis=2)).astype(np.uint8)
-    drawn = np.repeat(grey[..., None], 3, axis=2)
+    drawn = _grey(picture.mean(axis=2))
     for pixels, colour in zip(kinds, ERROR_COLOURS.values(), strict=True):
         drawn[pixels] = colour
     return drawn
@@ -189,7 +186,7 @@ def agreement_picture(count: np.ndarray, models: int) -> np.ndarray:
     Returns:
         Shape (H, W, 3), uint8.
     """
-    return colormaps[AGREEMENT_COLOURS](np.asarray(count) / models, bytes=True)[..., :3]
+    return _coloured(np.asarray(count) / models, AGREEMENT_COLOURS)
 
 
 def disagreement_picture(disagreement: np.ndarray) -> np.ndarray:
@@ -201,13 +198,22 @@ def disagreement_picture(disagreement: np.ndarray) -> np.ndarray:
     Returns:
         Shape (H, W, 3), uint8.
     """
-    shares = np.clip(disagreement / _MOST_DISAGREEMENT, 0, 1)
-    return colormaps[DISAGREEMENT_COLOURS](shares, bytes=True)[..., :3]
+    return _coloured(disagreement / _MOST_DISAGREEMENT, DISAGREEMENT_COLOURS)
 
 
 def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
     """Repeat every pixel ``factor`` times along both sides of (H, W) or (H, W, 3)."""
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _coloured(shares: np.ndarray, colours: str) -> np.ndarray:
+    """Shares (H, W), cut off at 0 and 1, in a colour map of matplotlib."""
+    return colormaps[colours](np.clip(shares, 0, 1), bytes=True)[..., :3]
+
+
+def _grey(brightness: np.ndarray) -> np.ndarray:
+    """Brightness (H, W), 0 to 255, as a picture (H, W, 3), uint8."""
+    return np.repeat(np.rint(brightness).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:
