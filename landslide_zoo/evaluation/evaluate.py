@@ -121,7 +121,7 @@ class Evaluation:
         """Probabilities against the share of landslides, by bins of probability."""
         return Reliability(self.counted["reliability"].sum(axis=0))
 
-    @property
+    @cached_property
     def statistics(self) -> dict[str, float]:
         """Each of :data:`STATISTICS`, by name."""
         return {

@@ -20,12 +20,11 @@ from landslide_zoo.errors import TrainingError
 from landslide_zoo.models import catalog
 from landslide_zoo.models.catalog import RGB_SUFFIX
 from landslide_zoo.models.config import validation_sentence
+from landslide_zoo.models.record import NotNegative, Share
 
-PRECISIONS = ("no", "bf16", "fp16")
 NONE = "none"
 
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Precision = Literal["no", "bf16", "fp16"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -50,9 +49,7 @@ class TrainConfig(BaseModel):
     teacher: list[str] = option([], "trained model to distil from; repeatable")
     seed: int = option(0, "of every random number", ge=0, lt=2**32)
     dtype: Literal["float32", "float16"] = option("float32", "of the published weights")
-    mixed_precision: Literal["no", "bf16", "fp16"] | None = option(
-        None, "as accelerate was launched if not given"
-    )
+    mixed_precision: Precision | None = option(None, "as accelerate was launched if not given")
 
     recipe: Literal["standard", "paper"] = option("standard", "where the settings below come from")
     epochs: int = option(24, "passes over the train patches", ge=1)
@@ -240,7 +237,7 @@ def check_machine(config: TrainConfig) -> None:
                 f"The tracker {name} is not installed: pip install {name}, or use --tracker none."
             )
     precision = config.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if precision not in PRECISIONS:
+    if precision not in get_args(Precision):
         raise TrainingError(
             f"Mixed precision {precision} is not supported: use --mixed-precision bf16, fp16 or no."
         )
