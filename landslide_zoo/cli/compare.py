@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from landslide_zoo.inference.result import Steps
 
 COLUMNS = ("model", "threshold", "area_hectares", "share", "objects", "milliseconds")
-SCORES = ("precision", "recall", "f1", "iou")
 
 
 def compare(
@@ -49,6 +48,7 @@ def compare(
     from landslide_zoo.data import read_patch
     from landslide_zoo.hub import ModelZoo
     from landslide_zoo.inference.result import Steps
+    from landslide_zoo.models.prediction import SCORES
 
     steps = Steps(clouds, tuple(rule_off or ()), level)
     given = read_patch(patch, mask)

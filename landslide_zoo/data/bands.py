@@ -84,6 +84,12 @@ class NormalisedDifference:
         """The bands that the index is computed from."""
         return (self.first, self.second)
 
+    @staticmethod
+    def of(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The index of two bands' values; 0 where both are 0."""
+        total = first + second
+        return (first - second) / np.where(total == 0, 1, total)
+
 
 INDICES: dict[str, NormalisedDifference] = {
     "NDVI": NormalisedDifference("NDVI", first="B8", second="B4"),
@@ -114,7 +120,7 @@ STEP, SPREAD = 1.25, 1.75
 next, and all of them at most 1.53 times as bright as the 17th."""
 
 
-def brightest(values: np.ndarray) -> tuple[float, int]:
+def brightest(values: np.ndarray, step: float = STEP, spread: float = SPREAD) -> tuple[float, int]:
     """The maximum of a patch that a handful of glinting or defective pixels cannot move.
 
     Pixels are taken from dark to bright; the maximum is the last before one that
@@ -122,6 +128,8 @@ def brightest(values: np.ndarray) -> tuple[float, int]:
 
     Args:
         values: True colour, shape (3, H, W); a pixel is as bright as its brightest band.
+        step: How many times as bright as the one before is far above.
+        spread: How many times as bright as the darkest of the handful is far above.
 
     Returns:
         The maximum, and how many pixels stand above it: 0 for nearly every real
@@ -132,7 +140,7 @@ def brightest(values: np.ndarray) -> tuple[float, int]:
     ascending = np.sort(np.partition(pixels, -handful - 1)[-handful - 1 :])
     if ascending[0] <= 0:
         return float(ascending[-1]), 0
-    far = (ascending[1:] > STEP * ascending[:-1]) | (ascending[1:] > SPREAD * ascending[0])
+    far = (ascending[1:] > step * ascending[:-1]) | (ascending[1:] > spread * ascending[0])
     last = int(far.argmax()) if far.any() else handful
     return float(ascending[last]), handful - last
 

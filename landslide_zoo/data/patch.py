@@ -96,9 +96,7 @@ class Patch:
         Raises:
             DataError: If the patch lacks a band of it, or has display values.
         """
-        first, second = self.in_unit(INDICES[name].bands, "physical")
-        total = first + second
-        return (first - second) / np.where(total == 0, 1, total)
+        return INDICES[name].of(*self.in_unit(INDICES[name].bands, "physical"))
 
 
 def convert_values(

@@ -190,7 +190,7 @@ def _network(bands: int, level: Level) -> CloudNetwork:
     except ImportError as error:
         raise ModelError("Clouds need the package onnxruntime: pip install onnxruntime.") from error
     file = Path(spec.origin).with_name(f"model_{bands}b_{level.lower()}.onnx")
-    described = json.loads(file.with_suffix(".json").read_text())
+    described = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     mean, std = described["data"]["dataset_statistics"]["img"]
     return CloudNetwork(
         session=onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"]),

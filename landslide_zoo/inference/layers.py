@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from landslide_zoo.data.bands import NormalisedDifference
+from landslide_zoo.data.checks import slope_of
 from landslide_zoo.data.patch import Patch
 
 _SPECTRAL = ("B4", "B8", "B11", "B12")
@@ -15,12 +17,6 @@ _VEGETATION = (("B8", "B4", 0.55), ("B11", "B12", 0.3), ("B11", "B4", 0.3))
 """First and second band of each normalised difference, and the least that its value on
 vegetation is taken to be, a tenth below the lowest of the labelled 14-band patches (0.60, 0.32,
 0.33): where next to nothing grows there is no vegetation to measure by."""
-
-
-def normalised_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """``(first - second) / (first + second)``, 0 where both are 0."""
-    total = first + second
-    return (first - second) / np.where(total == 0, 1, total)
 
 
 def _on_vegetation(patch: Patch) -> np.ndarray:
@@ -34,7 +30,7 @@ def _on_vegetation(patch: Patch) -> np.ndarray:
 
 def _relative(patch: Patch, first: str, second: str, least: float) -> np.ndarray:
     """A normalised difference, divided by its median on the patch's own vegetation."""
-    index = normalised_difference(*patch.select((first, second)))
+    index = NormalisedDifference.of(*patch.select((first, second)))
     green = _on_vegetation(patch)
     usual = float(np.median(index[green])) if green.any() else least
     return index / max(usual, least)
@@ -50,9 +46,7 @@ def _slope(patch: Patch) -> np.ndarray:
     if "slope" in patch.bands:
         return patch.select(("slope",))[0]
     (dem,) = patch.select(("DEM",))
-    height, width = patch.grid.pixel_size
-    down, right = np.gradient(ndimage.gaussian_filter(dem, 1.0), height, width)
-    return np.degrees(np.arctan(np.hypot(down, right)))
+    return slope_of(ndimage.gaussian_filter(dem, 1.0), patch.grid.pixel_size)
 
 
 def _entropy(patch: Patch) -> np.ndarray:
@@ -124,7 +118,7 @@ LAYERS: tuple[Layer, ...] = (
         "ndwi",
         "(B3 - B8) / (B3 + B8): above 0 on open water",
         (("B3", "B8"),),
-        lambda patch: normalised_difference(*patch.select(("B3", "B8"))),
+        lambda patch: NormalisedDifference.of(*patch.select(("B3", "B8"))),
     ),
     Layer(
         "texture",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.readers.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
 from landslide_zoo.figures import enlarge, hatch, overlay
@@ -84,22 +84,12 @@ def write_outputs(folder: Path, detection: Detection) -> list[Path]:
         The files: probability, mask, overlay.
 
     Raises:
-        DataError: If they cannot be written; none of them is then left half-written.
+        DataError: If one cannot be written; none is left half-written.
     """
-    names = astuple(OutputNames.of(detection.patch.name))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
-            for name, content in zip(names, output_contents(detection), strict=True):
-                (Path(temporary) / name).write_bytes(content)
-            for name in names:
-                os.replace(Path(temporary) / name, folder / name)
-    except OSError as error:
-        raise DataError(
-            f"The prediction of {detection.patch.name} cannot be written to {folder} "
-            f"({error.strerror or error}): free some space, or choose another folder."
-        ) from error
-    return [folder / name for name in names]
+    paths = [folder / name for name in astuple(OutputNames.of(detection.patch.name))]
+    for path, content in zip(paths, output_contents(detection), strict=True):
+        write_whole(path, content)
+    return paths
 
 
 def check_outputs(inputs: Iterable[Path], folder: Path) -> None:

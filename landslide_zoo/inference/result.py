@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -188,8 +188,8 @@ class Detection:
             figures["truth_hectares"] = round(prediction.grid.hectares(truth), 4)
         alone = self._scores(self.network)
         if self.scores is not None and alone is not None:
-            figures["scores"] = scores_to_dict(self.scores)
-            figures["network_scores"] = scores_to_dict(alone)
+            figures["scores"] = self.scores.to_dict()
+            figures["network_scores"] = alone.to_dict()
         return figures
 
     def _scores(self, prediction: Prediction) -> Scores | None:
@@ -328,12 +328,6 @@ def input_warnings(config: PredictorConfig, patch: Patch) -> list[str]:
     values = values_of([patch], config)[0][[config.bands.index(name) for name in names]]
     mean, std = np.array(config.scaling.mean)[places], np.array(config.scaling.std)[places]
     return check_statistics(values, names, mean, std, patch.name)
-
-
-def scores_to_dict(scores: Scores) -> dict[str, float]:
-    """Scores as plain values for JSON."""
-    names = ("precision", "recall", "f1", "iou")
-    return {name: round(getattr(scores, name), 4) for name in names} | asdict(scores)
 
 
 def _true_colour_alone(patch: Patch) -> Patch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Protocol, Self
 
@@ -16,6 +16,8 @@ from landslide_zoo.models.config import PredictorConfig
 
 BATCH_PIXELS = 16 * 128 * 128
 """Pixels that are predicted at once: sixteen patches of the benchmark, one of 512 x 512."""
+
+SCORES = ("precision", "recall", "f1", "iou")
 
 
 class Predictor(Protocol):
@@ -87,6 +89,10 @@ class Scores:
         """TP / (TP + FP + FN); 0 where there is neither a landslide nor a find."""
         wrong = self.false_positives + self.false_negatives
         return _ratio(self.true_positives, self.true_positives + wrong)
+
+    def to_dict(self) -> dict[str, float]:
+        """The scores, to four digits, and the counts, by name."""
+        return {name: round(getattr(self, name), 4) for name in SCORES} | asdict(self)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
