@@ -8,7 +8,6 @@ to what is given (``preprocess=False``): the endpoint says what is wrong with it
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -214,9 +213,13 @@ def _names(models: object) -> list[str]:
 def _level(threshold: object) -> float | None:
     if threshold is None or threshold == "":
         return None
-    number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
-    if not number or not math.isfinite(threshold) or not 0 <= threshold <= 1:  # type: ignore
-        raise LandslideZooError(
-            f"The threshold is {quoted(threshold)}; it must be a number from 0 to 1."
-        )
-    return float(threshold)  # type: ignore[arg-type]
+    match threshold:
+        case bool():
+            shown = str(threshold).lower()
+        case int() | float():
+            if 0 <= threshold <= 1:
+                return float(threshold)
+            shown = f"{threshold:g}"
+        case _:
+            shown = quoted(threshold)
+    raise LandslideZooError(f"The threshold is {shown}; it must be a number from 0 to 1.")

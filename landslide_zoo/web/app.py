@@ -33,6 +33,9 @@ from landslide_zoo.web.zoo import build_zoo, draw_board
 TITLE = "Landslide Zoo"
 _MORE_THREADS = 64
 """For what does not wait for its turn: pages, redrawing, downloads, models being pulled."""
+_FILES_OVER_MCP = (
+    " A file is given as its public address, or as data:application/x-hdf5;base64,... itself."
+)
 _NO_ENDPOINT = "There is no such endpoint: there are /models, /detect, /compare and /bands."
 _BAD_INPUT = (
     "What was sent cannot be taken: patch and mask are files, each uploaded first and given as "
@@ -108,6 +111,7 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
     names = service.zoo.names()
     folder = TemporaryFolder(Path(get_upload_folder()), 60 * settings.keep_minutes)
     os.environ["GRADIO_TEMP_DIR"] = str(folder.path)
+    vars(gradio.mcp)["GradioMCPServer"]._file_data_tool_description = _FILES_OVER_MCP
     for module in (gradio.mcp, gradio.routes):  # they read the variable when they were imported
         vars(module)["DEFAULT_TEMP_DIR"] = str(folder.path)
     first = names[0] if names else None

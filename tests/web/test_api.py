@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
 import re
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 import h5py
 import httpx
@@ -18,15 +12,12 @@ import pytest
 from app_server import Server
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from mcp import ClientSession
-from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult
 from PIL import Image
+from rest_client import Rest
 
 from landslide_zoo import read_patch
 from landslide_zoo.data.bands import BAND_NAMES
 
-R = TypeVar("R")
 ENDPOINTS = ["/models", "/detect", "/compare", "/bands"]
 
 
@@ -140,9 +131,8 @@ def test_a_path_in_place_of_an_upload_is_refused(
     server: Server, patches: Path, endpoint: str
 ) -> None:
     secret = {"path": str(patches / "image_1.h5"), "meta": {"_type": "gradio.FileData"}}
-    answer = _call(server, endpoint, [secret, None, None, None])
-    assert answer["event"] == "error"
-    assert "area" not in answer["data"] and "true_colour" not in answer["data"]
+    event, answer = Rest(server.url).call(endpoint, [secret])
+    assert event == "error" and "What was sent cannot be taken" in answer["error"]
 
 
 def test_errors_are_the_readers_sentences(client: Client, patches: Path, tmp_path: Path) -> None:
@@ -159,52 +149,3 @@ def test_errors_are_the_readers_sentences(client: Client, patches: Path, tmp_pat
         client.predict(patch=patch, threshold=7, api_name="/detect")
     with pytest.raises(AppError, match="There is no patch"):
         client.predict(patch=None, api_name="/detect")
-
-
-def test_the_same_tools_over_mcp(server: Server, patches: Path) -> None:
-    content = base64.b64encode((patches / "image_1.h5").read_bytes()).decode()
-    patch = f"data:application/x-hdf5;base64,{content}"
-
-    async def talk(session: ClientSession) -> tuple[list[str], CallToolResult]:
-        tools = await session.list_tools()
-        found = await session.call_tool("detect", {"patch": patch, "model": "trial-rgb"})
-        return [tool.name for tool in tools.tools], found
-
-    names, found = over_mcp(server, talk)
-    assert sorted(names) == sorted(name.strip("/") for name in ENDPOINTS)
-    assert "area_hectares" in found.content[0].text and "trial-rgb" in found.content[0].text
-
-
-def test_a_path_is_refused_over_mcp_too(server: Server, patches: Path) -> None:
-    async def talk(session: ClientSession) -> CallToolResult:
-        return await session.call_tool("detect", {"patch": str(patches / "image_1.h5")})
-
-    found = over_mcp(server, talk)
-    assert found.isError and "area_hectares" not in found.content[0].text
-
-
-def over_mcp(server: Server, talk: Callable[[ClientSession], Awaitable[R]]) -> R:
-    """What comes of a conversation with the MCP server."""
-
-    async def connect() -> R:
-        async with (
-            streamable_http_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
-            ClientSession(read, write) as session,
-        ):
-            await session.initialize()
-            return await talk(session)
-
-    # A thread of its own: the browser's library keeps a loop in this one.
-    with ThreadPoolExecutor() as pool:
-        return pool.submit(asyncio.run, connect()).result(timeout=120)
-
-
-def _call(server: Server, endpoint: str, data: list[object]) -> dict[str, str]:
-    """Call an endpoint over plain HTTP; its last event and that event's data."""
-    url = f"{server.url}/gradio_api/call/{endpoint}"
-    event = httpx.post(url, json={"data": data[: 3 if endpoint == "compare" else 4]})
-    if event.status_code != 200:
-        return {"event": "error", "data": event.text}
-    stream = httpx.get(f"{url}/{event.json()['event_id']}", timeout=60).text.strip()
-    name, answer = stream.split("\n\n")[-1].split("\n", 1)
-    return {"event": name.removeprefix("event: "), "data": json.dumps(answer)}
