@@ -71,19 +71,6 @@ def test_average_precision_is_the_sum_over_thresholds(
     assert result.average_precision == pytest.approx(total)
 
 
-def test_calibration_error_is_the_mean_gap_over_fifteen_bins(
-    result: Evaluation, pixels: tuple[np.ndarray, np.ndarray]
-) -> None:
-    probability, truth = pixels[0].astype(float).ravel(), pixels[1].ravel()
-    total = 0.0
-    for i in range(15):
-        inside = (probability >= i / 15) & (probability < (i + 1) / 15)
-        if inside.any():
-            total += inside.sum() * abs(probability[inside].mean() - truth[inside].mean())
-    assert result.calibration_error == pytest.approx(total / truth.size)
-    assert result.reliability.table[:, 0].sum() == truth.size
-
-
 def test_the_papers_f1_is_a_mean_over_batches(model: LandslideModel, tmp_path: Path) -> None:
     for number in range(1, PAPER_BATCH + 4):
         write_pair(tmp_path, number, subset="")

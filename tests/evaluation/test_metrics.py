@@ -136,21 +136,6 @@ def test_between_two_clear_groups_the_threshold_lies_in_the_middle() -> None:
     assert counts.best_threshold() == pytest.approx(0.5, abs=0.01)
 
 
-def test_average_precision_is_the_area_under_the_steps() -> None:
-    made = some_pixels(seed=1)
-    probability = np.concatenate([p.ravel() for p, _ in made])
-    truth = np.concatenate([t.ravel() for _, t in made])
-    # By ranking: for every distinct probability (in steps of 1/256), what lies at or above it.
-    steps = np.floor(probability * THRESHOLDS)
-    area, before = 0.0, 0.0
-    for step in sorted(set(steps), reverse=True):
-        above = steps >= step
-        recall = truth[above].sum() / truth.sum()
-        area += (recall - before) * truth[above].mean()
-        before = recall
-    assert pooled(made).average_precision() == pytest.approx(area, rel=1e-12)
-
-
 def test_average_precision_of_a_perfect_and_of_a_blind_ranking() -> None:
     truth = np.array([1, 1, 0, 0, 0, 0, 0, 0], np.uint8)
     perfect = pooled([(np.where(truth, 0.9, 0.1).astype(np.float32), truth)])
