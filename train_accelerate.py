@@ -74,6 +74,8 @@ def train(name: str, config: TrainConfig) -> None:
         model.update_config(scaling=scaling.model_dump())
         if teachers:
             targets = soft_targets(teachers, data, split["train"], config.distillation)
+    taught_by = [f"{teacher.config.name} sha256:{sha256}" for teacher, sha256 in teachers]
+    del teachers  # they need not stay on the device
     augmentation = Augmentation(config.flips, config.brightness)
     train_data = PatchDataset(
         data, split["train"], model.config, augmentation, config.seed, targets
@@ -185,7 +187,7 @@ def train(name: str, config: TrainConfig) -> None:
             run.load_best(best.network, progress)
             best.to(accelerator.device)
             record = build_record(
-                best, data, split, progress, config, encoder, teachers, accelerator, __version__
+                best, data, split, progress, config, encoder, taught_by, accelerator, __version__
             )
             best.save_pretrained(run.model_folder)
             for result in record.results:

@@ -1,4 +1,4 @@
-"""Pooled metrics with intervals, and everything else that is measured of a predictor."""
+"""Evaluation of predictors: pooled metrics, intervals, strata, false alarms and reports."""
 
 from landslide_zoo.evaluation.bootstrap import Bootstrap
 from landslide_zoo.evaluation.dataset import EvaluationDataset

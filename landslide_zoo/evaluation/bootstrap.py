@@ -16,7 +16,7 @@ from landslide_zoo.data.landslide4sense import Place
 BLOCK_SIDE = 4
 """Side of a block in patches: 5 km, farther than a storm cell or a rock face reaches."""
 FEWEST_BLOCKS = 5
-"""Draws from fewer blocks say too little to make an interval of."""
+"""Fewer blocks give no meaningful interval."""
 RESAMPLES = 1000
 LEVEL = 0.95
 

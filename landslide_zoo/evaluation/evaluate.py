@@ -1,4 +1,4 @@
-"""Everything that is measured of a predictor, from one prediction of each patch."""
+"""Evaluation of a predictor: each patch is predicted once, and every metric comes from that."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Evaluation:
             positives, false and true negatives), ``histogram``
             (:class:`PixelCounts`), ``reliability`` (:class:`Reliability`),
             ``landslides`` (:func:`count_landslides`) and ``negatives`` (square
-            metres taken for landslide, and looked at, where a patch has no
+            metres detected as landslide, and observed, where a patch has no
             landslide); and by the name of each stratum what ``counts`` counts,
             by class, shape (N, K, 4).
         strata: The strata for which patches had the bands.
@@ -352,7 +352,7 @@ def _predictions(
 def _count(
     patch: Patch, prediction: Prediction, strata: Sequence[Stratum]
 ) -> dict[str, np.ndarray]:
-    """What is counted of one patch, by name."""
+    """Counts of one patch, by name."""
     assert patch.mask is not None
     probability, mask, observed = prediction.probability, prediction.mask, prediction.observed
     histogram = PixelCounts()
@@ -373,7 +373,7 @@ def _key(stratum: Stratum) -> str:
 
 
 def _areas(prediction: Prediction) -> np.ndarray:
-    """Square metres taken for landslide, and looked at."""
+    """Square metres detected as landslide, and observed."""
     pixels = np.array([prediction.mask.sum(), prediction.observed.sum()], dtype=np.float64)
     return pixels * prediction.grid.pixel_area
 

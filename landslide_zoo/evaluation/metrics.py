@@ -1,4 +1,4 @@
-"""What is counted of predictions, and the figures made from it.
+"""Counts of pixels and landslides, and the metrics computed from them.
 
 A score of a dataset is made from the true and false positives and negatives of
 all its pixels together. A mean of the scores of batches, as the paper reports,
@@ -163,7 +163,7 @@ class Reliability:
 
 
 def fit_temperature(model: LandslideModel, dataset: EvaluationDataset, seed: int = 0) -> float:
-    """What a model's logits should be divided by, besides its own temperature.
+    """Temperature to divide a model's logits by, besides its own.
 
     The temperature with the lowest cross-entropy on pixels drawn from the
     patches, if it also lowers their calibration error; else 1.
@@ -219,8 +219,8 @@ def count_landslides(
 ) -> np.ndarray:
     """Count the landslides of a patch, and those found, by size.
 
-    A landslide that the edge cuts, or of which a part was not observed, has
-    the size that shows.
+    A landslide that is cut by the edge, or partly not observed, has the size of
+    the part that was observed.
 
     Args:
         mask: What was found, shape (H, W), 0 and 1.
@@ -245,11 +245,11 @@ def count_landslides(
 
 
 def false_alarms(negatives: str, areas: np.ndarray, bootstrap: Bootstrap) -> FalseAlarms:
-    """What is found where there is no landslide.
+    """False alarms: the area detected where there is no landslide.
 
     Args:
         negatives: Name of the patches without landslides.
-        areas: Square metres taken for landslide, and looked at, of each patch, shape (N, 2).
+        areas: Square metres detected as landslide, and observed, of each patch, shape (N, 2).
         bootstrap: Draws of the N patches.
     """
 

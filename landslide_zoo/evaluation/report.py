@@ -29,9 +29,9 @@ TITLES = {
     "average_precision": "average precision",
     "calibration_error": "calibration error",
 }
-"""What each of the statistics is called."""
+"""Titles of the statistics."""
 ALONE = "network alone"
-"""What the network is called beside what further steps make of its predictions."""
+"""Title of the network's own column beside those of further steps."""
 FREE_SUBSET = "validation"
 """The subset that choices are made on; every access to another one is logged."""
 
@@ -164,7 +164,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
 
 def leak_warning(record: Record | None, dataset: EvaluationDataset) -> str | None:
-    """Says that a model may have been trained on patches it is evaluated on; None if it was not."""
+    """Warn that a model may have been trained on patches it is evaluated on; None if it was not."""
     if record is None or record.data.name != dataset.dataset:
         return None
     if record.data.protocol == dataset.protocol and dataset.subset != ALL:
@@ -177,7 +177,7 @@ def leak_warning(record: Record | None, dataset: EvaluationDataset) -> str | Non
 
 
 def evaluation_command(evaluation: Evaluation, negatives: Sequence[Path] = ()) -> str:
-    """The command that repeats an evaluation, with names in place of this machine's paths."""
+    """The command that repeats an evaluation, with names instead of local paths."""
     words = ["landslide-zoo", "evaluate", *evaluation.members, "--data", evaluation.dataset]
     words += ["--split", evaluation.protocol, "--subset", evaluation.subset]
     words += ["--tta"] if evaluation.augmented else []

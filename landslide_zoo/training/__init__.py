@@ -1,4 +1,4 @@
-"""Configuration, data, losses, run folders: what ``train_accelerate.py`` is made of."""
+"""The parts of ``train_accelerate.py``: configuration, data, losses, run folders, records."""
 
 from landslide_zoo.training.config import TrainConfig
 

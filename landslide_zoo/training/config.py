@@ -1,8 +1,8 @@
 """``TrainConfig``: every option of training, declared once.
 
-It is the command line of ``train_accelerate.py``, what a recipe fills in, what a
-run folder is checked against, and ``train_config.json`` in the model folder,
-from which a model can be trained again.
+It is the command line of ``train_accelerate.py``, completed by a recipe; a run
+folder is checked against it, and as ``train_config.json`` in the model folder it
+lets a model be trained again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def option(default: Any = ..., help: str = "", **bounds: Any) -> Any:  # noqa: A
 class TrainConfig(BaseModel):
     """The options of training; ``python train_accelerate.py --help`` explains each.
 
-    What is not given is the recipe's: see :meth:`for_model`.
+    Options that are not given come from the recipe: see :meth:`for_model`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,7 +76,7 @@ class TrainConfig(BaseModel):
     output: Path = option(Path("runs"), "folder of the run folders")
     push_to: str | None = option(None, "namespace on the Hub to publish to")
     tracker: list[Literal["tensorboard", "trackio", "wandb", "none"]] = option(
-        ["tensorboard"], "what follows the run; repeatable"
+        ["tensorboard"], "experiment tracker; repeatable"
     )
     workers: int = option(0, "processes that read patches, for each process", ge=0)
     resume: bool = option(False, "continue an unfinished run")
@@ -146,7 +146,7 @@ class TrainConfig(BaseModel):
 
 
 CALLERS = frozenset({"output", "push_to", "tracker", "workers", "resume"})
-"""Options that do not change the weights: where they go and who follows. No file sets them."""
+"""Options that do not change the weights; only a command line sets them, never a file."""
 
 _PAPER: dict[str, Any] = {
     "schedule": "constant",
@@ -171,9 +171,9 @@ _NETWORKS: dict[str, dict[str, Any]] = {
 """Where a network departs from the standard recipe, by catalog name."""
 
 _TRUE_COLOUR: dict[str, Any] = {"scaling": "both"}
-"""Where true-colour models depart from it. How bright a picture is, its brightest pixel
-decides; by the train pictures' statistics alone, a model can be lost in a scene of other
-light. Physical values keep them: a slope in degrees means something."""
+"""Where true-colour models depart from it. A picture is as bright as its brightest pixel lets it
+be, so with the train pictures' statistics alone a model can fail in a scene of other light.
+Models of physical values keep those statistics: a slope in degrees means the same everywhere."""
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:

@@ -35,7 +35,7 @@ def build_scheduler(
     if config.schedule == "constant":
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
     rates = [group["lr"] for group in optimizer.param_groups]
-    # Over five steps torch's rise has length 0, and it divides by it.
+    # With five steps or fewer torch's warm-up has length 0, and it divides by that length.
     return OneCycleLR(
         optimizer, rates, total_steps=max(updates, 6), pct_start=0.2, cycle_momentum=False
     )

@@ -1,4 +1,4 @@
-"""From the best weights of a run to a publishable model: threshold, results, record, figures."""
+"""A publishable model from the best weights: threshold, results, record and figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from landslide_zoo.models.files import TRAIN_CONFIG
 from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 from landslide_zoo.training.config import TrainConfig
-from landslide_zoo.training.data import Teacher
 from landslide_zoo.training.run import Progress
 
 _EXAMPLES = 4
@@ -36,7 +35,7 @@ def build_record(
     progress: Progress,
     config: TrainConfig,
     encoder: EncoderWeights,
-    teachers: Sequence[Teacher],
+    teachers: Sequence[str],
     accelerator: Accelerator,
     version: str,
 ) -> Record:
@@ -52,7 +51,7 @@ def build_record(
         progress: The run's history.
         config: All settings of the model.
         encoder: What its encoder started from.
-        teachers: The models it learned from besides the masks.
+        teachers: The models it was distilled from, each with the SHA-256 of its weights.
         accelerator: How it was launched.
         version: Version of this package.
 
@@ -72,7 +71,6 @@ def build_record(
         model.update_config(temperature=temperature)
         model.update_config(threshold=best_threshold(model, dataset("validation")))
     settings = config.settings()
-    taught = [f"{teacher.config.name} sha256:{sha256}" for teacher, sha256 in teachers]
     record = Record(
         model=model.config.name,
         created=now(),
@@ -87,7 +85,7 @@ def build_record(
         encoder_weights=encoder,
         recipe={
             **{name: value for name, value in settings.items() if name not in _SAID_ELSEWHERE},
-            **({"teachers": ", ".join(taught)} if taught else {}),
+            **({"teachers": ", ".join(teachers)} if teachers else {}),
             "processes": accelerator.num_processes,
             "threads": torch.get_num_threads(),
         },
