@@ -12,9 +12,9 @@ from command_line import Answer
 from patch_files import write_h5, write_patch, write_png
 
 from landslide_zoo import LandslideModel, read_patch
-from landslide_zoo.evaluation.counts import Scores
+from landslide_zoo.models import Scores
 
-FIGURES = ["model", "threshold", "hectares", "share", "milliseconds"]
+FIGURES = ["model", "threshold", "area_hectares", "share", "objects", "milliseconds"]
 SCORES = ["precision", "recall", "f1", "iou"]
 
 
@@ -47,13 +47,15 @@ def test_scores_against_a_mask_are_those_of_the_library(
     truth[10:30, 10:30] = 1
     path = write_patch(tmp_path / "a.h5")
     mask = write_h5(tmp_path / "mask.h5", mask=truth)
-    rows = json.loads(compare(path, "--mask", mask, "--json").out)
-    assert [list(row) for row in rows] == [FIGURES + SCORES] * 2
+    plain = ("--clouds", "keep", "--rule-off", "all")  # the network alone
+    rows = json.loads(compare(path, "--mask", mask, *plain, "--json").out)
     for row, folder in zip(rows, models, strict=True):
         found = LandslideModel.from_pretrained(folder, device="cpu").predict(read_patch(path))
         scores = Scores.of_masks(found.mask, truth)
-        assert row["f1"] == pytest.approx(scores.f1, abs=1e-4)
-        assert row["hectares"] == pytest.approx(found.mask.sum() / 100, abs=0.01)
+        assert row["scores"]["f1"] == pytest.approx(scores.f1, abs=1e-4)
+        assert row["scores"]["true_positives"] == scores.true_positives
+        assert row["area_hectares"] == pytest.approx(found.hectares, abs=0.01)
+        assert (row["model"], row["warnings"]) == (str(folder), [])
         assert row["threshold"] == pytest.approx(found.threshold)
         assert row["milliseconds"] > 0
 
@@ -63,6 +65,7 @@ def test_a_mask_without_a_landslide_has_no_scores(
 ) -> None:
     mask = write_h5(tmp_path / "mask.h5", mask=np.zeros((48, 48), np.uint8))
     answer = compare(write_patch(tmp_path / "a.h5"), "--mask", mask)
+    assert answer.out.splitlines()[0].split() == FIGURES + SCORES
     assert answer.out.splitlines()[1].split()[-4:] == ["-"] * 4
 
 

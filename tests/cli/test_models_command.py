@@ -59,4 +59,4 @@ def test_a_zoo_that_is_not_there(
     answer = command("models")
     assert answer.status == 1
     assert answer.errors == [answer.err.strip()]
-    assert "There is no folder /no/such/folder" in answer.err
+    assert "There is no folder '/no/such/folder'" in answer.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from patch_files import (
 from PIL import Image
 
 from landslide_zoo import LandslideModel, read_patch
+from landslide_zoo.inference import detect
 
 Command = Callable[..., Answer]
 
@@ -42,7 +44,8 @@ def test_the_files_of_a_prediction(predict: Command, model_folder: Path, tmp_pat
     path = write_patch(tmp_path / "image_7.h5", 64, 96)
     answer = predict(path)
     assert (answer.status, answer.err) == (0, "")
-    expected = LandslideModel.from_pretrained(model_folder, device="cpu").predict(read_patch(path))
+    model = LandslideModel.from_pretrained(model_folder, device="cpu")
+    expected = detect(model, read_patch(path)).prediction
 
     out = tmp_path / "out"
     assert {file.name for file in out.iterdir()} == {
@@ -52,11 +55,11 @@ def test_the_files_of_a_prediction(predict: Command, model_folder: Path, tmp_pat
     }
     probability = np.load(out / "image_7.npy")
     assert probability.dtype == np.float32
-    assert np.array_equal(probability, expected.probability)
+    assert np.array_equal(probability, model.predict(path).probability)
     with h5py.File(out / "mask_7.h5") as file:
-        assert list(file) == ["mask"]
         assert (file["mask"].dtype, file["mask"].shape) == (np.uint8, (64, 96))
         assert np.array_equal(file["mask"][()], expected.mask)
+        assert np.array_equal(file["observed"][()] == 1, expected.observed)
     assert Image.open(out / "image_7_overlay.png").size == (5 * 96, 5 * 64)
 
     hectares = expected.mask.sum() / 100
@@ -81,10 +84,50 @@ def test_folders_are_looked_through_and_masks_in_them_passed_over(
     write_png(folder / "view.PNG")
     write_h5(folder / "mask_1.h5", mask=np.zeros((48, 48), np.uint8))
     (folder / "notes.txt").write_text("not a patch")
+    (folder / "loop.h5").symlink_to(folder / "loop.h5")
     answer = predict(folder, folder / "image_1.h5")
-    assert (answer.status, answer.err) == (0, "")
+    assert answer.status == 0
+    assert f"2 skipped in {folder}: loop.h5 (" in answer.err
+    assert "notes.txt (neither HDF5 nor PNG)" in answer.err
     assert {file.suffix for file in (tmp_path / "out").iterdir()} == {".npy", ".h5", ".png"}
     assert "2 of 2 patches" in answer.out
+
+
+def test_the_first_bytes_decide_and_not_the_name(predict: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "patches"
+    folder.mkdir()
+    names = ["image_1.H5", "image_2.hdf5", "image_3 (1).h5", "blob", "picture.h5"]
+    for name in names[:4]:
+        write_patch(folder / name)
+    write_png(tmp_path / "picture.png").rename(folder / names[4])
+    answer = predict(folder)
+    assert (answer.status, answer.errors) == (0, []) and "skipped" not in answer.err
+    assert "5 of 5 patches" in answer.out
+    assert {file.stem for file in (tmp_path / "out").glob("*.npy")} == {
+        *("image_1", "image_2", "image_3 (1)", "blob", "picture")
+    }
+
+
+def test_a_looped_link_is_one_sentence_and_the_rest_goes_on(
+    predict: Command, tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop.h5"
+    loop.symlink_to(loop)
+    answer = predict(loop, write_patch(tmp_path / "good.h5"))
+    assert (answer.status, len(answer.errors)) == (1, 1)
+    assert "loop.h5" in answer.errors[0] and "1 of 2 patches written" in answer.out
+
+
+def test_a_file_that_another_program_has_open_is_read(predict: Command, tmp_path: Path) -> None:
+    path = write_patch(tmp_path / "open.h5")
+    code = "import h5py, sys; f = h5py.File(sys.argv[1], 'a'); print('open', flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == "open\n"
+    answer = predict(path)
+    holder.communicate("\n")
+    assert (answer.status, answer.err) == (0, "")
 
 
 def test_the_threshold_decides_the_mask(predict: Command, tmp_path: Path) -> None:
@@ -168,7 +211,7 @@ def test_an_output_that_is_no_folder(predict: Command, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     answer = predict(write_patch(tmp_path / "a.h5"))
     assert answer.status == 1
-    assert "cannot be written to" in answer.errors[0]
+    assert "cannot be written" in answer.errors[0]
     assert (tmp_path / "out").read_text() == "a file"
 
 
@@ -183,7 +226,7 @@ def test_a_full_disk_leaves_nothing_half_written(model_folder: Path, tmp_path: P
     command = [sys.executable, "-c", code, "predict", path, "--model", model_folder]
     ended = subprocess.run([*command, "--output", out], capture_output=True, text=True)
     assert ended.returncode == 1
-    assert "cannot be written to" in ended.stderr and "free some space" in ended.stderr
+    assert "cannot be written" in ended.stderr and "free some space" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list(out.iterdir()) == []
 
@@ -211,7 +254,7 @@ def test_a_picture_given_to_a_14_band_model(command: Command, tmp_path: Path) ->
     ("option", "value", "sentence"),
     [
         ("--model", "unet-resnet99", "There is no model 'unet-resnet99'"),
-        ("--model", "./no/such/folder", "There is no model folder ./no/such/folder"),
+        ("--model", "./no/such/folder", "There is no model folder './no/such/folder'"),
         ("--device", "tpu", "There is no device 'tpu'"),
     ],
 )
@@ -236,3 +279,41 @@ def test_a_model_of_the_zoo_is_found_by_name(
     assert unnamed.status == 0
     assert re.search(rf"\(model (unet-mobilenet_v2-rgb|{model_folder.name})\)", unnamed.out)
     assert np.load(io.BytesIO((out / "a.npy").read_bytes())).shape == (48, 48)
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_names_and_text_outside_ascii_under_any_locale(
+    model_folder: Path, tmp_path: Path, locale: str
+) -> None:
+    """Text is UTF-8 everywhere: Python warns of every file opened in the locale's encoding."""
+    model = LandslideModel.from_pretrained(model_folder, device="cpu")
+    assert model.record is not None
+    model.record = model.record.model_copy(update={"command": "train --data daten_ü_数据"})
+    model.save_pretrained(model_folder)
+    path = write_patch(tmp_path / "Bergsturz_ü_数据.h5")
+    environment = os.environ | {
+        "LC_ALL": locale,
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONUTF8": "0",
+        "PYTHONWARNDEFAULTENCODING": "1",
+        "LANDSLIDE_ZOO": str(model_folder.parent),
+    }
+    code = (
+        "import warnings, sys; from landslide_zoo.cli import main; "
+        "warnings.filterwarnings('error', category=EncodingWarning, module='landslide_zoo'); main()"
+    )
+
+    def run(*arguments: object) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code, *arguments],
+            env=environment,
+            capture_output=True,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout.decode("ascii")
+
+    run("predict", path, "--model", model_folder, "--output", tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        f"{path.stem}{end}" for end in (".npy", "_mask.h5", "_overlay.png")
+    }
+    assert model_folder.name in run("models")

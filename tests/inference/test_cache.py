@@ -100,6 +100,7 @@ def test_names_that_cannot_be_loaded_leave_nothing_behind(model: LandslideModel)
         for number in range(2000):
             with pytest.raises(ModelError):
                 cache.get(f"{number}" * 100)
+        gc.collect()
         size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

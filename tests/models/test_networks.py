@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.models import Predictor, catalog, predict, values_of
 
-SIZES = [(32, 32), (33, 47), (100, 140), (128, 128)]
+SIZES = [(128, 128), (100, 140), (33, 47), (32, 32)]
 BACKENDS: dict[str, Callable[[LandslideModel], Predictor]] = {"torch": lambda model: model}
 """What turns a model into the predictor that a backend computes."""
 
@@ -25,60 +25,58 @@ def make_patch(height: int, width: int, seed: int = 0) -> Patch:
     return Patch(physical_values(height, width, seed).astype(np.float32))
 
 
-class TestNetwork:
-    """A network of the catalog; building it is shared by its tests."""
+@pytest.fixture(scope="module", params=list(catalog.names()))
+def model(request: pytest.FixtureRequest) -> LandslideModel:
+    """A network of the catalog, one after the other; its tests share it."""
+    torch.manual_seed(0)
+    return LandslideModel.from_catalog(request.param)
 
-    @pytest.fixture(scope="class", params=list(catalog.names()))
-    def model(self, request: pytest.FixtureRequest) -> Iterator[LandslideModel]:
-        torch.manual_seed(0)
-        yield LandslideModel.from_catalog(request.param)
 
-    def test_a_step_of_training_moves_its_weights(self, model: LandslideModel) -> None:
-        model.train()
-        values = torch.from_numpy(
-            values_of([make_patch(64, 64, 1), make_patch(64, 64, 2)], model.config)
-        )
-        truth = (values[:, -1:] > values[:, -1:].median()).float()
-        before = [parameter.detach().clone() for parameter in model.parameters()]
-        logits = model(values)
-        assert logits.shape == (2, 1, 64, 64)
-        loss = functional.binary_cross_entropy_with_logits(logits, truth)
-        loss.backward()
-        torch.optim.SGD(model.parameters(), lr=0.1).step()
-        assert loss.isfinite() and all(one.isfinite().all() for one in model.parameters())
-        moved = [
-            not torch.equal(one, two) for one, two in zip(before, model.parameters(), strict=True)
-        ]
-        assert sum(moved) > 0.9 * len(moved)
+def test_a_step_of_training_moves_its_weights(model: LandslideModel) -> None:
+    model.train()
+    values = torch.from_numpy(
+        values_of([make_patch(64, 64, 1), make_patch(64, 64, 2)], model.config)
+    )
+    truth = (values[:, -1:] > values[:, -1:].median()).float()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    logits = model(values)
+    assert logits.shape == (2, 1, 64, 64)
+    loss = functional.binary_cross_entropy_with_logits(logits, truth)
+    loss.backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    assert loss.isfinite() and all(one.isfinite().all() for one in model.parameters())
+    moved = [not torch.equal(one, two) for one, two in zip(before, model.parameters(), strict=True)]
+    assert sum(moved) > 0.9 * len(moved)
 
-    @pytest.mark.parametrize("backend", BACKENDS)
-    def test_a_patch_of_any_size_is_predicted_whole(
-        self, model: LandslideModel, backend: str
-    ) -> None:
-        predictor = BACKENDS[backend](model)
-        for size in SIZES:
-            patch = make_patch(*size)
-            (prediction,) = predict(predictor, [patch])
-            probability = prediction.probability
-            assert probability.shape == prediction.mask.shape == size
-            assert probability.dtype == np.float32
-            assert 0 <= probability.min() < probability.max() <= 1
-            np.testing.assert_allclose(probability, model.predict(patch).probability, atol=1e-3)
 
-    def test_saved_and_loaded_it_predicts_the_same_bits(self, model: LandslideModel) -> None:
-        with tempfile.TemporaryDirectory() as folder:  # pytest would keep 2 GB of weights
-            model.save_pretrained(folder)
-            again = LandslideModel.from_pretrained(Path(folder), device="cpu")
-        assert again.config == model.config and not again.training
-        patch = make_patch(40, 56)
-        np.testing.assert_array_equal(
-            again.predict(patch).probability, model.predict(patch).probability
-        )
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_patch_of_any_size_is_predicted_whole(model: LandslideModel, backend: str) -> None:
+    predictor = BACKENDS[backend](model)
+    for size in SIZES:
+        (prediction,) = predict(predictor, [make_patch(*size)])
+        probability = prediction.probability
+        assert probability.shape == prediction.mask.shape == size
+        assert probability.dtype == np.float32
+        assert 0 <= probability.min() < probability.max() <= 1
+    expected = model.predict(make_patch(*SIZES[-1])).probability
+    np.testing.assert_allclose(probability, expected, atol=1e-3)
 
-    def test_it_can_see_true_colour_alone(self, model: LandslideModel) -> None:
-        rgb = LandslideModel.from_catalog(f"{model.config.name}-rgb").eval()
-        patch = make_patch(33, 47)
-        picture = Patch(patch.in_unit(TRUE_COLOUR, "display"), TRUE_COLOUR, "display")
-        found = [prediction.probability for prediction in rgb.predict([patch, picture])]
-        assert found[0].shape == (33, 47)
-        np.testing.assert_allclose(*found, atol=1e-5)
+
+def test_saved_and_loaded_it_predicts_the_same_bits(model: LandslideModel) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest would keep 2 GB of weights
+        model.save_pretrained(folder)
+        again = LandslideModel.from_pretrained(Path(folder), device="cpu")
+    assert again.config == model.config and not again.training
+    patch = make_patch(40, 56)
+    np.testing.assert_array_equal(
+        again.predict(patch).probability, model.predict(patch).probability
+    )
+
+
+def test_it_can_see_true_colour_alone(model: LandslideModel) -> None:
+    rgb = LandslideModel.from_catalog(f"{model.config.name}-rgb").eval()
+    patch = make_patch(33, 47)
+    picture = Patch(patch.in_unit(TRUE_COLOUR, "display"), TRUE_COLOUR, "display")
+    found = [prediction.probability for prediction in rgb.predict([patch, picture])]
+    assert found[0].shape == (33, 47)
+    np.testing.assert_allclose(*found, atol=1e-5)
