@@ -132,10 +132,11 @@ def _predict_all(
             for warning in detection.warnings:
                 bar.write(f"Warning: {warning}", file=sys.stderr)
             for note in detection.notes:
-                if notes.setdefault(note, patch.name) == patch.name:
-                    bar.write(f"{patch.name}: {note}", file=sys.stderr)
+                notes.setdefault(note, patch.name)
             written += 1
             hectares += detection.prediction.hectares
+    for note, patch_name in notes.items():
+        typer.echo(f"{patch_name}: {note}")
     found = f", {hectares:.2f} ha of landslides, in {output}" if written else ""
     typer.echo(f"{written} of {len(files)} patches written{found} (model {name}).")
     return written

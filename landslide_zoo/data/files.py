@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
         new.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(new, path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be none
+            new.unlink(missing_ok=True)
         raise DataError(
             f"{path} cannot be written ({error.strerror or error}): free some space, or choose "
             "another folder."
