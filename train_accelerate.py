@@ -26,6 +26,7 @@ from landslide_zoo.evaluation import PixelCounts
 from landslide_zoo.hub import publish_model
 from landslide_zoo.models import LandslideModel
 from landslide_zoo.models.networks import load_encoder_weights
+from landslide_zoo.models.prediction import SCORES
 from landslide_zoo.training.config import TrainConfig, check_machine, parse_arguments
 from landslide_zoo.training.data import (
     PatchDataset,
@@ -166,10 +167,7 @@ def train(name: str, config: TrainConfig) -> None:
         row = {
             "epoch": epoch + 1,
             "loss": mean_loss,
-            "precision": scores.precision,
-            "recall": scores.recall,
-            "f1": scores.f1,
-            "iou": scores.iou,
+            **{score: getattr(scores, score) for score in SCORES},
             "learning_rate": scheduler.get_last_lr()[0],
             "seconds": seconds,
         }

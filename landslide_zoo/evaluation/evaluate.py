@@ -31,7 +31,7 @@ from landslide_zoo.evaluation.metrics import (
 from landslide_zoo.evaluation.strata import STRATA, Group, SizeGroup, Stratum, size_groups
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.tta import TestTimeAugmentation
-from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predict
+from landslide_zoo.models.prediction import SCORES, Prediction, Predictor, Scores, predict
 from landslide_zoo.models.record import Details, FalseAlarms, RefinedScores, Result
 
 PAPER_BATCH = 16
@@ -49,7 +49,7 @@ def _score(name: str) -> Statistic:
 
 
 STATISTICS: dict[str, tuple[str, Statistic]] = {
-    **{name: ("counts", _score(name)) for name in ("precision", "recall", "f1", "iou")},
+    **{name: ("counts", _score(name)) for name in SCORES},
     "average_precision": ("histogram", lambda total: PixelCounts(total).average_precision()),
     "calibration_error": ("reliability", lambda total: Reliability(total).error),
 }

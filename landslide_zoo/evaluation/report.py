@@ -17,7 +17,7 @@ from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation
 from landslide_zoo.evaluation.metrics import FOUND_SHARE, RELIABILITY_BINS
 from landslide_zoo.evaluation.strata import Group
 from landslide_zoo.figures import bars_figure, precision_recall_figure, reliability_figure
-from landslide_zoo.models.prediction import Scores
+from landslide_zoo.models.prediction import SCORES, Scores
 from landslide_zoo.models.record import Record
 from landslide_zoo.tables import csv_table, markdown_table
 
@@ -247,7 +247,7 @@ def _group_to_dict(group: Group) -> dict[str, Any]:
     return {
         "name": group.name,
         **asdict(scores),
-        **{name: getattr(scores, name) for name in ("precision", "recall", "f1", "iou")},
+        **{name: getattr(scores, name) for name in SCORES},
         "f1_interval": group.interval,
     }
 
