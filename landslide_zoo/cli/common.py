@@ -12,8 +12,6 @@ from landslide_zoo.errors import ModelError
 if TYPE_CHECKING:
     from landslide_zoo.models.model import LandslideModel
 
-DEFAULT_MODEL = "unet-mobilenet_v2-rgb"
-
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda, cuda:1.")]
 Threshold = Annotated[
     float | None,
@@ -39,19 +37,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 
 def default_model() -> str:
-    """The model used where none is named.
+    """The model used where none is named: the zoo's first.
 
     Raises:
-        ModelError: If the zoo holds none, or several and not the usual one.
+        ModelError: If the zoo holds none.
     """
     from landslide_zoo.hub import ModelZoo
 
-    names = ModelZoo().names()
-    if DEFAULT_MODEL in names:
-        return DEFAULT_MODEL
-    if len(names) == 1:
-        return names[0]
-    raise ModelError(f"Name a model with --model; the zoo has {', '.join(names) or 'none'}.")
+    for name in ModelZoo().names():
+        return name
+    raise ModelError("The zoo holds no model: name a folder or a repo with --model.")
 
 
 def load_model(name: str, device: str) -> LandslideModel:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from landslide_zoo.cli.common import (
-    DEFAULT_MODEL,
     Clouds,
     Device,
     ProductLevel,
@@ -34,7 +33,7 @@ def predict(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Name in the zoo, folder, or repo id on the Hub.", show_default=DEFAULT_MODEL
+            help="Name in the zoo, folder, or repo id on the Hub.", show_default="the zoo's first"
         ),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the predictions.")] = Path("predictions"),

@@ -125,17 +125,14 @@ def card(model: ModelResults) -> str:
 def leaderboard(models: Iterable[ModelResults]) -> str:
     """One table for each protocol, best F1 first, as Markdown.
 
-    A table holds results on the very same patches. A model's result on
-    validation, on which its threshold was chosen, is shown only where it has
-    none on test by the same protocol.
+    A table holds results on the very same patches. Other results than those on
+    test patches are shown only for a model that has none on them.
     """
     tables: dict[tuple[str, ...], list[tuple[ModelResults, Result]]] = {}
     for model in models:
         results = model.record.results
-        tested = {(one.dataset, one.protocol) for one in results if one.subset == "test"}
-        for result in results:
-            if result.subset != "validation" or (result.dataset, result.protocol) not in tested:
-                tables.setdefault(_key(result), []).append((model, result))
+        for result in [one for one in results if one.subset == "test"] or results:
+            tables.setdefault(_key(result), []).append((model, result))
     if not tables:
         return "No model has been measured yet.\n"
     return "\n\n".join([*(_table(rows) for _, rows in sorted(tables.items())), _NOTE]) + "\n"

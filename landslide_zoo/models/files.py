@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 CONFIG, WEIGHTS, RECORD, CARD = "config.json", "model.safetensors", "record.json", "README.md"
 TRAIN_CONFIG = "train_config.json"
+DEFAULT_MODEL = "unet-mobilenet_v2-rgb"
+"""The bundled model that is used where none is named."""
 EVAL_RESULTS = ".eval_results"
 """Folder of the results that the Hub shows on a dataset's leaderboard."""
 PATTERNS = [CONFIG, WEIGHTS, RECORD, CARD, TRAIN_CONFIG, "*.png", f"{EVAL_RESULTS}/*.yaml"]
@@ -72,9 +74,11 @@ def folder_files(folder: Path) -> dict[str, Path]:
 
 
 def bundled_folders() -> dict[str, Path]:
-    """Folders of the models that come with the package, by name."""
+    """Folders of the models that come with the package, by name, the default one first."""
     root = Path(str(resources.files("landslide_zoo.models"))) / "bundled"
-    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CONFIG}"))}
+    folders = [path.parent for path in root.glob(f"*/{CONFIG}")]
+    folders.sort(key=lambda folder: (folder.name != DEFAULT_MODEL, folder.name))
+    return {folder.name: folder for folder in folders}
 
 
 def local_folder(name: str | Path) -> Path | None:
