@@ -78,6 +78,8 @@ class Steps:
 
 
 ALL_RULES = "all"
+SMALL = 512 * 512
+"""Pixels of a patch up to which objects are described by every layer of its bands."""
 ALL_STEPS = Steps()
 
 
@@ -270,7 +272,8 @@ def detect(
     return Detection(
         patch=_true_colour_alone(patch),
         network=network,
-        layers=layers_of(seen),
+        # A visitor's session keeps them: of a large patch only what the rules look at.
+        layers=layers_of(seen, None if seen.values[0].size <= SMALL else layers_needed(rules)),
         rules=rules,
         clouds=clouds,
         milliseconds=1000 * (time.perf_counter() - start),

@@ -30,7 +30,8 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
-        self._responses: dict[int, Any] = {}
+        self.responses: dict[int, Any] = {}
+        """The answers that are being read, by thread."""
 
     @property
     def left(self) -> float:
@@ -76,22 +77,8 @@ class Deadline:
     def cancel(self) -> None:
         """End the requests now."""
         self._end = time.monotonic()
-        for response in list(self._responses.values()):
+        for response in list(self.responses.values()):
             response.close()
-
-    def before(self, request: object) -> None:
-        """The client's hook before each request."""
-        if not self.left:
-            raise HubError("The time for asking the Hub is over.")
-
-    def after(self, response: Any) -> None:  # noqa: ANN401 - the response of the client's library
-        """The client's hook once an answer's header has come."""
-        self._responses[threading.get_ident()] = response
-        pause = _pause_asked_for(response)
-        if pause > self.left:
-            raise HubError(
-                f"The Hub takes no more requests now and asks to wait {pause} s: try again then."
-            )
 
 
 def _settle(answer: Future[T], task: Callable[[], T]) -> None:
@@ -112,15 +99,23 @@ def _watch_client() -> None:
 
 
 def _before(request: object) -> None:
+    """The client's hook before each request."""
     deadline: Deadline | None = getattr(_HERE, "deadline", None)
-    if deadline:
-        deadline.before(request)
+    if deadline and not deadline.left:
+        raise HubError("The time for asking the Hub is over.")
 
 
-def _after(response: object) -> None:
+def _after(response: Any) -> None:  # noqa: ANN401 - of the client's own library
+    """The client's hook once the header of an answer has come."""
     deadline: Deadline | None = getattr(_HERE, "deadline", None)
-    if deadline:
-        deadline.after(response)
+    if deadline is None:
+        return
+    deadline.responses[threading.get_ident()] = response
+    pause = _pause_asked_for(response)
+    if pause > deadline.left:
+        raise HubError(
+            f"The Hub takes no more requests now and asks to wait {pause} s: try again then."
+        )
 
 
 def _pause_asked_for(response: Any) -> int:  # noqa: ANN401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -146,12 +147,15 @@ def load_downloaded(repo_id: str, load: Callable[[Path], T], **options: Unpack[D
 
     Raises:
         HubError: If the Hub does not give the repo, or not in time.
-        ModelError: If what it gives cannot be loaded either.
+        ModelError: If what it gives cannot be loaded.
     """
+    folder = download_folder(repo_id, **options)
     try:
-        return load(download_folder(repo_id, **options))
+        return load(folder)
     except ModelError as error:
-        if "/" not in repo_id or options.get("local_files_only"):
+        if options.get("local_files_only") or not any(
+            map(is_damaged, folder_files(folder).values())
+        ):
             raise
         damaged = error
     options["force_download"] = True
@@ -159,10 +163,45 @@ def load_downloaded(repo_id: str, load: Callable[[Path], T], **options: Unpack[D
         return load(download_folder(repo_id, **options))
     except HubError as error:
         raise ModelError(f"{damaged} It cannot be fetched again now: {error}") from error
-    except ModelError as error:
-        raise ModelError(
-            f"{error} A new download is no better: ask the owner of {repo_id} to publish it again."
-        ) from error
+
+
+def fetch_file(repo_id: str, name: str, **arguments: Any) -> Path:  # noqa: ANN401
+    """A file of a repo in the client's cache, fetched again if it is damaged there.
+
+    Args:
+        repo_id: As in ``someone/unet-resnet34``.
+        name: Its path in the repo.
+        arguments: Those of ``huggingface_hub.hf_hub_download``.
+
+    Raises:
+        HubError: If it arrives damaged.
+    """
+    from huggingface_hub import hf_hub_download
+
+    path = Path(hf_hub_download(repo_id, name, **arguments))
+    if is_damaged(path) and not arguments.get("local_files_only"):
+        path = Path(hf_hub_download(repo_id, name, **{**arguments, "force_download": True}))
+        if is_damaged(path):
+            raise HubError(
+                f"{name} of {repo_id} is damaged on its way from the Hub: try again, and if that "
+                "does not help, ask its owner to publish it again."
+            )
+    return path
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a file in the client's cache is not the one that the cache took it for.
+
+    The cache names content by the Hub's own hash: SHA-256 for large files, git's
+    SHA-1 for others. Of a file with another name nothing can be told.
+    """
+    blob = path.resolve()
+    if re.fullmatch(r"[0-9a-f]{64}", blob.name):
+        return file_sha256(blob) != blob.name
+    if re.fullmatch(r"[0-9a-f]{40}", blob.name):
+        content = blob.read_bytes()
+        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() != blob.name
+    return False
 
 
 def hidden_bar() -> type[tqdm]:
@@ -349,7 +388,6 @@ def _is_newest(cached: Path, repo_id: str, options: Download) -> bool:
 
 
 def _download(repo_id: str, options: Download) -> Path:
-    from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import filter_repo_objects
 
     names = {CONFIG, WEIGHTS}
@@ -357,14 +395,14 @@ def _download(repo_id: str, options: Download) -> Path:
         names |= {file.rfilename for file in _repo_info(repo_id, options).siblings or []}
     arguments: dict[str, Any] = {**options, "tqdm_class": hidden_bar()}
     arguments.pop("timeout", None)
-    config = Path(hf_hub_download(repo_id, CONFIG, **arguments))
+    config = fetch_file(repo_id, CONFIG, **arguments)
     ModelConfig.read(config)
     arguments["revision"] = config.parent.name
     wanted = set(filter_repo_objects(names - {CONFIG}, allow_patterns=PATTERNS))
     for name in sorted(wanted - {WEIGHTS}):
-        hf_hub_download(repo_id, name, **arguments)
+        fetch_file(repo_id, name, **arguments)
     arguments["tqdm_class"] = options.get("tqdm_class")
-    hf_hub_download(repo_id, WEIGHTS, **arguments)
+    fetch_file(repo_id, WEIGHTS, **arguments)
     return config.parent
 
 
