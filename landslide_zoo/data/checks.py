@@ -24,6 +24,8 @@ NOT_A_SLOPE, A_SLOPE = 0.3, 0.5
 and the slope of the slope band -0.16 to 0.24 with the DEM."""
 REDDEST_BLUE = 0.7
 """Red spreads at least 2.1 times as far as blue in each of 1,572 public true-colour patches."""
+DARKENING = 1.15, 1.6
+"""Step and spread of the brightest pixels just above those of 25 real patches."""
 FAR = 4.0
 """Deviations of the training pixels between their mean and a patch's mean; real patches
 stay below 3."""
@@ -210,15 +212,18 @@ def _amount(part: int, whole: int, things: str) -> str:
 
 
 def _glint(patch: Patch) -> str | None:
-    """A few pixels that true colour is scaled without."""
+    """A few pixels that true colour is scaled without, or is darkened by."""
     if not set(TRUE_COLOUR) <= set(patch.bands):
         return None
-    _, above = brightest(patch.select(TRUE_COLOUR) / divisors(TRUE_COLOUR))
-    if not above:
+    values = patch.select(TRUE_COLOUR) / divisors(TRUE_COLOUR)
+    _, above = brightest(values)
+    _, odd = brightest(values, *DARKENING)
+    if not odd:
         return None
+    effect = "is scaled without them" if above else "is darker for them: landslides may be missed"
     return (
-        f"A few pixels of {patch.name} ({above}) are far brighter than all others (glint, cloud "
-        "or a defect): its true colour is scaled without them."
+        f"A few pixels of {patch.name} ({above or odd}) are far brighter than all others (glint, "
+        f"cloud or a defect), and its true colour {effect}."
     )
 
 

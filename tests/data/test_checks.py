@@ -115,6 +115,11 @@ def test_a_few_far_brighter_pixels(patch: Patch) -> None:
     values[1:4, 5, 5] = 10_000
     [warning] = check_patch(replace(patch, values=values))
     assert "A few pixels of synthetic_7 (1) are far brighter than all others" in warning
+    assert "its true colour is scaled without them" in warning
+    peak = (patch.select(TRUE_COLOUR) / divisors(TRUE_COLOUR)).max()
+    values[1:4, 5, 5] = 1.2 * peak * divisors(("B2", "B3", "B4"))[:, 0, 0]
+    [warning] = check_patch(replace(patch, values=values))
+    assert "its true colour is darker for them" in warning
 
 
 def test_swapped_slope_and_dem(patch: Patch) -> None:
