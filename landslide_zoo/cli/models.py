@@ -24,27 +24,11 @@ def models(as_json: Json = False) -> None:
     for sentence in zoo.status():
         typer.echo(f"Warning: {sentence}", err=True)
     if as_json:
-        typer.echo(json.dumps([_to_dict(entry) for entry in entries], indent=2))
+        typer.echo(json.dumps([entry.to_dict() for entry in entries], indent=2))
     elif entries:
         print_table(HEADER, [_row(entry) for entry in entries])
     else:
         typer.echo("The zoo holds no model: set LANDSLIDE_ZOO to a folder or namespace that does.")
-
-
-def _to_dict(entry: ZooEntry) -> dict[str, object]:
-    return {
-        "name": entry.name,
-        "bands": list(entry.bands),
-        "unit": entry.unit,
-        "bytes": entry.size,
-        "threshold": entry.threshold,
-        "f1": entry.f1,
-        "protocol": entry.protocol,
-        "licence": entry.licence,
-        "source": entry.source,
-        "revision": entry.revision,
-        "summary": entry.summary,
-    }
 
 
 def _row(entry: ZooEntry) -> tuple[str, ...]:

@@ -5,24 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from huggingface_hub import CacheNotFound, HfApi, constants, hf_hub_download, scan_cache_dir
+from huggingface_hub import (
+    CacheNotFound,
+    HfApi,
+    RepoFile,
+    constants,
+    scan_cache_dir,
+    try_to_load_from_cache,
+)
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from landslide_zoo.errors import HubError, LandslideZooError, ModelError, hub_errors
 from landslide_zoo.hub.entry import ZooEntry, folder_entry, licence_id
 from landslide_zoo.models.card import LIBRARY
 from landslide_zoo.models.config import MAX_BYTES, ModelConfig
-from landslide_zoo.models.deadline import Deadline
-from landslide_zoo.models.files import CONFIG, RECORD, WEIGHTS, hidden_bar
+from landslide_zoo.models.downloads import Deadline, fetch_file, hidden_bar
+from landslide_zoo.models.files import CONFIG, RECORD, WEIGHTS
 from landslide_zoo.models.record import Record
 
 _WORKERS = 8
 """How many repos are looked at side by side."""
+_FILE_SECONDS = 10.0
+"""How long a card or a picture may take."""
 
 
 @dataclass
 class Listing:
-    """What a place holds.
+    """The models of a folder or a namespace, and what is wrong with the others.
 
     Attributes:
         entries: The models that can be loaded from it.
@@ -94,6 +103,44 @@ def cached_models(namespace: str) -> list[ZooEntry]:
     return sorted(found, key=lambda entry: entry.name)
 
 
+def entry_file(entry: ZooEntry, name: str, limit: int, token: str | None = None) -> Path | None:
+    """A file of a listed model, such as its card, at the commit that the entry describes.
+
+    Args:
+        entry: The model.
+        name: Path in its folder.
+        limit: Size in bytes of the largest file that is taken.
+        token: Token for a private repo; the client's own where None.
+
+    Returns:
+        The file on this machine; None where there is none, or it is too large.
+
+    Raises:
+        HubError: If the Hub does not give it, or not within ten seconds.
+    """
+    if entry.folder is not None:
+        path = entry.folder / name
+        return path if path.is_file() and path.stat().st_size <= limit else None
+    repo_id, revision = entry.repo_id, entry.revision
+    assert repo_id is not None, "a model is in a folder or on a Hub"
+
+    def fetch() -> Path | None:
+        for known in HfApi(token=token).get_paths_info(repo_id, name, revision=revision):
+            if isinstance(known, RepoFile) and known.size <= limit:
+                return fetch_file(
+                    repo_id, name, revision=revision, token=token, tqdm_class=hidden_bar()
+                )
+        return None
+
+    with hub_errors(repo_id):
+        cached = try_to_load_from_cache(repo_id, name, revision=revision)
+        if isinstance(cached, str):
+            return Path(cached) if Path(cached).stat().st_size <= limit else None
+        return Deadline(_FILE_SECONDS).run(
+            fetch, f"{name} of {repo_id} was not fetched within {_FILE_SECONDS:g} s: try again."
+        )
+
+
 def _repo_ids(namespace: str, token: str | None) -> list[str]:
     # The client's own `list_models` has no time limit and tries a dead Hub six times.
     response = get_session().get(
@@ -116,10 +163,8 @@ def _hub_entry(repo_id: str, namespace: str, token: str | None) -> ZooEntry:
 
     def fetch(name: str) -> Path:
         if (sizes[name] or 0) > MAX_BYTES:
-            raise ModelError(f"{name} of {repo_id} is too large: it is no model folder.")
-        return Path(
-            hf_hub_download(repo_id, name, revision=info.sha, token=token, tqdm_class=hidden_bar())
-        )
+            raise ModelError(f"{name} of {repo_id} is too large: it is not a model folder.")
+        return fetch_file(repo_id, name, revision=info.sha, token=token, tqdm_class=hidden_bar())
 
     with hub_errors(repo_id):
         info = HfApi(token=token).model_info(

@@ -81,6 +81,22 @@ class ZooEntry:
         """How the data of that result was split, and which part was measured."""
         return f"{self.result.protocol}, {self.result.subset}" if self.result else None
 
+    def to_dict(self) -> dict[str, object]:
+        """The entry as plain values for JSON."""
+        return {
+            "name": self.name,
+            "source": Path(self.source).name,  # a folder's place is its owner's matter
+            "summary": self.summary,
+            "bands": list(self.bands),
+            "unit": self.unit,
+            "threshold": self.threshold,
+            "f1": self.f1,
+            "protocol": self.protocol,
+            "megabytes": round(self.size / 1e6, 2),
+            "licence": self.licence,
+            "revision": self.revision,
+        }
+
 
 def folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
     """Describe a model folder on this machine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import threading
@@ -14,7 +15,14 @@ from typing import TYPE_CHECKING, Protocol
 from landslide_zoo.errors import LandslideZooError, ModelError, quoted
 from landslide_zoo.hub.client import Listing, cached_models, list_models
 from landslide_zoo.hub.entry import ZooEntry, folder_entry
-from landslide_zoo.models.files import CONFIG, bundled_folders, load_downloaded
+from landslide_zoo.models.downloads import load_downloaded
+from landslide_zoo.models.files import (
+    CARD,
+    CONFIG,
+    RECORD,
+    WEIGHTS,
+    bundled_folders,
+)
 
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
@@ -25,6 +33,8 @@ VARIABLE = "LANDSLIDE_ZOO"
 """Environment variable that names the zoo's sources besides the bundled models."""
 LISTING_SECONDS = 60.0
 """How long a Hub may take to describe a namespace, while nobody waits for it."""
+ASK_AGAIN_SECONDS = 60.0
+"""How long after a Hub has failed it is asked again."""
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
@@ -115,11 +125,6 @@ class ModelZoo:
         """Whether a Hub has yet to answer: the list may still grow."""
         return any(source.pending for source in self._sources)
 
-    def refresh(self) -> None:
-        """Ask the Hub again in the background; until it answers, the zoo stays as it is."""
-        for source in self._sources:
-            source.refresh()
-
     def load(
         self,
         name: str,
@@ -179,12 +184,9 @@ class Source(Protocol):
     def listing(self) -> Listing:
         """What it holds now."""
 
-    def refresh(self) -> None:
-        """Look again, without waiting for it."""
-
 
 class FolderSource:
-    """Model folders on this machine, looked at anew each time.
+    """Model folders on this machine; one whose files have changed is read again.
 
     Args:
         name: What the zoo calls the place.
@@ -196,23 +198,32 @@ class FolderSource:
     def __init__(self, name: str, folders: Callable[[], Mapping[str, Path]]) -> None:
         self._name = name
         self._folders = folders
+        self._read: dict[Path, tuple[object, ZooEntry | str]] = {}
 
     def listing(self) -> Listing:
         """The folders that hold a model; what is wrong with one is its own fault alone."""
-        found = Listing()
+        found, read = Listing(), {}
         for name, folder in self._folders().items():
-            try:
-                found.entries.append(folder_entry(folder, name, self._name))
-            except ModelError as error:
-                found.faults.append(str(error))
+            state = _state(folder)
+            before = self._read.get(folder)
+            now = before[1] if before and before[0] == state else self._describe(name, folder)
+            read[folder] = (state, now)
+            if isinstance(now, str):
+                found.faults.append(now)
+            else:
+                found.entries.append(now)
+        self._read = read
         return found
 
-    def refresh(self) -> None:
-        """Nothing to do: a folder is looked at anew each time."""
+    def _describe(self, name: str, folder: Path) -> ZooEntry | str:
+        try:
+            return folder_entry(folder, name, self._name)
+        except ModelError as error:
+            return str(error)
 
 
 class HubSource:
-    """The models of a Hub namespace, asked for once and in the background.
+    """The models of a Hub namespace, asked for in the background until the Hub has told them.
 
     Args:
         namespace: User or organisation.
@@ -225,7 +236,7 @@ class HubSource:
         self._namespace, self._token, self._timeout = namespace, token, timeout
         self._lock = threading.Lock()
         self._asking: threading.Thread | None = None
-        self._wait_until = 0.0
+        self._wait_until = self._ask_again = 0.0
         self._answer: Listing | None = None
 
     @property
@@ -235,33 +246,45 @@ class HubSource:
 
     def listing(self) -> Listing:
         """What the Hub answered; until it does, the models that its cache holds."""
+        now = time.monotonic()
         with self._lock:
-            asking = self._asking or self._ask()
-        asking.join(max(0.0, self._wait_until - time.monotonic()))
+            if self._asking is None:
+                self._wait_until = now + self._timeout
+                self._asking = self._ask()
+            elif not self._asking.is_alive() and self._ask_again < now:
+                self._asking = self._ask()
+        self._asking.join(max(0.0, self._wait_until - time.monotonic()))
         return self._answer or Listing(
             cached_models(self._namespace),
             [f"The Hub has not yet said which models {self._namespace} has."],
         )
 
-    def refresh(self) -> None:
-        """Ask the Hub again; what it answered before stays until the new answer is there."""
-        with self._lock:
-            if self._asking is None or not self._asking.is_alive():
-                self._ask()
-
     def _ask(self) -> threading.Thread:
-        self._wait_until = time.monotonic() + self._timeout
         # A daemon: a Hub that never answers must not keep the program from ending.
         name = f"zoo of {self._namespace}"
-        self._asking = threading.Thread(target=self._ask_now, name=name, daemon=True)
-        self._asking.start()
-        return self._asking
+        asking = threading.Thread(target=self._ask_now, name=name, daemon=True)
+        asking.start()
+        return asking
 
     def _ask_now(self) -> None:
+        self._ask_again = math.inf
         try:
             self._answer = list_models(self._namespace, self._token, LISTING_SECONDS)
         except LandslideZooError as error:
             self._answer = Listing(cached_models(self._namespace), [str(error)])
+            self._ask_again = time.monotonic() + ASK_AGAIN_SECONDS
+
+
+def _state(folder: Path) -> object:
+    """What changes when a model folder's files do."""
+    state = []
+    for name in (CONFIG, RECORD, CARD, WEIGHTS):
+        try:
+            status = (folder / name).stat()
+        except OSError:
+            continue
+        state.append((name, status.st_mtime_ns, status.st_size))
+    return state
 
 
 def _source(name: str, token: str | None, timeout: float) -> Source:

@@ -17,6 +17,7 @@ from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.card import LIBRARY, eval_results, render_card
 from landslide_zoo.models.config import ModelConfig, catalog_config
+from landslide_zoo.models.downloads import load_downloaded
 from landslide_zoo.models.files import (
     CONFIG,
     PATTERNS,
@@ -25,7 +26,6 @@ from landslide_zoo.models.files import (
     WEIGHTS,
     file_sha256,
     folder_files,
-    load_downloaded,
     load_weights,
     local_folder,
     publishing,

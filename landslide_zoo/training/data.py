@@ -23,7 +23,8 @@ from landslide_zoo.data import (
 )
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.models.config import ModelConfig, Scaling
-from landslide_zoo.models.files import WEIGHTS, file_sha256, load_downloaded, local_folder
+from landslide_zoo.models.downloads import load_downloaded
+from landslide_zoo.models.files import WEIGHTS, file_sha256, local_folder
 from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.models.prediction import predict
 from landslide_zoo.models.scaling import InputScaling

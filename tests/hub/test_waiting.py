@@ -16,7 +16,8 @@ from landslide_zoo import LandslideModel, ModelZoo
 from landslide_zoo.errors import HubError, ModelError
 from landslide_zoo.hub import publish_model
 from landslide_zoo.hub.client import list_models
-from landslide_zoo.models.files import bundled_folders, download_folder
+from landslide_zoo.models.downloads import download_folder
+from landslide_zoo.models.files import bundled_folders
 
 NAME = "trial-rgb"
 SOON = 30.0

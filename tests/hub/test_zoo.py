@@ -6,14 +6,15 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from loopback_hub import LoopbackHub
+from loopback_hub import LoopbackHub, Refuse, Trickle
 
 from landslide_zoo import LandslideModel, ModelZoo
 from landslide_zoo.errors import HubError, ModelError
-from landslide_zoo.hub import publish_model
+from landslide_zoo.hub import entry_file, publish_model
 from landslide_zoo.models.files import bundled_folders
 
 NAME = "trial-rgb"
@@ -178,13 +179,17 @@ def test_a_hub_that_does_not_answer_keeps_nobody_waiting(
     assert len(zoo.names()) == len(bundled_folders()) + 1 and zoo.status() == []
 
 
-def test_a_refresh_shows_what_is_new(hub: LoopbackHub, repo_id: str, model_folder: Path) -> None:
+def test_a_hub_that_failed_is_asked_again(
+    hub: LoopbackHub, repo_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landslide_zoo.hub.zoo.ASK_AGAIN_SECONDS", 0.1)
+    hub.faults = {"^/api/models$": Refuse(500)}
     zoo = ModelZoo(hub.namespace)
-    assert zoo.names() == [NAME]
-    publish_model(model_folder, f"{hub.namespace}/a-new-one", token=hub.token)
-    assert zoo.names() == [NAME]
-    zoo.refresh()
-    assert zoo.names() == ["a-new-one", NAME]
+    assert zoo.names() == []
+    hub.faults = {}
+    while not zoo.names():
+        time.sleep(0.1)
+    assert zoo.names() == [NAME] and zoo.status() == []
 
 
 def test_a_dead_hub_leaves_what_was_loaded_before(hub: LoopbackHub, repo_id: str) -> None:
@@ -220,3 +225,80 @@ def test_listing_needs_no_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.fixture
+def hostile(model_folder: Path) -> Path:
+    """A folder of models whose cards and records were made to do harm, beside a good one."""
+    laughs = "a: &a [x]\n" + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(f'*{chr(97 + n)}' for _ in range(9))}]\n"
+        for n in range(12)
+    )
+    cards = {
+        "laughs": f"---\n{laughs}license: [*m, *m]\n---\n",
+        "merges": "---\na: &a {x: 1}\n" + "<<: [*a]\n" * 5000 + "license: mit\n---\n",
+        "nested": "---\nlicense: " + "[" * 100_000 + "\n---\n",
+        "script": "---\nlicense: <img src=x onerror=alert(1)>\n---\n",
+        "long": f"---\nlicense: {'x' * 10_000}\n---\n",
+        "binary": "---\nlicense: \x00\x01\n---\n",
+        "plain": "---\nlicense: 'mit'\n---\n",
+        "endless": "---\nlicense: mit\n" + "a: b\n" * 500_000,
+    }
+    for name, card in cards.items():
+        folder = shutil.copytree(model_folder, model_folder.with_name(name))
+        (folder / "README.md").write_text(card)
+    records = {"deep": b"[" * 1_000_000, "huge": b" " * 30_000_000, "latin": b'{"model": "\xff"}'}
+    for name, record in records.items():
+        folder = shutil.copytree(model_folder, model_folder.with_name(name))
+        (folder / "record.json").write_bytes(record)
+    return model_folder.parent
+
+
+def test_a_bad_card_or_record_is_the_fault_of_its_own_entry_alone(hostile: Path) -> None:
+    start = time.monotonic()
+    zoo = ModelZoo(hostile)
+    licences = {entry.name: entry.licence for entry in zoo.entries()}
+    assert time.monotonic() - start < 10
+    assert licences == {
+        **dict.fromkeys(("laughs", "nested", "script", "long", "binary", "endless")),
+        "merges": "mit",
+        "plain": "mit",
+        NAME: "apache-2.0",
+    }
+    faults = zoo.status()
+    assert len(faults) == 3 and all(len(fault) < 600 for fault in faults)
+    for name in ("deep", "huge", "latin"):
+        assert any(f"/{name}/record.json" in fault for fault in faults)
+
+
+def test_a_folder_is_read_again_once_it_has_changed(model_folder: Path) -> None:
+    zoo = ModelZoo(model_folder.parent)
+    (before,) = zoo.entries()
+    assert zoo.entries()[0].record is before.record  # nothing was read again
+    LandslideModel.from_pretrained(model_folder).update_config(threshold=0.9).save_pretrained(
+        model_folder
+    )
+    assert zoo.entry(NAME).threshold == 0.9
+
+
+def test_a_file_of_an_entry_is_bounded_in_size_and_time(
+    hub: LoopbackHub, repo_id: str, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for source in (hub.namespace, model_folder.parent):
+        entry = ModelZoo(source).entry(NAME)
+        card = entry_file(entry, "README.md", 100_000)
+        assert card is not None and "landslide-zoo" in card.read_text(encoding="utf-8")
+        assert entry_file(entry, "examples.png", 3) is None
+        assert entry_file(entry, "no.png", 100) is None
+    entry = ModelZoo(hub.namespace).entry(NAME)
+    monkeypatch.setattr("landslide_zoo.hub.client._FILE_SECONDS", 1)
+    hub.faults = {r"resolve/.*\.png|^/lfs/": Trickle(600)}
+    with pytest.raises(HubError, match=r"examples\.png of .* was not fetched within 1 s"):
+        entry_file(entry, "examples.png", 100)
+
+
+def test_sentences_quote_little_of_a_name(model_folder: Path) -> None:
+    zoo = ModelZoo(model_folder)
+    with pytest.raises(ModelError) as refused:
+        zoo.load("x" * 10_000 + "\n")
+    assert len(str(refused.value)) < 200 and "\n" not in str(refused.value)

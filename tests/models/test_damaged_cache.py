@@ -9,7 +9,7 @@ import pytest
 from loopback_hub import Damage, LoopbackHub
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.errors import ModelError
+from landslide_zoo.errors import HubError, ModelError
 
 WEIGHTS = "^/lfs/"
 
@@ -61,8 +61,32 @@ def test_what_every_download_damages_is_named_with_what_to_do(
     with pytest.raises(ModelError) as refused:
         LandslideModel.from_pretrained(repo_id)
     message = str(refused.value)
-    assert "model.safetensors is not the file that record.json was written for" in message
-    assert f"ask the owner of {repo_id} to publish it again" in message
+    assert str(hub.namespace) in message and "model.safetensors is" in message
+    assert "is damaged on its way from the Hub: try again" in message
+
+
+def test_what_is_damaged_on_the_way_is_not_kept(hub: LoopbackHub, model_folder: Path) -> None:
+    repo_id = f"{hub.namespace}/other"
+    LandslideModel.from_pretrained(model_folder).push_to_hub(repo_id, token=hub.token)
+    hub.faults = {WEIGHTS: Damage(flip)}
+    with pytest.raises(HubError, match=r"examples\.png of .* is damaged on its way"):
+        LandslideModel.from_pretrained(repo_id)
+    hub.faults = {}
+    assert LandslideModel.from_pretrained(repo_id).config.threshold == 0.4
+
+
+def test_a_repo_that_is_wrong_itself_is_fetched_once(
+    hub: LoopbackHub, repo_id: str, model_folder: Path
+) -> None:
+    weights = hub.api()
+    weights.upload_file(
+        path_or_fileobj=b"no weights", path_in_repo="model.safetensors", repo_id=repo_id
+    )
+    for _ in range(2):
+        hub.requests.clear()
+        with pytest.raises(ModelError, match="safetensors"):
+            LandslideModel.from_pretrained(repo_id)
+    assert not [request for request in hub.requests if "/lfs/" in request]
 
 
 def test_a_damaged_file_and_no_hub(hub: LoopbackHub, repo_id: str) -> None:
