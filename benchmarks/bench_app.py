@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
-import torch
 from gradio_client import Client, handle_file
 from playwright.sync_api import sync_playwright
 
 from landslide_zoo import ModelZoo, read_patch
-from landslide_zoo.data.hdf5 import write_patch_h5
-from landslide_zoo.data.synthetic import generate_patch
+from landslide_zoo.models.prediction import values_of
 from landslide_zoo.web.app import build_app, launch
+from landslide_zoo.web.samples import samples
 
 ROUNDS = 30
 VISITS = 5
@@ -35,14 +33,12 @@ def network_alone(path: Path) -> float:
     zoo = ModelZoo()
     model = zoo.load(zoo.names()[0])
     patch = read_patch(path)
-    values = torch.from_numpy(patch.in_unit(model.config.bands, model.config.unit))[None]
-    values = values.to(model.device)
+    values = values_of([patch], model.config)
     times = []
-    with torch.inference_mode():
-        for _ in range(ROUNDS + 5):
-            start = time.perf_counter()
-            model(values).cpu()
-            times.append(1000 * (time.perf_counter() - start))
+    for _ in range(ROUNDS + 5):
+        start = time.perf_counter()
+        model.probabilities(values)
+        times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times[5:])
 
 
@@ -66,15 +62,13 @@ def main() -> None:
     """Print the times and what they are allowed to be."""
     app = build_app()
     launch(app, prevent_thread_lock=True, quiet=True)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "image_1.h5"
-        write_patch_h5(path, generate_patch(7))
-        client = Client(app.local_url, verbose=False, download_files=False)
-        for _ in range(ROUNDS):
-            client.predict(patch=handle_file(path), api_name="/detect")
-        analytics = app.app.get_blocks()._queue.event_analytics.values()
-        served = [1000 * one["process_time"] for one in analytics if one["function"] == "detect"]
-        network = network_alone(path)
+    path = samples()[0].path
+    client = Client(app.local_url, verbose=False, download_files=False)
+    for _ in range(ROUNDS):
+        client.predict(patch=handle_file(path), api_name="/detect")
+    analytics = app.app.get_blocks()._queue.event_analytics.values()
+    served = [1000 * one["process_time"] for one in analytics if one["function"] == "detect"]
+    network = network_alone(path)
     paint = first_paint(app.local_url)
     warm = statistics.median(served[5:])
     print(f"network alone  {network:6.1f} ms")

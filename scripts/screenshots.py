@@ -47,7 +47,7 @@ def app() -> Iterator[str]:
 
 def detect(page: Page) -> None:
     """A sample, found."""
-    page.get_by_role("button", name="Forest").click()
+    page.locator("#lz-samples button").first.click()
     expect(page.locator(".lz-detection")).to_be_visible(timeout=WAIT)
     expect(page.locator("#lz-downloads").get_by_text("All .zip")).to_be_enabled(timeout=WAIT)
 

@@ -38,7 +38,11 @@ class Rest:
 
     def call(self, endpoint: str, data: list[Any]) -> tuple[str, Any]:
         """Ask and wait; the last event's name and what it holds."""
-        stream = httpx.get(self.begin(endpoint, data), timeout=120).text.strip()
+        return self.answer(self.begin(endpoint, data))
+
+    def answer(self, address: str) -> tuple[str, Any]:
+        """Wait for what was asked; the last event's name and what it holds."""
+        stream = httpx.get(address, timeout=120).text.strip()
         name, answer = stream.split("\n\n")[-1].split("\n", 1)
         return name.removeprefix("event: "), json.loads(answer.removeprefix("data: "))
 
@@ -54,7 +58,3 @@ class Rest:
                 stream.read()
         except httpx.HTTPError:
             return
-
-    def waiting(self) -> int:
-        """How many requests the app is working on or has waiting."""
-        return len(httpx.get(f"{self.url}/gradio_api/queue/status", timeout=60).json())

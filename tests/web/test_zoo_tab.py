@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from visitor import choose_model, column, open_tab, pick_sample, rows, sort_by
 
 from landslide_zoo import LandslideModel
+from landslide_zoo.models.files import bundled_folders
 
 pytestmark = pytest.mark.browser
 
@@ -35,7 +36,7 @@ license: apache-2.0
 def test_leaderboard_keeps_protocols_apart_and_sorts(page: Page) -> None:
     open_tab(page, "Zoo")
     board = page.locator("#lz-board")
-    expect(rows(board)).to_have_count(4)
+    expect(rows(board)).to_have_count(3 + len(bundled_folders()))
     heads = [head.get_attribute("title") for head in board.get_by_role("columnheader").all()]
     assert any("l4s-rgb, folder split, test (2 patches)" in head for head in heads)
     assert any("Paper's F1" in head for head in heads)

@@ -1,0 +1,72 @@
+"""What tabs and endpoints share: requests that are given up, sentences without paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from landslide_zoo import ModelZoo
+from landslide_zoo.errors import DataError, ModelError
+from landslide_zoo.web.service import Service, Upload, plain
+from landslide_zoo.web.settings import Settings
+from landslide_zoo.web.turns import Caller, Gone
+
+
+@pytest.fixture(scope="module")
+def service(zoo_folder: Path) -> Service:
+    return Service(ModelZoo(zoo_folder), Settings())
+
+
+@pytest.fixture
+def upload(patches: Path) -> Upload:
+    return Upload(str(patches / "image_1.h5"), None, "image_1")
+
+
+def test_a_comparison_that_was_given_up_stops_at_the_next_model(
+    service: Service, upload: Upload
+) -> None:
+    listening = True
+    run = service.compare(["trial-rgb", "trial-14"], upload, Caller(waits=lambda: listening))
+    next(run)
+    results = next(run)
+    assert results[0].detection and results[1].waiting
+    listening = False
+    with pytest.raises(Gone):
+        next(run)
+
+
+def test_names_are_known_before_anything_is_read(service: Service, upload: Upload) -> None:
+    with pytest.raises(ModelError, match="There is no model 'nobody' in the zoo") as caught:
+        next(service.compare(["trial-rgb", "nobody"], upload))
+    assert len(str(caught.value)) < 300
+    for name in ("x" * 1_000_000, "nobody"):
+        with pytest.raises(ModelError):
+            service.detect(name, upload)
+    assert not service.cache._loading and service.cache.names in ([], ["trial-rgb", "trial-14"])
+
+
+def test_a_patch_may_be_too_large_for_the_app(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.effect_noise((1500, 900), 60).convert("RGB").save(path)
+    with pytest.raises(DataError, match=r"large\.png is 900 x 1500 pixels, more than are taken"):
+        service.read(Upload(str(path), None, "large"))
+
+
+def test_what_was_deleted_is_a_sentence(service: Service, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^'gone\.h5' was deleted meanwhile: give it again\.$"):
+        service.read(Upload(str(tmp_path / "gone.h5"), None, "gone"))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("/srv/zoo/unet/model.safetensors is cut short.", "model.safetensors is cut short."),
+        ("There is no record in /srv/zoo/unet: copy it.", "There is no record in unet: copy it."),
+        ("The Hub (http://127.0.0.1:1/a/b) fails.", "The Hub (http://127.0.0.1:1/a/b) fails."),
+        ("NAMESPACE/NAME of 14/3 and and/or stay.", "NAMESPACE/NAME of 14/3 and and/or stay."),
+    ],
+)  # fmt: skip
+def test_sentences_name_no_folder_of_the_server(said: str, shown: str) -> None:
+    assert plain(said) == shown
