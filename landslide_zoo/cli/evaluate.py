@@ -213,12 +213,14 @@ class _Setup:
         )
 
     def _refinements(self, predictor: Predictor) -> dict[str, Refine]:
-        from landslide_zoo.inference.result import ALL_RULES, refine
+        from landslide_zoo.inference.result import refine
+        from landslide_zoo.inference.rules import ALL_RULES, rules_of, switched_on
 
         steps: dict[str, Steps] = {}
         if self.steps.clouds == "mask":
             steps["without clouds"] = replace(self.steps, rules_off=(ALL_RULES,))
-        if self.steps.rules(predictor.config):
+        self.steps.check(predictor.config)
+        if switched_on(rules_of(predictor.config), self.steps.rules_off):
             rules = "with rules" if self.steps.clouds == "keep" else "without clouds, with rules"
             steps[rules] = self.steps
         return {name: partial(refine, predictor, steps=chosen) for name, chosen in steps.items()}
@@ -374,7 +376,7 @@ def _reproduce(
     names: Sequence[str], output: Path, data: str | None, encoder_weights: str | None
 ) -> None:
     """Train a model again and say how the new one differs."""
-    from landslide_zoo.models.files import download_folder
+    from landslide_zoo.models.downloads import download_folder
     from landslide_zoo.training.reproduce import reproduce
 
     if len(names) != 1:

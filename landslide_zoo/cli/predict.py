@@ -116,7 +116,7 @@ def _predict_all(
     from landslide_zoo.inference.outputs import write_outputs
 
     model = load_model(name, device)
-    steps.rules(model.config)  # an unknown rule is told before any file is read
+    steps.check(model.config)  # an unknown rule is told before any file is read
     written, hectares = 0, 0.0
     notes: dict[str, str] = {}
     with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:

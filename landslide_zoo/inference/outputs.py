@@ -64,13 +64,27 @@ def output_contents(detection: Detection) -> tuple[bytes, bytes, bytes]:
     probability, mask, picture = io.BytesIO(), io.BytesIO(), io.BytesIO()
     np.save(probability, detection.network.probability.astype(np.float32), allow_pickle=False)
     write_mask_h5(mask, prediction.mask, prediction.observed)
-    # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
-    factor = max(1, OVERLAY_SIDE // max(detection.patch.size))
-    drawn = hatch(enlarge(detection.picture, factor), enlarge(~prediction.observed, factor))
-    dropped = enlarge(detection.ruled.dropped_labels, factor)
-    drawn = overlay(overlay(drawn, dropped, dashed=True), enlarge(prediction.mask, factor))
-    Image.fromarray(drawn).save(picture, format="PNG")
+    Image.fromarray(overlay_picture(detection)).save(picture, format="PNG")
     return probability.getvalue(), mask.getvalue(), picture.getvalue()
+
+
+def overlay_picture(detection: Detection, side: int = OVERLAY_SIDE) -> np.ndarray:
+    """True colour with outlines: red of landslides, dashed of what rules dropped; cloud hatched.
+
+    Args:
+        detection: What was found.
+        side: A smaller patch is enlarged by a whole factor to about this, in pixels.
+
+    Returns:
+        Shape (H, W, 3), uint8.
+    """
+    # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
+    factor = max(1, side // max(detection.patch.size))
+    drawn = hatch(
+        enlarge(detection.picture, factor), enlarge(~detection.prediction.observed, factor)
+    )
+    drawn = overlay(drawn, enlarge(detection.ruled.dropped_labels, factor), dashed=True)
+    return overlay(drawn, enlarge(detection.prediction.mask, factor))
 
 
 def write_outputs(folder: Path, detection: Detection) -> list[Path]:

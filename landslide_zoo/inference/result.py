@@ -26,11 +26,13 @@ from landslide_zoo.inference.ensembles import Agreement, join_predictions
 from landslide_zoo.inference.layers import layers_of
 from landslide_zoo.inference.objects import LandslideObject
 from landslide_zoo.inference.rules import (
+    ALL_RULES,
     DroppedObject,
     RuledPrediction,
     apply_rules,
     layers_needed,
     rules_of,
+    switched_on,
     why_skipped,
 )
 from landslide_zoo.models.config import ModelConfig, PredictorConfig, Rule
@@ -53,22 +55,18 @@ class Steps:
     rules_off: tuple[str, ...] = ()
     level: Level | None = None
 
-    def rules(self, config: PredictorConfig) -> tuple[Rule, ...]:
-        """The rules of a predictor that are switched on.
+    def check(self, config: PredictorConfig) -> None:
+        """Check that what is switched off is there.
 
         Raises:
-            ModelError: If one that is to be switched off is none of its rules.
+            ModelError: If the predictor has no such rule.
         """
-        rules = rules_of(config)
-        known = {rule.attribute for rule in rules}
+        known = [rule.attribute for rule in rules_of(config)]
         for name in self.rules_off:
-            if name not in known | {ALL_RULES}:
+            if name not in (*known, ALL_RULES):
                 raise ModelError(
                     f"{config.name} has no rule on {quoted(name)}; it has {', '.join(known)}."
                 )
-        return tuple(
-            rule for rule in rules if not {rule.attribute, ALL_RULES} & set(self.rules_off)
-        )
 
     def find_clouds(self, patch: Patch) -> CloudMask | None:
         """The clouds of a patch; None where they are not looked for or cannot be told."""
@@ -77,7 +75,6 @@ class Steps:
         return find_clouds(patch, self.level)
 
 
-ALL_RULES = "all"
 SMALL = 512 * 512
 """Pixels of a patch up to which objects are described by every layer of its bands."""
 ALL_STEPS = Steps()
@@ -92,7 +89,8 @@ class Detection:
             its name and known mask. A visitor's fourteen bands are not kept.
         network: What the network says.
         layers: What the bands say of each pixel, for the rules.
-        rules: The rules that are switched on.
+        rules: The rules of the predictor.
+        rules_off: Attributes of those that are switched off, or ``all``.
         clouds: The clouds that were found; None where they were not looked for.
         milliseconds: Time it took.
         warnings: What is odd about the input, a sentence each.
@@ -103,6 +101,7 @@ class Detection:
     network: Prediction
     layers: Mapping[str, np.ndarray]
     rules: tuple[Rule, ...]
+    rules_off: tuple[str, ...]
     clouds: CloudMask | None
     milliseconds: float
     warnings: tuple[str, ...]
@@ -112,10 +111,14 @@ class Detection:
         """The same at another threshold; the network does not run again."""
         return replace(self, network=self.network.at(threshold))
 
+    def without_rules(self, off: Sequence[str]) -> Detection:
+        """The same with these rules switched off, and no others."""
+        return replace(self, rules_off=tuple(off))
+
     @cached_property
     def ruled(self) -> RuledPrediction:
         """What the rules keep and drop of what the network says."""
-        return apply_rules(self.network, self.layers, self.rules)
+        return apply_rules(self.network, self.layers, switched_on(self.rules, self.rules_off))
 
     @property
     def prediction(self) -> Prediction:
@@ -147,7 +150,8 @@ class Detection:
         """What was left out and what could not be looked at, a sentence each."""
         notes = [self.clouds.sentence()] if self.clouds and self.clouds.share else []
         notes += [self.cloud_note] if self.cloud_note else []
-        skipped = [rule.attribute for rule in self.rules if why_skipped(rule, self.layers)]
+        rules = switched_on(self.rules, self.rules_off)
+        skipped = [rule.attribute for rule in rules if why_skipped(rule, self.layers)]
         if skipped:
             notes.append(f"The bands do not allow the rules on {', '.join(skipped)}.")
         return notes
@@ -265,7 +269,8 @@ def detect(
         ModelError: If its probabilities are not finite, or a rule is not known.
     """
     start = time.perf_counter()
-    rules = steps.rules(predictor.config)
+    steps.check(predictor.config)
+    rules = rules_of(predictor.config)
     clouds = steps.find_clouds(patch)
     seen = without_clouds(patch, clouds) if clouds else patch
     (network,) = predict(predictor, [seen], threshold)
@@ -275,6 +280,7 @@ def detect(
         # A visitor's session keeps them: of a large patch only what the rules look at.
         layers=layers_of(seen, None if seen.values[0].size <= SMALL else layers_needed(rules)),
         rules=rules,
+        rules_off=steps.rules_off,
         clouds=clouds,
         milliseconds=1000 * (time.perf_counter() - start),
         warnings=tuple(input_warnings(predictor.config, patch)),
@@ -297,7 +303,7 @@ def refine(
     if clouds and clouds.cloud.any():
         patch = without_clouds(patch, clouds)
         (prediction,) = predict(predictor, [patch], prediction.threshold)
-    rules = steps.rules(predictor.config)
+    rules = switched_on(rules_of(predictor.config), steps.rules_off)
     if not rules:
         return prediction
     return apply_rules(prediction, layers_of(patch, layers_needed(rules)), rules).prediction

@@ -7,7 +7,7 @@ a layer, as ``vegetation``, cuts pixels out of objects; one on an attribute of a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,6 +74,8 @@ DEFAULT_RULES: tuple[Rule, ...] = (
 """What any network's objects must be like, where its ``config.json`` has no rules of its own."""
 
 
+ALL_RULES = "all"
+"""In place of an attribute: every rule."""
 LISTED = 10
 """Pixels from which a part that a rule cut out of objects is listed by itself."""
 _LAYER_OF = {"elevation_range": "elevation", "water_contact": "ndwi"}
@@ -121,6 +123,24 @@ class RuledPrediction:
 def rules_of(config: PredictorConfig) -> tuple[Rule, ...]:
     """The rules of a model: its own, else those for any network."""
     return tuple(config.rules) or DEFAULT_RULES
+
+
+def switched_on(rules: Sequence[Rule], off: Collection[str]) -> tuple[Rule, ...]:
+    """The rules but for those on the attributes that are switched off."""
+    return tuple(rule for rule in rules if not {rule.attribute, ALL_RULES} & set(off))
+
+
+def rule_title(rule: Rule) -> str:
+    """A rule in a few words.
+
+    Example:
+        >>> rule_title(Rule(attribute="median_slope", minimum=8.0, reason="flat", source="-"))
+        'Median slope at least 8'
+    """
+    bounds = (("at least", rule.minimum), ("at most", rule.maximum))
+    limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+    words = _words(rule.attribute)
+    return f"{words[0].upper()}{words[1:]} {limits}"
 
 
 def layers_needed(rules: Sequence[Rule]) -> set[str]:

@@ -11,13 +11,13 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
 from landslide_zoo.errors import LandslideZooError, quoted
-from landslide_zoo.inference.result import join_detections
+from landslide_zoo.inference.result import Steps, join_detections
 from landslide_zoo.web.bands import composites, summarise_bands
 from landslide_zoo.web.downloads import (
     Content,
@@ -85,6 +85,8 @@ def build_api(service: Service) -> None:
         model: str | None = None,
         threshold: float | None = None,
         mask: dict[str, Any] | None = None,
+        clouds: str | None = None,
+        rules_off: list[str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Find landslides in one Sentinel-2 patch with one model.
 
@@ -94,9 +96,12 @@ def build_api(service: Service) -> None:
             model: A name that /models lists; the zoo's first model if left out.
             threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
             mask: File of the known mask (.h5 or .png), to be scored against.
+            clouds: "mask" (the default): what is under cloud is not observed; or "keep".
+            rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
         """
         name, level = _name(model), _level(threshold)
-        found = service.detect(name, _upload(patch, mask), level, caller_of(request))
+        steps, caller = _steps(clouds, rules_off), caller_of(request)
+        found = service.detect(name, _upload(patch, mask), level, caller, steps=steps)
         return found.to_dict(), write_files(detection_files(found))
 
     @sentences
@@ -105,6 +110,8 @@ def build_api(service: Service) -> None:
         patch: dict[str, Any],
         models: list[str] | None = None,
         mask: dict[str, Any] | None = None,
+        clouds: str | None = None,
+        rules_off: list[str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Run several landslide models on one Sentinel-2 patch, each at its own threshold.
 
@@ -113,9 +120,12 @@ def build_api(service: Service) -> None:
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
             models: Names that /models lists; all of them if left out.
             mask: File of the known mask (.h5 or .png), to be scored against.
+            clouds: "mask" (the default): what is under cloud is not observed; or "keep".
+            rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
         """
-        names = _names(models) or service.zoo.names()
-        *_, results = service.compare(names, _upload(patch, mask), caller_of(request))
+        names = _names("models", models) or service.zoo.names()
+        steps, caller = _steps(clouds, rules_off), caller_of(request)
+        *_, results = service.compare(names, _upload(patch, mask), caller, steps)
         ensemble = join_detections(results)
         figures: dict[str, object] = {
             "models": [one.to_dict() for one in results],
@@ -152,13 +162,17 @@ def build_api(service: Service) -> None:
     with gr.Column(visible=False):
         patch, mask = gr.File(label="patch"), gr.File(label="mask")
         model, threshold = gr.Textbox(None, label="model"), gr.Number(None, label="threshold")
-        names = gr.JSON(None, label="models")
-        # JSON may be anything, and an MCP tool's schema must say what it is.
-        names.api_info = lambda: {"type": "array", "items": {"type": "string"}}  # type: ignore
+        names, rules_off = gr.JSON(None, label="models"), gr.JSON(None, label="rules_off")
+        for listed in (names, rules_off):
+            # JSON may be anything, and an MCP tool's schema must say what it is.
+            listed.api_info = lambda: {"type": "array", "items": {"type": "string"}}  # type: ignore
+        clouds = gr.Textbox(None, label="clouds")
         answer = [gr.JSON(label="figures"), gr.File(label="files", file_count="multiple")]
         gr.Button().click(models, None, answer[0], **_public("models", _MODELS))
-        patch.upload(detect, [patch, model, threshold, mask], answer, **_public("detect", _DETECT))
-        patch.upload(compare, [patch, names, mask], answer, **_public("compare", _COMPARE))
+        steps = [clouds, rules_off]
+        detecting = [patch, model, threshold, mask, *steps]
+        patch.upload(detect, detecting, answer, **_public("detect", _DETECT))
+        patch.upload(compare, [patch, names, mask, *steps], answer, **_public("compare", _COMPARE))
         patch.upload(bands, [patch, mask], answer, **_public("bands", _BANDS))
 
 
@@ -166,9 +180,9 @@ _MODELS = """List the landslide models of this zoo. The answer holds, for each m
 what it reads, its threshold and size, and its F1 with the protocol it was measured by. F1 of \
 different protocols cannot be compared."""
 _DETECT = """Find landslides in one Sentinel-2 patch with one model. The answer holds figures \
-(area in hectares, share, number of objects, time, warnings, and precision, recall, F1 and IoU \
-where a mask is known) and files: the probability as .npy, the mask as .h5, an overlay as .png, \
-a table of objects as .csv."""
+(area in hectares, share, cloud, number of objects, what rules dropped and why, time, warnings, \
+and precision, recall, F1 and IoU where a mask is known) and files: the probability as .npy, the \
+mask as .h5, an overlay as .png, a table of objects as .csv."""
 _COMPARE = """Run several landslide models on one Sentinel-2 patch, each at its own threshold. \
 The answer holds figures of each model (or its error) and of their mean, and files: a table as \
 .csv, the mean's probability (.npy), mask (.h5), overlay (.png) and objects (.csv), and pictures \
@@ -200,14 +214,24 @@ def _name(model: object) -> str | None:
     raise LandslideZooError(f"model is {quoted(model)}; it must be a name that /models lists.")
 
 
-def _names(models: object) -> list[str]:
-    if models is None:
+def _names(parameter: str, given: object) -> list[str]:
+    if given is None:
         return []
-    if isinstance(models, list) and all(isinstance(one, str) for one in models):
-        return models
+    if isinstance(given, list) and all(isinstance(one, str) for one in given):
+        return given
     raise LandslideZooError(
-        f'models is {quoted(models)}; it must be a list of names, as in ["unet-mobilenet_v2-rgb"].'
+        f"{parameter} is {quoted(given)}; it must be a list of names, as in {_EXAMPLES[parameter]}."
     )
+
+
+_EXAMPLES = {"models": '["unet-mobilenet_v2-rgb"]', "rules_off": '["median_slope"]'}
+
+
+def _steps(clouds: object, rules_off: object) -> Steps:
+    if clouds not in (None, "", "mask", "keep"):
+        raise LandslideZooError(f'clouds is {quoted(clouds)}; it must be "mask" or "keep".')
+    kept: Literal["mask", "keep"] = "keep" if clouds == "keep" else "mask"
+    return Steps(kept, tuple(_names("rules_off", rules_off)))
 
 
 def _level(threshold: object) -> float | None:

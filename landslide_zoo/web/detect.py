@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,13 +14,14 @@ from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import (
     ERROR_COLOURS,
     PROBABILITY_COLOURS,
-    enlarge,
     errors_picture,
     mask_picture,
-    overlay,
     probability_picture,
 )
-from landslide_zoo.inference.result import Detection
+from landslide_zoo.inference.outputs import overlay_picture
+from landslide_zoo.inference.result import Detection, Steps
+from landslide_zoo.inference.rules import DEFAULT_RULES, rule_title, rules_of
+from landslide_zoo.models.config import Rule
 from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, pull_bar, table
 from landslide_zoo.web.downloads import batch_files, detection_files, write_files, write_zip
 from landslide_zoo.web.inputs import Inputs
@@ -65,6 +67,15 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
             threshold = gr.Slider(
                 0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-threshold"
             )
+            with gr.Accordion("Clouds and rules", open=False):
+                clouds = gr.Checkbox(
+                    True, label="Leave out what is under cloud", elem_id="lz-clouds"
+                )
+                rules = gr.CheckboxGroup(
+                    **_rule_choices(DEFAULT_RULES),
+                    label="Keep only objects with, where the bands tell",
+                    elem_id="lz-rules",
+                )
             run = gr.Button("Find landslides", variant="primary", elem_id="lz-run")
         with gr.Column(min_width=280):
             summary = gr.HTML(elem_id="lz-summary", apply_default_css=False)
@@ -80,17 +91,21 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
     everything = [outcomes, problems, batch, archive]
     view = [result, folders, row, *buttons]
 
-    def describe(name: str | None) -> str:
+    def describe(name: str | None) -> tuple[str, gr.CheckboxGroup]:
         if name is None:
-            return ""
+            return "", gr.skip()
         try:
-            return render("summary", entry=service.zoo.entry(name))
+            entry = service.zoo.entry(name)
         except LandslideZooError as error:
-            return render("problems", sentences=[sentence(error)])
+            return render("problems", sentences=[sentence(error)]), gr.skip()
+        choices = _rule_choices(rules_of(entry.config))
+        return render("summary", entry=entry), gr.CheckboxGroup(**choices)
 
     def detect(
         uploads: list[Upload],
         name: str | None,
+        leave_out: bool,
+        ticked: list[str],
         shown: int | None,
         old: list[str],
         request: gr.Request,
@@ -98,37 +113,59 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
     ) -> list[Any]:
         found: list[Outcome] = []
         bar, caller = pull_bar(str(name), progress), caller_of(request)
+        steps = Steps("mask" if leave_out else "keep")
         for place, one in enumerate(uploads):
             progress((place, len(uploads)), desc="Looking for landslides", unit="patches")
             try:
-                found.append(service.detect(name, one, None, caller, bar))
+                detection = service.detect(name, one, None, caller, bar, steps)
+                found.append(_with_rules(detection, ticked))
             except LandslideZooError as error:
                 found.append(sentence(error))
         return [*_all(found), _slider(found), *_view(found, shown, old)]
 
-    def redraw(found: list[Outcome], level: float, shown: int | None, old: list[str]) -> list[Any]:
-        found = [one if isinstance(one, str) else one.at(level) for one in found]
+    def redraw(
+        found: list[Outcome], level: float, ticked: list[str], shown: int | None, old: list[str]
+    ) -> list[Any]:
+        found = [
+            one if isinstance(one, str) else _with_rules(one.at(level), ticked) for one in found
+        ]
         return [*_all(found), *_view(found, shown, old)]
 
-    gr.on([app.load, model.change], describe, model, summary, **AT_ONCE)
+    gr.on([app.load, model.change], describe, model, [summary, rules], **AT_ONCE)
     gr.on(
         # Not input, which Gradio's dropdown sends twice for one choice.
-        [inputs.uploads.change, model.select, run.click],
+        [inputs.uploads.change, model.select, clouds.input, run.click],
         detect,
-        [inputs.uploads, model, inputs.shown, folders],
+        [inputs.uploads, model, clouds, rules, inputs.shown, folders],
         [*everything, threshold, *view],
         api_visibility="private",
         show_progress_on=result,
         trigger_mode="always_last",
     )
-    threshold.input(
-        redraw, [outcomes, threshold, inputs.shown, folders], [*everything, *view], **AT_ONCE
+    gr.on(
+        [threshold.input, rules.input],
+        redraw,
+        [outcomes, threshold, rules, inputs.shown, folders],
+        [*everything, *view],
+        **AT_ONCE,
     )
     # On a visitor's choice alone: shown also changes with uploads, before they are looked at.
     showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown, folders], "outputs": view}
     inputs.shown.select(_view, **showing, **AT_ONCE)
     batch.select(_place, outcomes, inputs.shown, **AT_ONCE).then(_view, **showing, **AT_ONCE)
     outcomes.change(_archive, outcomes, archive, trigger_mode="always_last", **QUIET)
+
+
+def _rule_choices(rules: Sequence[Rule]) -> dict[str, Any]:
+    """Every rule by its title, all of them ticked."""
+    choices = [(rule_title(rule), rule.attribute) for rule in rules]
+    return {"choices": choices, "value": [attribute for _, attribute in choices]}
+
+
+def _with_rules(detection: Detection, ticked: Sequence[str]) -> Detection:
+    """The detection with the rules that are ticked."""
+    off = [rule.attribute for rule in detection.rules if rule.attribute not in ticked]
+    return detection.without_rules(off)
 
 
 def _detections(outcomes: list[Outcome]) -> list[Detection]:
@@ -218,19 +255,19 @@ def _page(outcomes: list[Outcome], shown: int | None) -> str:
 
 def _layers(one: Detection) -> list[Layer]:
     mask, picture = one.prediction.mask, one.picture
-    factor = max(1, _OVERLAY_SIDE // max(mask.shape))
     layers = [
         Layer(
             "overlay",
             "Outlines",
-            "Landslides outlined in red; the rest is untouched.",
-            overlay(enlarge(picture, factor), enlarge(mask, factor)),
+            "Landslides outlined in red, what rules dropped with a dashed line; hatched: not "
+            "observed. The rest is untouched.",
+            overlay_picture(one, _OVERLAY_SIDE),
         ),
         Layer(
             "probability",
             "Probability",
-            "What the model says of each pixel, always on the scale from 0 to 1.",
-            probability_picture(one.prediction.probability),
+            "What the network says of each pixel, always on the scale from 0 to 1.",
+            probability_picture(one.network.probability),
         ),
         Layer("mask", "Mask", "White: at or above the threshold.", mask_picture(mask)),
         Layer("picture", "True colour", "Bands B4, B3, B2, stretched for this patch.", picture),

@@ -17,7 +17,7 @@ from landslide_zoo.data.readers.worker import read_patch_safely
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
 from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.inference.cache import ModelCache
-from landslide_zoo.inference.result import Detection, ModelResult, detect
+from landslide_zoo.inference.result import ALL_STEPS, Detection, ModelResult, Steps, detect
 from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.web.settings import GIGABYTE, Settings
 from landslide_zoo.web.turns import Caller, Turns
@@ -120,6 +120,7 @@ class Service:
         threshold: float | None = None,
         caller: Caller = NOBODY,
         tqdm_class: type[tqdm] | None = None,
+        steps: Steps = ALL_STEPS,
     ) -> Detection:
         """Run a model of the zoo on a patch.
 
@@ -129,6 +130,7 @@ class Service:
             threshold: The model's own where None.
             caller: Who waits for it.
             tqdm_class: Progress bar of the model's download, if there is one.
+            steps: What is done beside the network.
 
         Raises:
             LandslideZooError: If the model cannot be had or cannot take the patch.
@@ -136,10 +138,14 @@ class Service:
         name = name or self.default
         model = self._model(name, caller, tqdm_class)
         with self._work.turn(caller):
-            return self._run(name, model, self._read(upload), threshold)
+            return self._run(name, model, self._read(upload), threshold, steps)
 
     def compare(
-        self, names: Sequence[str], upload: Upload, caller: Caller = NOBODY
+        self,
+        names: Sequence[str],
+        upload: Upload,
+        caller: Caller = NOBODY,
+        steps: Steps = ALL_STEPS,
     ) -> Iterator[list[ModelResult]]:
         """Run models on a patch, one after another, each in a turn of its own.
 
@@ -149,6 +155,7 @@ class Service:
             names: Names of the zoo; one that is given twice runs once.
             upload: What to look at.
             caller: Who waits for it.
+            steps: What is done beside the network.
 
         Yields:
             The results of all models, first with none run, then after each.
@@ -164,9 +171,8 @@ class Service:
             try:
                 model = self._model(name, caller)
                 with self._work.turn(caller):
-                    results[name] = ModelResult(
-                        name, self._run(name, model, kept if kept else self._read(upload))
-                    )
+                    patch = kept if kept else self._read(upload)
+                    results[name] = ModelResult(name, self._run(name, model, patch, None, steps))
             except LandslideZooError as error:
                 results[name] = ModelResult(name, error=sentence(error))
             yield list(results.values())
@@ -183,10 +189,15 @@ class Service:
             return self.cache.get(name, tqdm_class=tqdm_class)
 
     def _run(
-        self, name: str, model: LandslideModel, patch: Patch, threshold: float | None = None
+        self,
+        name: str,
+        model: LandslideModel,
+        patch: Patch,
+        threshold: float | None,
+        steps: Steps,
     ) -> Detection:
         try:
-            detection = self._network.submit(detect, model, patch, threshold).result()
+            detection = self._network.submit(detect, model, patch, threshold, steps).result()
         except LandslideZooError:
             raise
         except Exception as error:
