@@ -198,6 +198,9 @@ def launch(app: App, settings: Settings | None = None, **options: Any) -> None: 
         )
     except KeyboardInterrupt:
         app.close(verbose=False)
+    except BaseException:  # such as a port that is taken
+        app.folder.delete()
+        raise
     if not options.get("prevent_thread_lock"):
         app.folder.delete()
         exit_now()

@@ -32,10 +32,12 @@ class TemporaryFolder:
         for left in parent.glob(f"{_PREFIX}*"):
             if not _locked(left):
                 shutil.rmtree(left, ignore_errors=True)
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         self._keep = keep_seconds
-        self._lock = (self.path / _LOCK).open("w")
+        new = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+        self._lock = (new / _LOCK).open("w", encoding="utf-8")
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # the system lets go of it when the process ends
+        # It gets its name once it is locked: nobody takes it for one that was left behind.
+        self.path = new.rename(parent / new.name.replace(".new-", _PREFIX))
 
     def start(self) -> None:
         """Sweep again and again, in the background."""
@@ -94,7 +96,7 @@ def exit_now() -> None:
 
 def _locked(folder: Path) -> bool:
     try:
-        with (folder / _LOCK).open("w") as file:
+        with (folder / _LOCK).open("w", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

@@ -13,8 +13,10 @@ from gradio.context import LocalContext
 
 from landslide_zoo.errors import LandslideZooError
 
-_LOOK_SECONDS = 0.5
-"""How often somebody who waits is looked after."""
+_POLL_SECONDS = 0.5
+"""How often a waiting request checks that its client is still there."""
+_REMEMBERED = 4096
+"""Addresses and visits of which it is known when they were served last."""
 BUSY = "Too many requests are waiting already: try again in a minute."
 
 
@@ -91,7 +93,7 @@ class Turns:
             self._waiting.append(ticket)
             self._call()
         try:
-            while not ticket.called.wait(_LOOK_SECONDS) and caller.waits():
+            while not ticket.called.wait(_POLL_SECONDS) and caller.waits():
                 pass
             if not ticket.admitted:
                 raise LandslideZooError(BUSY)
@@ -127,7 +129,10 @@ class Turns:
             self._free -= 1
             now = max(self._served.values(), default=0) + 1
             for key in _keys(ticket.caller):
-                self._served[key] = now
+                self._served.pop(key, None)
+                self._served[key] = now  # the latest comes last
+            while len(self._served) > _REMEMBERED:
+                del self._served[next(iter(self._served))]
             ticket.called.set()
         if not self._waiting and self._free == self._places:
             self._served.clear()
