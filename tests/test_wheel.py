@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from loopback_hub import LoopbackHub
+from patch_files import write_patch
 
-from landslide_zoo.data.hdf5 import write_patch_h5
-from landslide_zoo.data.synthetic import generate_patch
 from landslide_zoo.models.files import bundled_folders
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,9 +61,23 @@ def test_the_wheel_predicts_with_the_bundled_model(installed: Path, tmp_path: Pa
     found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert installed.parent in Path(found.strip()).parents
 
-    write_patch_h5(tmp_path / "image_7.h5", generate_patch(seed=7))
+    write_patch(tmp_path / "image_7.h5", 64, 64)
     run(installed, tmp_path, dict(os.environ), "predict", "image_7.h5", "--output", "out")
-    assert np.load(tmp_path / "out" / "image_7.npy").shape == (128, 128)
+    assert np.load(tmp_path / "out" / "image_7.npy").shape == (64, 64)
+
+
+def test_the_wheel_holds_every_file_of_the_package(installed: Path) -> None:
+    package = ROOT / "landslide_zoo"
+    (theirs,) = (installed.parent / "lib").glob("python*/site-packages/landslide_zoo")
+
+    def names(folder: Path) -> set[str]:
+        return {
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
+    assert names(theirs) == names(package)
 
 
 def test_the_wheel_publishes_the_bundled_model_and_the_space(
