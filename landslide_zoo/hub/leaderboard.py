@@ -30,11 +30,11 @@ HEADER = (
     "encoder's start",
     "training",
     "F1 (95 % interval)",
-    "the study's F1",
+    "the paper's F1",
     "false alarms, ha per 100 km²",
 )
 _NOTE = (
-    "The study's F1 (its Table 2) was measured in another way, on a random split with neighbouring "
+    "The paper's F1 (its Table 2) was measured in another way, on a random split with neighbouring "
     "patches on both sides; it stands here for orientation. Each model's card has the other "
     "figures."
 )

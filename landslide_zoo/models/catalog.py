@@ -54,7 +54,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         "unet",
         "plain-unet",
         None,
-        "The plain U-Net of the study: five levels of two 3x3 convolutions, no pretrained "
+        "The plain U-Net of the paper: five levels of two 3x3 convolutions, no pretrained "
         "encoder. It sees true colour, NDVI, slope and elevation.",
         None,
         0.7012,
@@ -64,7 +64,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         "unet-resnet34",
         "unet",
         "resnet34",
-        "U-Net with a ResNet-34 encoder, the best network of the study. "
+        "U-Net with a ResNet-34 encoder, the best network of the paper. "
         "A dependable middle ground between size and accuracy.",
         _TORCHVISION,
         0.7470,
@@ -101,7 +101,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         "unet",
         "se_resnet50",
         "U-Net with an SE-ResNet-50 encoder, residual blocks with channel attention. "
-        "The most precise of the study's encoders, at some recall.",
+        "The most precise of the paper's encoders, at some recall.",
         _CADENE,
         0.7328,
     ),
@@ -119,7 +119,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         "unet",
         "se_resnext50_32x4d",
         "U-Net with an SE-ResNeXt-50 encoder, grouped paths with channel attention. "
-        "The highest recall among the larger encoders of the study.",
+        "The highest recall among the larger encoders of the paper.",
         _CADENE,
         0.7279,
     ),
@@ -128,7 +128,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         "unet",
         "inceptionv4",
         "U-Net with an Inception-v4 encoder, parallel filters of several sizes. "
-        "Heavy; for comparison with the study.",
+        "Heavy; for comparison with the paper.",
         _CADENE,
         0.7246,
     ),
@@ -137,7 +137,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         "unet",
         "inceptionresnetv2",
         "U-Net with an Inception-ResNet-v2 encoder, parallel filters with residual links. "
-        "The heaviest of the zoo; for comparison with the study.",
+        "The heaviest of the zoo; for comparison with the paper.",
         _CADENE,
         0.7151,
     ),

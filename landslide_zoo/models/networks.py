@@ -137,7 +137,7 @@ def _place_true_colour(kernels: torch.Tensor, channels: list[str]) -> torch.Tens
 
 
 class PlainUnet(nn.Module):
-    """The study's plain U-Net, that of Ronneberger et al. (2015) with batch normalisation.
+    """The paper's plain U-Net, that of Ronneberger et al. (2015) with batch normalisation.
 
     Two 3x3 convolutions at each of five levels, max pooling on the way down,
     2x2 transposed convolutions on the way up, a 1x1 convolution at the end.
