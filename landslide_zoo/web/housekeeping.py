@@ -1,4 +1,4 @@
-"""What becomes of files and of the process: a folder that is swept, and an orderly end."""
+"""The app's temporary folder, which is swept, and an orderly end of the process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TemporaryFolder:
     def __init__(self, parent: Path, keep_seconds: float) -> None:
         parent.mkdir(parents=True, exist_ok=True)
         for left in parent.glob(f"{_PREFIX}*"):
-            if not _locked(left):
+            if _left_behind(left):
                 shutil.rmtree(left, ignore_errors=True)
         self._keep = keep_seconds
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
@@ -94,12 +94,11 @@ def exit_now() -> None:
     os._exit(0)
 
 
-def _locked(folder: Path) -> bool:
+def _left_behind(folder: Path) -> bool:
+    """Whether a folder has a lock that nobody holds; one without a lock is none of these."""
     try:
-        with (folder / _LOCK).open("w", encoding="utf-8") as file:
+        with (folder / _LOCK).open("r+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except OSError:
-        return True
-    return False
+        return False
+    return True

@@ -66,6 +66,14 @@ def test_the_folder_of_a_killed_process_is_deleted_and_that_of_a_living_one_is_n
     assert not theirs.exists()
 
 
+def test_a_folder_of_another_kind_stays_whatever_its_name(tmp_path: Path) -> None:
+    checkout = tmp_path / "landslide-zoo-main"
+    checkout.mkdir()
+    (checkout / "README.md").touch()
+    TemporaryFolder(tmp_path, KEEP).delete()
+    assert [one.name for one in checkout.iterdir()] == ["README.md"]
+
+
 def begin_upload(url: str) -> socket.socket:
     """An upload that stops in the middle."""
     host, port = url.removeprefix("http://").split(":")
