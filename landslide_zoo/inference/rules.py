@@ -1,4 +1,4 @@
-"""Rules on objects: networks propose landslides, what the bands say of them disposes.
+"""Rules on objects: they keep or drop what a network takes for a landslide.
 
 A rule (:class:`landslide_zoo.models.config.Rule`) is data in a model's ``config.json``. One on
 a layer, as ``vegetation``, cuts pixels out of objects; one on an attribute of an object, as
@@ -257,7 +257,8 @@ def _why(rule: Rule, one: LandslideObject) -> str:
     value = one.value(rule.attribute)
     if value is None:  # a rule on pixels
         value = one.value(f"median_{rule.attribute}") or 0.0
-    above = rule.maximum is not None and value > rule.maximum
+    # Attributes are rounded: a bound that stands alone is the one that is broken.
+    above = rule.minimum is None or (rule.maximum is not None and value > rule.maximum)
     bound = rule.maximum if above else rule.minimum
     side = "above" if above else "below"
     words = _words(rule.attribute)

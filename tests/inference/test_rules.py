@@ -133,6 +133,14 @@ def test_a_rule_of_a_model_is_applied_in_place_of_the_defaults() -> None:
     assert dropped.why == "Area in hectares is 2.25, below 3: it is small."
 
 
+def test_a_bound_that_is_exceeded_by_less_than_attributes_are_rounded_to_is_named() -> None:
+    patch, prediction = scene(scar=A)
+    patch.values[12][A] = 35.00002
+    rule = Rule(attribute="slope", maximum=35.0, reason="it is steep", source="a test")
+    (dropped,) = apply_rules(prediction, layers_of(patch), [rule]).dropped
+    assert dropped.why == "Slope is 35, above 35: it is steep."
+
+
 def test_slope_comes_from_the_elevation_where_it_is_not_given() -> None:
     dem = np.tile(np.arange(64, dtype=np.float32) * 10, (64, 1))
     slope = layers_of(Patch(dem[None], ("DEM",)))["slope"]
