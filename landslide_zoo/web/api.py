@@ -61,22 +61,7 @@ def build_api(service: Service) -> None:
     @sentences
     def models() -> list[dict[str, object]]:
         """List the landslide models of this zoo."""
-        return [
-            {
-                "name": entry.name,
-                "source": Path(entry.source).name,
-                "summary": entry.summary,
-                "bands": list(entry.bands),
-                "unit": entry.unit,
-                "threshold": entry.threshold,
-                "f1": entry.f1,
-                "protocol": entry.protocol,
-                "megabytes": round(entry.size / 1e6, 2),
-                "licence": entry.licence,
-                "revision": entry.revision,
-            }
-            for entry in service.zoo.entries()
-        ]
+        return [entry.to_dict() for entry in service.zoo.entries()]
 
     @sentences
     def detect(
