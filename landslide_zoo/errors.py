@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 QUOTED = 80
-"""Characters of a name that a sentence quotes at most."""
+"""Characters of a name or of a file's text in a sentence."""
 
 
 class LandslideZooError(Exception):
@@ -33,10 +33,15 @@ class HubError(LandslideZooError):
     """A Hub cannot be reached, or refuses what was asked of it."""
 
 
+def shown(text: object) -> str:
+    """Somebody else's text, fit for a sentence: on one line, printable and short."""
+    plain = "".join(c if c.isprintable() else "?" for c in str(text))
+    return plain if len(plain) <= QUOTED else plain[: QUOTED - 1] + "…"
+
+
 def quoted(name: object) -> str:
-    """A name of somebody else's choosing as a sentence quotes it: on one line, and not too long."""
-    text = repr(str(name))
-    return text if len(text) <= QUOTED else f"{text[: QUOTED - 4]}...{text[0]}"
+    """A name that somebody gave, as a sentence quotes it."""
+    return f"'{shown(name)}'"
 
 
 @contextmanager
@@ -66,7 +71,7 @@ def _sentence(repo: str, error: BaseException | None) -> str | None:
 
     match error:
         case hub.HFValidationError():
-            return f"{quoted(repo)} is no name of a repo: write NAMESPACE/NAME."
+            return f"{quoted(repo)} is not the name of a repo: write NAMESPACE/NAME."
         case hub.GatedRepoError():
             return f"{repo} is gated: ask its owner for access on its page, then set HF_TOKEN."
         case hub.RepositoryNotFoundError():
@@ -84,7 +89,7 @@ def _sentence(repo: str, error: BaseException | None) -> str | None:
                 "connection, HF_ENDPOINT and HF_HUB_OFFLINE."
             )
         case hub.EntryNotFoundError():
-            return f"A file is missing in {repo}: it is no repo of this zoo."
+            return f"A file is missing in {repo}: it is not a repo of this zoo."
         case hub.OfflineModeIsEnabled():
             return f"{repo} needs the Hub, and HF_HUB_OFFLINE is set."
         case hub.LocalTokenNotFoundError():
@@ -113,7 +118,7 @@ def _sentence(repo: str, error: BaseException | None) -> str | None:
             return None
 
 
-_BAD_TOKEN = "The token is no token of the Hub: check HF_TOKEN for missing or stray characters."
+_BAD_TOKEN = "This is not a token of the Hub: check HF_TOKEN for missing or stray characters."
 
 
 def _status_sentence(repo: str, status: int, reason: str | None) -> str:

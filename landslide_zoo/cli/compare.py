@@ -16,9 +16,9 @@ from landslide_zoo.cli.common import (
     RulesOff,
     Threshold,
     load_model,
-    print_table,
 )
 from landslide_zoo.errors import LandslideZooError, ModelError
+from landslide_zoo.tables import text_table
 
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
@@ -67,7 +67,7 @@ def compare(
         typer.echo(json.dumps(results, indent=2))
     elif results:
         scored = COLUMNS if given.mask is None else COLUMNS + SCORES
-        print_table(scored, [_row(result, scored) for result in results])
+        typer.echo(text_table(scored, [_row(result, scored) for result in results]))
     if len(results) < len(names):
         raise typer.Exit(1)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from landslide_zoo.cli.common import Json, print_table
+from landslide_zoo.cli.common import Json
+from landslide_zoo.tables import text_table
 
 if TYPE_CHECKING:
     from landslide_zoo.hub import ZooEntry
@@ -26,7 +27,7 @@ def models(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([entry.to_dict() for entry in entries], indent=2))
     elif entries:
-        print_table(HEADER, [_row(entry) for entry in entries])
+        typer.echo(text_table(HEADER, map(_row, entries)))
     else:
         typer.echo("The zoo holds no model: set LANDSLIDE_ZOO to a folder or namespace that does.")
 

@@ -173,7 +173,7 @@ def _hub_entry(repo_id: str, namespace: str, token: str | None) -> ZooEntry:
         sizes = {file.rfilename: file.size for file in info.siblings or []}
         missing = [name for name in (CONFIG, WEIGHTS) if name not in sizes]
         if missing:
-            raise ModelError(f"{repo_id} has no {missing[0]}: it is no model folder.")
+            raise ModelError(f"{repo_id} has no {missing[0]}: it is not a model folder.")
         return ZooEntry(
             name=repo_id.removeprefix(f"{namespace}/"),
             source=namespace,

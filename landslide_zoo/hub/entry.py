@@ -107,12 +107,12 @@ def folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
         source: What the zoo calls the place it comes from.
 
     Raises:
-        ModelError: If it is no model folder of this zoo.
+        ModelError: If it is not a model folder of this zoo.
     """
     weights, record = folder / WEIGHTS, folder / RECORD
     config = ModelConfig.read(folder / CONFIG)
     if not weights.is_file():
-        raise ModelError(f"There is no {WEIGHTS} in {folder}: it is no model folder.")
+        raise ModelError(f"There is no {WEIGHTS} in {folder}: it is not a model folder.")
     return ZooEntry(
         name=name,
         source=source,

@@ -50,7 +50,7 @@ def publish_model(
         URL of the commit.
 
     Raises:
-        ModelError: If the folder is no complete model folder; nothing was sent.
+        ModelError: If the folder is not a complete model folder; nothing was sent.
         HubError: If the Hub refuses or cannot be reached; the repo is as it was.
 
     Example:
@@ -133,7 +133,7 @@ def _load_whole(folder: str | Path) -> LandslideModel:
 
     found = local_folder(folder)
     if found is None:
-        raise ModelError(f"There is no model folder {quoted(folder)}.")
+        raise ModelError(f"There is not a model folder {quoted(folder)}.")
     model = LandslideModel.from_folder(found, device="cpu")
     if model.record is None:
         raise ModelError(

@@ -127,7 +127,7 @@ def check_outputs(inputs: Iterable[Path], folder: Path) -> None:
         names = OutputNames.of(path.stem)
         if (folder / names.mask).exists() and not (folder / names.probability).exists():
             raise DataError(
-                f"{folder} holds a {names.mask} that is no earlier prediction: choose another "
+                f"{folder} holds a {names.mask} that is not an earlier prediction: choose another "
                 "folder, so that no true mask is replaced."
             )
         first = taken.setdefault(path.stem, path)

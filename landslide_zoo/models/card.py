@@ -86,7 +86,7 @@ def replace_record(folder: Path, record: Record) -> None:
     """Replace a model folder's record, and its card with it; its weights stay as they are.
 
     Raises:
-        LandslideZooError: If it is no model folder or cannot be written.
+        LandslideZooError: If it is not a model folder or cannot be written.
     """
     figures = [path.name for path in folder.glob("*.png")]
     card = render_card(ModelConfig.read(folder / CONFIG), record, figures)

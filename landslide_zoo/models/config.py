@@ -143,7 +143,7 @@ class ModelConfig(PredictorConfig):
             raise ValueError(f"the zoo has no {self.architecture} with encoder {self.encoder!r}")
         if self.name.removesuffix(RGB_SUFFIX) not in named:
             raise ValueError(
-                f"{self.name!r} is no name of {self.architecture} with encoder {self.encoder!r}"
+                f"{self.name!r} is not a name of {self.architecture} with encoder {self.encoder!r}"
             )
         _check_names("band", self.bands, BAND_NAMES)
         _check_names("channel", self.channels, (*BAND_NAMES, *INDICES))
@@ -171,7 +171,7 @@ class ModelConfig(PredictorConfig):
             ModelError: If the file is missing, no JSON, or describes no model of the zoo.
         """
         if not path.is_file():
-            raise ModelError(f"There is no config.json in {path.parent}: it is no model folder.")
+            raise ModelError(f"There is no config.json in {path.parent}: it is not a model folder.")
         try:
             return cls.model_validate_json(read_small(path))
         except ValidationError as error:

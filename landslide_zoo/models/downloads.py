@@ -79,7 +79,7 @@ def download_folder(repo_id: str, **options: Unpack[Download]) -> Path:
     """
     if "/" not in repo_id:
         raise ModelError(
-            f"There is no model {quoted(repo_id)}: it is no folder and not bundled "
+            f"There is no model {quoted(repo_id)}: it is neither a folder nor bundled "
             f"({', '.join(bundled_folders()) or 'none is'}); "
             "a model on the Hub is named NAMESPACE/NAME."
         )
@@ -336,6 +336,8 @@ def _after(response: Any) -> None:  # noqa: ANN401 - of the client's own library
     if deadline is None:
         return
     deadline.responses[threading.get_ident()] = response
+    if not deadline.left:  # the header came after the answers under way were closed
+        raise HubError("The time for asking the Hub is over.")
     pause = _pause_asked_for(response)
     if pause > deadline.left:
         raise HubError(

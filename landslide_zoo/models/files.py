@@ -59,7 +59,7 @@ def local_folder(name: str | Path) -> Path | None:
     if os.path.isdir(path) and ((path / CONFIG).is_file() or os.sep in str(name)):
         return path
     if isinstance(name, Path) or str(name).startswith((os.sep, ".", "~")):
-        raise ModelError(f"There is no model folder {quoted(name)}.")
+        raise ModelError(f"There is not a model folder {quoted(name)}.")
     return bundled_folders().get(str(name))
 
 
@@ -155,7 +155,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """Read weights into a network, every tensor by name, shape and kind.
 
     Raises:
-        ModelError: If the file is missing, is no safetensors file, lacks a
+        ModelError: If the file is missing, is not a safetensors file, lacks a
             tensor, holds one too many, one of another shape or kind, or one
             with values that are not finite.
     """
@@ -163,12 +163,13 @@ def load_weights(network: nn.Module, path: Path) -> None:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise ModelError(f"There is no {WEIGHTS} in {path.parent}: it is no model folder.")
+        raise ModelError(f"There is no {WEIGHTS} in {path.parent}: it is not a model folder.")
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"{path} is no safetensors file or is cut short ({error}): copy or download it again."
+            f"{path} is not a safetensors file, or is cut short ({error}): copy or download it "
+            "again."
         ) from error
     faults = _faults(network.state_dict(), tensors)
     if faults:

@@ -263,7 +263,7 @@ class Record(_Part):
             return cls.model_validate_json(read_small(path))
         except ValidationError as error:
             raise ModelError(
-                f"{path} is no record of this zoo: {validation_sentence(error)}."
+                f"{path} is not a record of this zoo: {validation_sentence(error)}."
             ) from error
 
 

@@ -66,5 +66,5 @@ def test_a_folder_that_is_no_model(
 ) -> None:
     answer = command("publish", tmp_path, f"{owner.namespace}/trial-rgb")
     assert (answer.status, len(answer.errors)) == (1, 1)
-    assert "it is no model folder" in answer.err
+    assert "it is not a model folder" in answer.err
     assert owner.requests == []

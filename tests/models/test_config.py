@@ -24,9 +24,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no encoder": ({"encoder": None}, "no unet with encoder None"),
     "another name": (
         {"name": "unet-vgg16"},
-        "'unet-vgg16' is no name of unet with encoder 'resnet34'",
+        "'unet-vgg16' is not a name of unet with encoder 'resnet34'",
     ),
-    "no name of the zoo": ({"name": "<script>"}, "'<script>' is no name of unet"),
+    "no name of the zoo": ({"name": "<script>"}, "'<script>' is not a name of unet"),
     "unknown band": ({"bands": ["B8A", *BAND_NAMES[1:]]}, "unknown band 'B8A'"),
     "band twice": ({"bands": ["B1", "B1", *BAND_NAMES[2:]]}, "one twice"),
     "no bands": ({"bands": []}, "no bands"),
@@ -90,7 +90,7 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_config_is_no_model_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no config.json in .*: it is no model folder"):
+    with pytest.raises(ModelError, match=r"no config.json in .*: it is not a model folder"):
         LandslideModel.from_pretrained(tmp_path)
 
 

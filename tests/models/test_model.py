@@ -136,10 +136,10 @@ def test_names_of_models_that_are_not_there(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("./runs/unet", "/no/such/folder", tmp_path / "unet"):
-        with pytest.raises(ModelError, match="There is no model folder"):
+        with pytest.raises(ModelError, match="There is not a model folder"):
             LandslideModel.from_pretrained(name)
     for name in ("unet-resnet99", "x" * 5000, "x\n" * 500):
-        with pytest.raises(ModelError, match="no folder and not bundled") as refused:
+        with pytest.raises(ModelError, match="neither a folder nor bundled") as refused:
             LandslideModel.from_pretrained(name)
         assert len(str(refused.value)) < 250 and "\n" not in str(refused.value)
 

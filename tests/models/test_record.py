@@ -34,7 +34,7 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 def test_what_is_no_record_is_refused(changes: dict, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / RECORD
     path.write_text(json.dumps({**json.loads(make_record().to_json()), **changes}))
-    with pytest.raises(ModelError, match=f"is no record of this zoo: {sentence}") as refused:
+    with pytest.raises(ModelError, match=f"is not a record of this zoo: {sentence}") as refused:
         Record.read(path)
     assert str(path) in str(refused.value)
 
@@ -77,7 +77,7 @@ def test_a_saved_model_keeps_its_record_with_the_hash_of_its_weights(
 
 def test_a_broken_record_is_no_model(model_folder: Path) -> None:
     (model_folder / RECORD).write_text("{")
-    with pytest.raises(ModelError, match="is no record of this zoo"):
+    with pytest.raises(ModelError, match="is not a record of this zoo"):
         LandslideModel.from_pretrained(model_folder)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from landslide_zoo.data.bands import BAND_NAMES
-from landslide_zoo.errors import DataError
+from landslide_zoo.errors import DataError, shown
 
 MIN_SIDE = 32
 """Smallest height and width in pixels: the networks' stride."""
@@ -32,15 +32,6 @@ MAX_DEPTH = 8
 
 MAX_PNG_CHUNKS = 100_000
 """A picture of the largest size, cut into the 8 KB pieces that writers use, has 2,000."""
-
-MAX_QUOTED = 80
-"""Characters of a file's own text in a sentence."""
-
-
-def shown(text: object) -> str:
-    """Text from a file, fit for a sentence: on one line, printable and short."""
-    plain = "".join(c if c.isprintable() else "?" for c in str(text))
-    return plain if len(plain) <= MAX_QUOTED else plain[: MAX_QUOTED - 1] + "…"
 
 
 def check_size(path: Path, height: int, width: int) -> None:

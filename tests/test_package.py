@@ -1,0 +1,46 @@
+"""The package's face: public names, which need nothing heavy until they are used."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import landslide_zoo
+
+
+def test_dir_shows_the_public_names() -> None:
+    names = dir(landslide_zoo)
+    assert {"LandslideModel", "ModelZoo", "read_patch", "__version__"} <= set(names)
+    assert names == sorted(landslide_zoo.__all__)
+    assert all(getattr(landslide_zoo, name) for name in names)
+    with pytest.raises(AttributeError, match="no attribute 'Landslide'"):
+        _ = landslide_zoo.Landslide
+
+
+@pytest.mark.parametrize(
+    ("package", "names"),
+    [
+        ("data", ["Grid", "Patch", "read_mask", "read_patch"]),
+        ("figures", ["overlay", "true_colour"]),
+        ("models", ["CATALOG", "LandslideModel", "Predictor", "predict"]),
+        ("inference", ["Ensemble", "TestTimeAugmentation", "detect"]),
+        ("evaluation", ["Evaluation", "EvaluationDataset", "evaluate"]),
+        ("hub", ["ModelZoo", "ZooEntry", "publish_model", "publish_space"]),
+    ],
+)
+def test_a_subpackage_exports_its_own(package: str, names: list[str]) -> None:
+    module = importlib.import_module(f"landslide_zoo.{package}")
+    assert set(names) <= set(module.__all__)
+    assert all(getattr(module, name) for name in module.__all__)
+
+
+@pytest.mark.parametrize("package", ["landslide_zoo", "landslide_zoo.hub", "landslide_zoo.data"])
+def test_importing_it_imports_nothing_heavy(package: str) -> None:
+    code = (
+        f"import sys, {package}; heavy = {{'torch', 'gradio', 'matplotlib', 'onnxruntime'}}"
+        " & set(sys.modules); sys.exit(', '.join(heavy) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
