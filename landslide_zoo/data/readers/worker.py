@@ -31,8 +31,10 @@ from landslide_zoo.data.readers import read_patch
 from landslide_zoo.data.readers.limits import check_size, shown
 from landslide_zoo.errors import DataError
 
-SECONDS = 20
-"""Time for one file. The largest that is allowed, in gzip, takes 5 s."""
+SECONDS = 20.0
+"""Processor time for one file. The largest that is allowed, in gzip, takes 5 s."""
+PATIENCE = 3
+"""How many times as long it may take by the clock, where others want the processor too."""
 MEMORY = 2 * 1024**3
 """Bytes that reading may take. The largest file that is allowed takes 0.8 GB."""
 LARGE = 512 * 1024**2
@@ -44,11 +46,11 @@ class ReadingWorker:
     """A process that reads one file after another; it is started by the first.
 
     Args:
-        seconds: Time for one file.
+        seconds: Processor time for one file.
         memory: Bytes that reading may take.
     """
 
-    def __init__(self, seconds: int = SECONDS, memory: int = MEMORY) -> None:
+    def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
         self.seconds, self.memory = seconds, memory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -76,8 +78,8 @@ class ReadingWorker:
             answer = json.loads(stream.readline())
             patch = None if "error" in answer else _receive(answer, stream)
         except (OSError, EOFError, ValueError) as error:  # the pipe ends in the middle
-            slow = self.close() == -signal.SIGALRM
-            reason = f"it takes more than {self.seconds} s" if slow else "its reader broke off"
+            slow = self.close() in (-signal.SIGPROF, -signal.SIGALRM)
+            reason = f"it takes more than {self.seconds:g} s" if slow else "its reader broke off"
             raise DataError(
                 f"{shown(Path(path).name)} cannot be read ({reason}): save it as a plain "
                 "uncompressed dataset, in parts of at most 2048 x 2048 pixels."
@@ -152,14 +154,20 @@ def read_patch_safely(
         _free.put(worker)
 
 
-def serve(seconds: int, memory: int) -> None:
+def serve(seconds: float, memory: int) -> None:
     """Be a worker: read the files that are named on standard input, until it ends."""
     _limit_memory(memory)
     for line in sys.stdin.buffer:
-        signal.alarm(seconds)  # not handled: it ends the process, wherever that is
+        _set_timers(seconds)
         path, mask, max_pixels = json.loads(line)
         _send(path, mask, max_pixels, sys.stdout.buffer)
-        signal.alarm(0)
+        _set_timers(0)
+
+
+def _set_timers(seconds: float) -> None:
+    """Let their signals, which nothing handles, end the process wherever it is; 0 stops them."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
 
 
 def _limit_memory(memory: int) -> None:
