@@ -130,7 +130,7 @@ def build_bands(service: Service, inputs: Inputs) -> None:
     pixel = gr.HTML(elem_id="lz-at-pixel", apply_default_css=False)
     values = table(_COLUMNS, label="Values", visible=False, elem_id="lz-values", max_height=700)
     histograms = gr.HTML(elem_id="lz-histograms", apply_default_css=False)
-    at_pixel = [row, column, pixel, values]
+    at_pixel = [pixel, values]
 
     def show(uploads: list[Upload], shown: int | None, request: gr.Request) -> list[Any]:
         try:
@@ -140,31 +140,32 @@ def build_bands(service: Service, inputs: Inputs) -> None:
             seen, page = None, render("problems", sentences=[sentence(error)])
         y, x = (side // 2 for side in seen.size) if seen else (0, 0)
         charts = render("histograms", bands=summarise_bands(seen)) if seen else ""
-        return [seen, page, gr.Row(visible=seen is not None), charts, *read_pixel(seen, y, x)]
+        return [seen, page, gr.Row(visible=seen is not None), charts, y, x, *read_pixel(seen, y, x)]
 
     def read_pixel(seen: Patch | None, at_row: float | None, at_column: float | None) -> list[Any]:
         if seen is None:
-            return [0, 0, "", filled([], _COLUMNS)]
+            return ["", filled([], _COLUMNS)]
         height, width = seen.size
         y = min(max(int(at_row or 0), 0), height - 1)
         x = min(max(int(at_column or 0), 0), width - 1)
         truth = None if seen.mask is None else bool(seen.mask[y, x])
         text = render("pixel", row=y, column=x, height=height, width=width, truth=truth)
-        return [y, x, text, filled(_rows(seen, y, x), _COLUMNS)]
+        return [text, filled(_rows(seen, y, x), _COLUMNS)]
 
     def probe(seen: Patch | None, event: gr.EventData) -> list[Any]:
         height, width = seen.size if seen else (0, 0)
-        return read_pixel(seen, event.row * height, event.column * width)
+        y, x = int(event.row * height), int(event.column * width)
+        return [y, x, *read_pixel(seen, y, x)]
 
     gr.on(
         [inputs.uploads.change, inputs.shown.change],
         show,
         [inputs.uploads, inputs.shown],
-        [patch, viewer, chooser, histograms, *at_pixel],
+        [patch, viewer, chooser, histograms, row, column, *at_pixel],
         trigger_mode="always_last",
         **QUIET,
     )
-    viewer.probe(probe, patch, at_pixel, **AT_ONCE)
+    viewer.probe(probe, patch, [row, column, *at_pixel], **AT_ONCE)
     gr.on([row.input, column.input], read_pixel, [patch, row, column], at_pixel, **AT_ONCE)
 
 

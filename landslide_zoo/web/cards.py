@@ -6,15 +6,14 @@ import base64
 import io
 import re
 from collections.abc import Callable
-from pathlib import Path
 
-from huggingface_hub import hf_hub_download
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 from PIL import Image
 
-from landslide_zoo.errors import LandslideZooError, hub_errors
+from landslide_zoo.errors import HubError
+from landslide_zoo.hub.client import entry_file
 from landslide_zoo.hub.entry import ZooEntry
 from landslide_zoo.models.files import CARD
 
@@ -36,17 +35,19 @@ def card_html(entry: ZooEntry) -> Markup:
     Raises:
         HubError: If the card is on a Hub that does not give it.
     """
-    path = _file(entry, CARD)
+    path = entry_file(entry, CARD, _TEXT_BYTES)
     if path is None:
-        return Markup("<p>This model has no card.</p>")
-    if path.stat().st_size > _TEXT_BYTES:
-        return Markup("<p>The card of this model is too long to be shown.</p>")
+        return Markup("<p>This model has no card, or one that is too long to be shown.</p>")
     text = _FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace"))
     left = _PICTURES_BYTES
 
     def picture(name: str) -> str | None:
         nonlocal left
-        content = _picture(entry, name, left)
+        try:
+            content = _picture(entry, name, left)
+        except HubError:  # nobody waits for its next picture either
+            left = 0
+            return None
         left -= len(content or b"")
         if content is None:
             return None
@@ -97,27 +98,22 @@ def _tame_image(image: Token, picture: Callable[[str], str | None]) -> None:
 
 
 def _picture(entry: ZooEntry, name: str, most: int) -> bytes | None:
-    """A picture of the model folder, as it is; None if it is odd."""
+    """A picture of the model folder, as it is; None if it is odd or larger than ``most`` bytes.
+
+    Raises:
+        HubError: If it is on a Hub that does not give it.
+    """
     try:
-        path = _file(entry, name)
-        if path is None or path.stat().st_size > most:
+        path = entry_file(entry, name, most) if most > 0 else None
+        if path is None:
             return None
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             if max(picture.size) > _PICTURE_SIDE:
                 return None
             picture.verify()
-    # Pillow raises all of these where a picture, or what is packed into it, is odd.
-    except (LandslideZooError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    # Pillow raises all of these where a picture, or what is packed into it, is odd; the system
+    # the first, where a name is too long.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     return content
-
-
-def _file(entry: ZooEntry, name: str) -> Path | None:
-    """A file of the model folder, fetched at the entry's commit if it is on a Hub."""
-    if entry.folder is not None:
-        path = entry.folder / name
-        return path if path.is_file() else None
-    assert entry.repo_id is not None, "a model is in a folder or on a Hub"
-    with hub_errors(entry.repo_id):
-        return Path(hf_hub_download(entry.repo_id, name, revision=entry.revision))

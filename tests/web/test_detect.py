@@ -81,7 +81,7 @@ def test_choosing_a_model_runs_it_once(page: Page, patches: Path) -> None:
     asked: list[str] = []
     page.on(
         "request",
-        lambda one: asked.append(one.url) if '"trial-rgb",0' in (one.post_data or "") else None,
+        lambda one: asked.append(one.url) if 'null,"trial-rgb",' in (one.post_data or "") else None,
     )
     choose_model(page, "trial-rgb")
     expect(page.locator(".lz-detection h2")).to_contain_text("trial-rgb")
