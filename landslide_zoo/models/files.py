@@ -168,7 +168,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"{path} is not a safetensors file, or is cut short ({error}): copy or download it "
+            f"{path} is not a safetensors file or is cut short ({error}): copy or download it "
             "again."
         ) from error
     faults = _faults(network.state_dict(), tensors)

@@ -101,6 +101,14 @@ def test_private_models_are_listed_with_a_token(
     assert zoo.load("secret", device="cpu").config.threshold == 0.4
 
 
+def test_a_gated_model_says_how_to_get_it(hub: LoopbackHub, repo_id: str) -> None:
+    hub.repos["models", repo_id].gated = "auto"
+    with pytest.raises(HubError, match="is gated: ask its owner for access"):
+        LandslideModel.from_pretrained(repo_id, token=hub.stranger_token)
+    (fault,) = ModelZoo(hub.namespace, token=hub.stranger_token).status()
+    assert "is gated" in fault
+
+
 def test_what_cannot_be_loaded_is_not_listed(
     hub: LoopbackHub, repo_id: str, model_folder: Path
 ) -> None:

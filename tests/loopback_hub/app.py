@@ -63,16 +63,6 @@ def build_app(
     return app
 
 
-@router.get("/api/whoami-v2")
-async def whoami(token: Requester) -> dict[str, Any]:
-    """Who the token belongs to and what it allows."""
-    if token is None:
-        raise Refusal(401, "Invalid username or password.")
-    access = {"displayName": "test", "role": token.role}
-    auth = {"type": "access_token", "accessToken": access}
-    return {"type": "user", "id": token.user, "name": token.user, "orgs": [], "auth": auth}
-
-
 @router.post("/api/validate-yaml")
 async def validate_yaml(
     content: Annotated[str, Body()], repo_type: Annotated[str, Body(alias="repoType")]
@@ -113,30 +103,16 @@ async def list_repos(
     store: Stored,
     token: Requester,
     author: str = "",
-    search: str = "",
     filter: Annotated[list[str], Query()] = [],  # noqa: B006 - the parameter's name
-    sort: str = "lastModified",
     limit: int = 1000,
-    full: bool = False,
-    card_data: Annotated[bool, Query(alias="cardData")] = False,
 ) -> list[dict[str, Any]]:
-    """The repositories that the requester may see, newest first."""
-    found = []
-    for repo in store.visible(kind, token):
-        if (author and repo.namespace != author) or search.lower() not in repo.id.lower():
-            continue
-        info = views.repo_info(repo, repo.head)
-        if set(filter) <= set(info["tags"]):
-            brief = (() if full else ("siblings", "sha")) + (() if card_data else ("cardData",))
-            found.append({key: value for key, value in info.items() if key not in brief})
-    return sorted(found, key=lambda info: info.get(sort, ""), reverse=True)[:limit]
-
-
-@router.get("/api/{kind}/{name}")
-@router.get("/api/{kind}/{name}/revision/{revision}")
-async def missing_info(kind: Kind, name: str, store: Stored, token: Requester) -> None:
-    """A name without a namespace: there are no such repositories here."""
-    store.readable(kind, name, token)
+    """The repositories that the requester may see."""
+    infos = [views.repo_info(repo, repo.head) for repo in store.visible(kind, token)]
+    return [
+        {key: value for key, value in info.items() if key not in ("siblings", "sha", "cardData")}
+        for info in infos
+        if info["author"] == author and set(filter) <= set(info["tags"])
+    ][:limit]
 
 
 @router.get(_REPO)
@@ -152,15 +128,10 @@ async def info_at(repo: ReadableRepo, revision: str, blobs: bool = False) -> dic
 
 
 @router.get(_REPO + "/tree/{revision}")
-@router.get(_REPO + "/tree/{revision}/{folder:path}")
-async def tree(
-    repo: ReadableRepo, revision: str, folder: str = "", recursive: bool = False
-) -> list[dict[str, Any]]:
-    """The files under a folder."""
-    entries = views.tree(repo.at(revision).files, folder, recursive)
-    if folder and not entries:
-        raise Refusal(404, f"{folder} does not exist on {revision}", "EntryNotFound")
-    return entries
+async def tree(repo: ReadableRepo, revision: str) -> list[dict[str, Any]]:
+    """The files of a repository, those in its folders too."""
+    files = repo.at(revision).files
+    return [views.tree_file(path, file) for path, file in sorted(files.items())]
 
 
 @router.post(_REPO + "/paths-info/{revision}")
@@ -189,29 +160,3 @@ async def add_tag(repo: WritableRepo, revision: str, tag: Annotated[str, Body(em
     if tag in repo.tags:
         raise Refusal(409, f"Tag {tag} already exists")
     repo.tags[tag] = repo.at(revision)
-
-
-@router.delete(_REPO + "/tag/{tag}")
-async def delete_tag(repo: WritableRepo, tag: str) -> None:
-    """Take a name away."""
-    if repo.tags.pop(tag, None) is None:
-        raise Refusal(404, f"Invalid rev id: {tag}", "RevisionNotFound")
-
-
-@router.post(_REPO + "/branch/{branch}")
-async def add_branch(
-    repo: WritableRepo, branch: str, body: Annotated[dict[str, Any], Body()]
-) -> None:
-    """Start a branch from a revision."""
-    if branch in repo.branches:
-        raise Refusal(409, f"Reference already exists: refs/heads/{branch}")
-    repo.branches[branch] = repo.at(body.get("startingPoint", "main"))
-
-
-@router.put(_REPO + "/settings")
-async def settings(repo: WritableRepo, body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-    """Make a repository private, public or gated."""
-    if "visibility" in body:
-        repo.private = body["visibility"] == "private"
-    repo.gated = body.get("gated", repo.gated)
-    return body

@@ -7,17 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from loopback_hub.requests import Repository, Requester, Stored
+from loopback_hub.requests import Repository, Stored
 from loopback_hub.store import Refusal, Repo, Store
 
 router = APIRouter()
 DownloadableRepo = Annotated[Repo, Depends(Repository(Store.downloadable))]
-
-
-@router.api_route("/{name}/resolve/{path:path}", methods=["GET", "HEAD"])
-async def missing(name: str, store: Stored, token: Requester) -> None:
-    """A name without a namespace: there are no such repositories here."""
-    store.readable("models", name, token)
 
 
 @router.api_route("/{namespace}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])

@@ -38,21 +38,6 @@ def repo_info(repo: Repo, commit: Commit, blobs: bool = False) -> dict[str, Any]
     return info
 
 
-def tree(files: Mapping[str, File], folder: str, recursive: bool) -> list[dict[str, Any]]:
-    """The files and folders under a folder."""
-    prefix = f"{folder}/" if folder else ""
-    entries: dict[str, dict[str, Any]] = {}
-    for path, file in sorted(files.items()):
-        if not path.startswith(prefix):
-            continue
-        for parent in _parents(path, prefix):
-            entries.setdefault(parent, {"type": "directory", "path": parent, "oid": "", "size": 0})
-        entries[path] = tree_file(path, file)
-    if recursive:
-        return list(entries.values())
-    return [entry for path, entry in entries.items() if "/" not in path.removeprefix(prefix)]
-
-
 def tree_file(path: str, file: File) -> dict[str, Any]:
     """A file as an entry of a tree."""
     entry: dict[str, Any] = {"type": "file", "path": path, "size": file.size, "oid": file.blob_id}
@@ -101,12 +86,6 @@ def _sibling(path: str, file: File, blobs: bool) -> dict[str, Any]:
         pointer_size = len(file.pointer)
         sibling["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": pointer_size}
     return sibling
-
-
-def _parents(path: str, prefix: str) -> list[str]:
-    """The folders between a prefix and a file, outermost first."""
-    parts = path.removeprefix(prefix).split("/")
-    return [prefix + "/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _time(moment: datetime) -> str:

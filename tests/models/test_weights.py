@@ -146,7 +146,7 @@ def test_only_whole_safetensors_files_are_read(
             "empty": b"",
         }
         (folder / WEIGHTS).write_bytes(made[content])
-    with pytest.raises(ModelError, match="is not a safetensors file, or is cut short"):
+    with pytest.raises(ModelError, match="is not a safetensors file or is cut short"):
         LandslideModel.from_pretrained(folder)
     assert not Path(__file__).with_name("unpickled").exists()
 
