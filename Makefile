@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test check docs cards screenshots test-load test-kill test-learning bench clean
+.PHONY: app test check docs cards screenshots reliability test-load test-kill test-learning bench clean
 
 app: .venv/app
 	$(BIN)/python space_app.py
@@ -29,6 +29,10 @@ cards: .venv/app
 # The pictures of the app in docs/.
 screenshots: .venv/dev
 	$(BIN)/python scripts/screenshots.py
+
+# The table of faults and attacks in docs/reliability.md, from the results of their tests.
+reliability: .venv/dev
+	$(BIN)/python scripts/reliability.py
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/bench_training.py
