@@ -75,10 +75,24 @@ def label_objects(mask: np.ndarray) -> np.ndarray:
     Returns:
         Shape (H, W), int32.
     """
-    labels, count = connected_parts(mask)
-    order = np.argsort(-np.bincount(labels.ravel(), minlength=count + 1)[1:], kind="stable")
-    numbers = np.zeros(count + 1, dtype=np.int32)
-    numbers[1 + order] = np.arange(1, count + 1)
+    labels, _ = connected_parts(mask)
+    return number_by_size(labels)
+
+
+def number_by_size(labels: np.ndarray) -> np.ndarray:
+    """The same parts with numbers from 1 on without gaps, the largest first.
+
+    Args:
+        labels: Number of each pixel's part, 0 where there is none, shape (H, W).
+
+    Returns:
+        Shape (H, W), int32.
+    """
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+    numbers = np.zeros(len(sizes), dtype=np.int32)
+    numbers[order] = np.arange(1, len(order) + 1)
     return numbers[labels]
 
 

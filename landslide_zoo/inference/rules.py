@@ -19,6 +19,7 @@ from landslide_zoo.inference.objects import (
     connected_parts,
     describe,
     label_objects,
+    number_by_size,
 )
 from landslide_zoo.models.config import PredictorConfig, Rule
 from landslide_zoo.models.prediction import Prediction
@@ -220,12 +221,7 @@ def _list_dropped(
             labels[sizes[labels] < LISTED] = 0
         parts[labels > 0] = labels[labels > 0] + total
         total += count
-    sizes = np.bincount(parts.ravel(), minlength=total + 1)
-    sizes[0] = 0
-    order = [part for part in np.argsort(-sizes, kind="stable") if sizes[part]]
-    numbers = np.zeros(total + 1, dtype=np.int32)
-    numbers[order] = np.arange(1, len(order) + 1)
-    parts = numbers[parts]
+    parts = number_by_size(parts)
     objects = describe(parts, prediction, layers)
     which = ndimage.maximum(broken, parts, [one.number for one in objects]) if objects else []
     listed = [
