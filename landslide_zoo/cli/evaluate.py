@@ -41,7 +41,7 @@ HEADER = (
     "95 % interval",
     "AP",
     "calibration error",
-    "false alarms (ha per 100 km2)",
+    "false alarms (ha per 100 km²)",
 )
 
 

@@ -216,7 +216,7 @@ def _false_alarm_section(variants: dict[str, Evaluation]) -> list[str]:
         for name, evaluation in variants.items()
         for alarms in evaluation.false_alarms
     ]
-    header = ("patches without landslides", "patches", "km2", "ha per 100 km2", "95 % interval")
+    header = ("patches without landslides", "patches", "km²", "ha per 100 km²", "95 % interval")
     return ["## False alarms", markdown_table(header, sorted(rows))] if rows else []
 
 
