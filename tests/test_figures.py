@@ -17,7 +17,6 @@ from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError
 
-
 RED = (255, 0, 0)
 
 
