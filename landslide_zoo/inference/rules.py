@@ -79,6 +79,7 @@ ALL_RULES = "all"
 """In place of an attribute: every rule."""
 LISTED = 10
 """Pixels from which a part that a rule cut out of objects is listed by itself."""
+_ABOVE_ZERO = float(np.finfo(np.float32).tiny)
 _LAYER_OF = {"elevation_range": "elevation", "water_contact": "ndwi"}
 """Layers of the attributes that are not named after one."""
 
@@ -196,7 +197,12 @@ def apply_rules(
     dropped, dropped_labels = _list_dropped(broken, prediction, layers, rules)
     return RuledPrediction(
         prediction=replace(
-            prediction, probability=np.where(broken > 0, np.float32(0), prediction.probability)
+            prediction,
+            probability=np.where(broken > 0, np.float32(0), prediction.probability),
+            # At a threshold of 0, what was dropped would be in the mask again.
+            threshold=max(prediction.threshold, _ABOVE_ZERO)
+            if broken.any()
+            else prediction.threshold,
         ),
         kept=describe(kept_labels, prediction, layers),
         labels=kept_labels,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from threading import Event, Lock
 
 import gradio as gr
@@ -44,13 +45,23 @@ class Caller:
 
 def caller_of(request: gr.Request) -> Caller:
     """Who made a request; called within its event."""
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    address = forwarded or (request.client.host if request.client else "")
+    address = request.client.host if request.client else ""
+    if _is_near(address):  # a proxy of ours says whom it asks for; anybody else may say anything
+        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        address = forwarded or address
     blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     # Gradio notes on its event when the client closes the stream, and tells nobody.
     event = blocks._queue.event_ids_to_events.get(event_id) if blocks and event_id else None
     session = "" if request.session_hash == event_id else str(request.session_hash)
     return Caller(address, session, lambda: event is None or event.alive)
+
+
+def _is_near(address: str) -> bool:
+    """Whether an address is of this machine or of a private network, as a proxy's is."""
+    try:
+        return ip_address(address).is_private
+    except ValueError:
+        return False
 
 
 @dataclass(eq=False)

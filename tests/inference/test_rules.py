@@ -47,6 +47,13 @@ def test_a_scar_is_kept_a_dry_field_and_a_village_are_not() -> None:
     assert ruled.skipped == ()
 
 
+def test_what_was_dropped_is_not_in_the_mask_even_at_a_threshold_of_0() -> None:
+    patch, prediction = scene(village=C)
+    ruled = apply_rules(prediction.at(0.0), layers_of(patch))
+    assert ruled.dropped
+    assert not ruled.prediction.mask.any()
+
+
 def test_what_was_dropped_is_listed_with_the_rule_and_why() -> None:
     patch, prediction = scene(scar=A, village=C)
     (dropped,) = apply_rules(prediction, layers_of(patch)).dropped
