@@ -112,6 +112,10 @@ def _sentence(repo: str, error: BaseException | None) -> str | None:
         case ValueError():  # such as metadata of the card that the Hub does not take
             reason = " ".join(str(error).split()).rstrip(".")
             return f"The Hub does not take {repo}: {reason}."
+        case hub.FileMetadataError():
+            return f"What answers for {repo} is not a Hub: check HF_ENDPOINT and the network."
+        case OSError() if error.errno is None:  # so the client says that a file is not whole
+            return f"The transfer for {repo} broke off: check the connection and try again."
         case OSError():
             return f"The files of {repo} cannot be read or kept on this machine: {error}."
         case _:

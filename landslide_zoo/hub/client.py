@@ -19,7 +19,7 @@ from landslide_zoo.errors import HubError, LandslideZooError, ModelError, hub_er
 from landslide_zoo.hub.entry import ZooEntry, folder_entry, licence_id
 from landslide_zoo.models.card import LIBRARY
 from landslide_zoo.models.config import MAX_BYTES, ModelConfig
-from landslide_zoo.models.downloads import Deadline, fetch_file, hidden_bar
+from landslide_zoo.models.downloads import Deadline, fetch_file, hidden_bar, repo_info
 from landslide_zoo.models.files import CONFIG, RECORD, WEIGHTS
 from landslide_zoo.models.record import Record
 
@@ -167,9 +167,7 @@ def _hub_entry(repo_id: str, namespace: str, token: str | None) -> ZooEntry:
         return fetch_file(repo_id, name, revision=info.sha, token=token, tqdm_class=hidden_bar())
 
     with hub_errors(repo_id):
-        info = HfApi(token=token).model_info(
-            repo_id, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT
-        )
+        info = repo_info(repo_id, None, token)
         sizes = {file.rfilename: file.size for file in info.siblings or []}
         missing = [name for name in (CONFIG, WEIGHTS) if name not in sizes]
         if missing:

@@ -270,7 +270,7 @@ def _is_newest(cached: Path, repo_id: str, options: Download) -> bool:
     deadline = Deadline(min(constants.HF_HUB_ETAG_TIMEOUT, options.get("timeout") or _timeout()))
     try:
         with hub_errors(repo_id):
-            commit = deadline.run(lambda: _repo_info(repo_id, options).sha, "The Hub is silent.")
+            commit = deadline.run(lambda: _info(repo_id, options).sha, "The Hub is silent.")
     except HubError as error:
         if isinstance(error.__cause__, RevisionNotFoundError):
             raise
@@ -283,7 +283,7 @@ def _download(repo_id: str, options: Download) -> Path:
 
     names = {CONFIG, WEIGHTS}
     if not options.get("local_files_only"):
-        names |= {file.rfilename for file in _repo_info(repo_id, options).siblings or []}
+        names |= {file.rfilename for file in _info(repo_id, options).siblings or []}
     arguments: dict[str, Any] = {**options, "tqdm_class": hidden_bar()}
     arguments.pop("timeout", None)
     config = fetch_file(repo_id, CONFIG, **arguments)
@@ -297,13 +297,29 @@ def _download(repo_id: str, options: Download) -> Path:
     return config.parent
 
 
-def _repo_info(repo_id: str, options: Download) -> ModelInfo:
+def _info(repo_id: str, options: Download) -> ModelInfo:
+    return repo_info(repo_id, options.get("revision"), options.get("token"))
+
+
+def repo_info(repo_id: str, revision: str | None, token: str | bool | None) -> ModelInfo:
+    """What the Hub says of a repo and its files; asked once: the client's retries are for files.
+
+    Raises:
+        HubError: If it says nothing that can be understood.
+    """
     from huggingface_hub import HfApi, constants
 
-    # A single try: the client's retries are for files.
-    return HfApi(token=options.get("token")).model_info(
-        repo_id, revision=options.get("revision"), timeout=constants.HF_HUB_ETAG_TIMEOUT
-    )
+    try:
+        return HfApi(token=token).model_info(
+            repo_id,
+            revision=revision,
+            files_metadata=True,
+            timeout=constants.HF_HUB_ETAG_TIMEOUT,
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise HubError(
+            f"What answers for {repo_id} is not a Hub: check HF_ENDPOINT and the network."
+        ) from error
 
 
 def _settle(answer: Future[T], task: Callable[[], T]) -> None:

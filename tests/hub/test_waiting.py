@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from loopback_hub import LoopbackHub, Refuse, Trickle
+from loopback_hub import Damage, LoopbackHub, Refuse, Trickle
 from tqdm.auto import tqdm
 
 from landslide_zoo import LandslideModel, ModelZoo
-from landslide_zoo.errors import HubError, ModelError
+from landslide_zoo.errors import HubError, LandslideZooError, ModelError
 from landslide_zoo.hub import publish_model
 from landslide_zoo.hub.client import list_models
 from landslide_zoo.models.downloads import download_folder
@@ -119,6 +119,37 @@ def test_the_progress_of_the_weights_is_told(hub: LoopbackHub, repo_id: str) -> 
 
     folder = download_folder(repo_id, tqdm_class=Bar)
     assert sum(seen) == (folder / "model.safetensors").stat().st_size
+
+
+FAULTS = {
+    "a page": {".": Refuse(200, {"content-type": "text/html"}, "<html>Log in</html>")},
+    "not a list": {"^/api/": Refuse(200, {"content-type": "application/json"}, '{"a": 1}')},
+    "deep JSON": {"^/api/": Refuse(200, {"content-type": "application/json"}, "[" * 100_000)},
+    "a teapot": {".": Refuse(418)},
+    "unauthorised": {".": Refuse(401)},
+    "nothing": {".": Refuse(404)},
+    "a loop": {".": Refuse(302, {"location": "/api/models"})},
+    "no commit": {"/resolve/": Damage(headers={"x-repo-commit": ""})},
+    "a path for a commit": {"/resolve/": Damage(headers={"x-repo-commit": "../../../../evil"})},
+    "another hash": {"/resolve/": Damage(headers={"etag": '"' + "0" * 64 + '"'})},
+    "too much": {WEIGHTS: Damage(lambda content: content + b"x" * 5000)},
+    "too little": {WEIGHTS: Damage(lambda content: content[: len(content) // 2])},
+    "another config": {r"config\.json": Damage(lambda content: content.replace(b"unet", b"UNET"))},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_hub_that_answers_nonsense_is_a_sentence(
+    hub: LoopbackHub, repo_id: str, fault: str, impatient_client: None
+) -> None:
+    hub.faults = FAULTS[fault]
+    with within(SOON), pytest.raises(LandslideZooError) as told:
+        LandslideModel.from_pretrained(repo_id)
+    message = str(told.value)
+    assert message.endswith(".") and "\n" not in message and len(message) < 600
+    with within(SOON):
+        zoo = ModelZoo(hub.namespace)
+        assert zoo.names() in ([], [NAME]) and all("\n" not in one for one in zoo.status())
 
 
 def test_a_silent_or_dead_hub_leaves_what_is_cached(hub: LoopbackHub, repo_id: str) -> None:

@@ -14,14 +14,15 @@ Answering = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Refuse:
-    """An answer with a status and headers of its own in place of the Hub's."""
+    """An answer of its own in place of the Hub's."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
+    content: str = "{}"
 
     async def answer(self, request: Request, call_next: Answering) -> Response:
         """The answer in place of the Hub's."""
-        return Response("{}", self.status, self.headers)
+        return Response(self.content, self.status, self.headers)
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,19 @@ class Trickle:
 
 @dataclass(frozen=True)
 class Damage:
-    """Content that was changed on the way, with a header that fits it."""
+    """Content that was changed on the way, with a header that fits it, or other headers."""
 
-    change: Callable[[bytes], bytes]
+    change: Callable[[bytes], bytes] = bytes
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def answer(self, request: Request, call_next: Answering) -> Response:
         """The Hub's answer, changed."""
         answered = await call_next(request)
         content = await _content(answered)
-        if not content:
-            return Response(content, answered.status_code, dict(answered.headers))
-        content = self.change(content)
-        headers = {**answered.headers, "content-length": str(len(content))}
+        headers = {**answered.headers, **self.headers}
+        if content:
+            content = self.change(content)
+            headers["content-length"] = str(len(content))
         return Response(content, answered.status_code, headers)
 
 
