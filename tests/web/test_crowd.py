@@ -16,9 +16,8 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from synthetic_patches import make_patch
 
-from landslide_zoo import LandslideModel, read_patch
+from landslide_zoo import LandslideModel, ModelZoo, read_patch
 from landslide_zoo.data import write_patch_h5
-from landslide_zoo.models.files import bundled_folders
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CLIENTS = 50
@@ -36,10 +35,11 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def model() -> LandslideModel:
-    name = next(iter(bundled_folders()), None)
-    if name is None:
+    """The model that the app uses where none is named."""
+    zoo = ModelZoo()
+    if not zoo.names():
         pytest.skip("no model is bundled")
-    return LandslideModel.from_pretrained(name, device="cpu")
+    return zoo.load(zoo.names()[0], device="cpu")
 
 
 def connect(server: Server, folder: Path) -> Client:
