@@ -18,6 +18,7 @@ from synthetic_patches import make_patch
 
 from landslide_zoo import LandslideModel, ModelZoo, read_patch
 from landslide_zoo.data import write_patch_h5
+from landslide_zoo.inference.result import detect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CLIENTS = 50
@@ -74,7 +75,7 @@ def assert_own_answer(
     assert not isinstance(answer, Exception), "the queue was full"
     figures, files = answer
     assert figures["patch"] == path.stem
-    expected = model.predict(read_patch(path)).probability
+    expected = detect(model, read_patch(path)).network.probability
     np.testing.assert_allclose(np.load(files[0]), expected, atol=1e-4)
 
 
