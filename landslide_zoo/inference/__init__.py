@@ -10,6 +10,7 @@ from landslide_zoo.inference.result import (
     Detection,
     EnsembleResult,
     ModelResult,
+    Steps,
     detect,
     join_detections,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "LandslideObject",
     "ModelCache",
     "ModelResult",
+    "Steps",
     "TestTimeAugmentation",
     "detect",
     "find_objects",
