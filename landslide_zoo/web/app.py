@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import gradio.mcp
@@ -69,12 +71,24 @@ class App(gr.Blocks):
                 say nothing to the client and print a traceback.
         """
         given = [*inputs, *[None] * (len(block_fn.inputs) - len(inputs))]
+        if any(_is_of_this_network(one) for one in given):
+            raise gr.Error(_BAD_INPUT, print_exception=False)
         try:
             return await super().preprocess_data(block_fn, given, *args, **options)
         except gr.Error:
             raise
         except Exception as error:
             raise gr.Error(_BAD_INPUT, print_exception=False) from error
+
+
+def _is_of_this_network(given: Any) -> bool:  # noqa: ANN401
+    """Whether a file is to come from a private address; Gradio would ask a name server first."""
+    path = given.get("path") if isinstance(given, dict) else None
+    try:
+        host = urlsplit(path).hostname if isinstance(path, str) else None
+        return host is not None and (host == "localhost" or not ip_address(host).is_global)
+    except ValueError:  # a name, or no address at all
+        return False
 
 
 class Sentences:

@@ -45,8 +45,8 @@ def test_every_endpoint_is_documented(client: Client) -> None:
     }
     assert parameters == {
         "/models": [],
-        "/detect": ["patch", "model", "threshold", "mask"],
-        "/compare": ["patch", "models", "mask"],
+        "/detect": ["patch", "model", "threshold", "mask", "clouds", "rules_off"],
+        "/compare": ["patch", "models", "mask", "clouds", "rules_off"],
         "/bands": ["patch", "mask"],
     }
 
@@ -99,7 +99,7 @@ def test_compare_goes_on_where_a_model_fails(client: Client, patches: Path) -> N
         api_name="/compare",
     )
     one, failed, two = figures["models"]
-    assert failed["model"] == "unreadable" and "no safetensors" in failed["error"]
+    assert failed["model"] == "unreadable" and "not a safetensors" in failed["error"]
     assert one["area_hectares"] >= 0 and two["area_hectares"] >= 0
     assert figures["together"]["members"] == 2
     names = [Path(file).name for file in files]

@@ -273,6 +273,7 @@ def test_a_mistake_is_a_sentence(server: Server, patches: Path, kind: str) -> No
         [],
         {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}},
         {"path": "http://127.0.0.1:1/x.h5", "meta": {"_type": "gradio.FileData"}},
+        {"path": "http://localhost/x.h5", "meta": {"_type": "gradio.FileData"}},
         {"path": "x.h5"},
     ],
 )

@@ -22,7 +22,7 @@ from landslide_zoo.data import write_patch_h5
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.figures import enlarge, probability_picture
 from landslide_zoo.inference.cache import ModelCache
-from landslide_zoo.inference.result import detect
+from landslide_zoo.inference.result import Steps, detect
 from landslide_zoo.models.catalog import CATALOG
 from landslide_zoo.web.cards import card_html
 from landslide_zoo.web.downloads import detection_files, write_files
@@ -57,7 +57,7 @@ def service(zoo_folder: Path) -> Service:
 def test_the_npy_is_a_numpy_file(service: Service, tmp_path: Path, upload: Upload) -> None:
     found = service.detect("trial-rgb", upload)
     probability = np.load(write_files(detection_files(found))[0], allow_pickle=False)
-    np.testing.assert_array_equal(probability, found.prediction.probability)
+    np.testing.assert_array_equal(probability, found.network.probability)
 
 
 def test_segformer_answers_at_full_resolution() -> None:
@@ -157,7 +157,8 @@ def test_any_size_key_and_axis_order_but_no_guessed_bands(
 def test_the_threshold_is_the_models_own_and_can_be_moved(service: Service, upload: Upload) -> None:
     found = service.detect("trial-rgb", upload)
     assert found.prediction.threshold == 0.4
-    assert found.at(0.0).prediction.mask.all() and not found.at(1.0).prediction.mask.any()
+    np.testing.assert_array_equal(found.at(0.0).network.mask, found.network.observed)
+    assert not found.at(1.0).prediction.mask.any()
 
 
 def test_probability_has_one_scale_for_all(service: Service) -> None:
@@ -168,7 +169,7 @@ def test_probability_has_one_scale_for_all(service: Service) -> None:
 def test_the_overlay_leaves_the_rest_untouched(
     service: Service, tmp_path: Path, upload: Upload
 ) -> None:
-    found = service.detect("trial-rgb", upload)
+    found = service.detect("trial-rgb", upload, steps=Steps("keep", ("all",)))
     overlay = np.asarray(Image.open(write_files(detection_files(found))[2]))
     picture = enlarge(found.picture, overlay.shape[0] // 128)
     changed = (overlay != picture).any(axis=2)
