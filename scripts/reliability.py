@@ -46,7 +46,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         report = Path(temporary) / "report.xml"
         files = [path for paths in PARTS.values() for path in paths]
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "", f"--junitxml={report}", *files]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            "",
+            "-o",
+            "junit_family=xunit1",
+            f"--junitxml={report}",
+            *files,
+        ]
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             sys.exit("A test failed: mend it first.")
         cases = list(ElementTree.parse(report).iter("testcase"))
