@@ -99,6 +99,8 @@ def test_a_reader_that_crashes_is_one_sentence(worker: ReadingWorker, tmp_path: 
     process.send_signal(signal.SIGSTOP)
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(worker.read_patch, path)
+        with open(f"/proc/{process.pid}/fd/0", "rb") as requests:
+            assert select.select([requests], [], [], 60)[0]
         process.send_signal(signal.SIGSEGV)
         process.send_signal(signal.SIGCONT)
         with pytest.raises(DataError, match=r"patch.h5 cannot be read \(its reader broke off\)"):
