@@ -1,16 +1,20 @@
 """Write ``docs/reliability.md`` from the results of the tests of faults: ``make reliability``.
 
-Each row is a test: its name says what happens. Time is that of the test, or what it
-measured itself (``record_property("seconds", ...)``); memory is what the app, or the process
-that reads, took above what it had (``record_property("megabytes", ...)``).
+Each row is a test: its name says what happens; its cases are listed where they have names of
+their own. Time is that of its slowest case, or what it measured itself
+(``record_property("seconds", ...)``); memory is the most that the app, or the process that
+reads, took above what it had (``record_property("megabytes", ...)``).
 """
 
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -32,12 +36,15 @@ PARTS = {
     "The end of the app": ("tests/web/test_housekeeping.py",),
 }
 """Test files by the heading of their table."""
-HEADER = ("what happens", "case", "seconds", "MB")
+HEADER = ("what happens", "cases", "seconds", "MB")
+_NAME = re.compile(r"[A-Za-z][A-Za-z_ .-]*")
+"""A case that somebody named; others have the numbers that pytest gives them."""
 INTRODUCTION = """# Reliability
 
 What was tried against Landslide Zoo, and what happens: each row is a test that passed. Made by
 `make reliability` on {machine}; the tests run in `make test`, the slow ones in `make test-load`.
-MB is memory above what the process had, where the test measures it.
+Seconds are those of the slowest case; MB is memory above what the process had, where the test
+measures it.
 """
 
 
@@ -66,25 +73,35 @@ def main() -> None:
     )
     for title, paths in PARTS.items():
         modules = tuple(path.removesuffix(".py").replace("/", ".") for path in paths)
-        rows = [
-            _row(case)
+        passed = [
+            case
             for case in cases
             if case.attrib["classname"].startswith(modules) and case.find("skipped") is None
         ]
+        rows = [_row(name, alike) for name, alike in groupby(passed, key=_test)]
         text += f"\n## {title}\n\n{markdown_table(HEADER, rows)}\n"
     PAGE.write_text(text, encoding="utf-8")
 
 
-def _row(case: ElementTree.Element) -> tuple[str, ...]:
-    name, _, parameters = case.attrib["name"].partition("[")
-    known = {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
-    seconds = float(known.get("seconds", case.attrib["time"]))
-    return (
-        name.removeprefix("test_").replace("_", " "),
-        known.get("fault", parameters.rstrip("]")).replace("|", "/"),
-        f"{seconds:.1f}",
-        known.get("megabytes", ""),
-    )
+def _test(case: ElementTree.Element) -> str:
+    """The sentence that a test's name is."""
+    return case.attrib["name"].partition("[")[0].removeprefix("test_").replace("_", " ")
+
+
+def _row(test: str, cases: Iterable[ElementTree.Element]) -> tuple[str, ...]:
+    named, count, seconds, megabytes = [], 0, 0.0, []
+    for case in cases:
+        known = {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
+        parameters = case.attrib["name"].partition("[")[2].removesuffix("]")
+        name = known.get("fault", parameters)
+        if _NAME.fullmatch(name):
+            named.append(name.replace("_", " "))
+        count += bool(parameters)
+        seconds = max(seconds, float(known.get("seconds", case.attrib["time"])))
+        if "megabytes" in known:
+            megabytes.append(float(known["megabytes"]))
+    listed = ", ".join(dict.fromkeys(named)) if len(named) == count else f"{count} cases"
+    return test, listed, f"{seconds:.1f}", f"{max(megabytes):g}" if megabytes else ""
 
 
 if __name__ == "__main__":
