@@ -1,0 +1,1 @@
+"""Maps of landslides from whole Sentinel-2 scenes."""
