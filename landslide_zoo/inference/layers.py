@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,20 @@ from landslide_zoo.data.checks import slope_of
 from landslide_zoo.data.patch import Patch
 
 _SPECTRAL = ("B4", "B8", "B11", "B12")
-_VEGETATION = (("B8", "B4", 0.55), ("B11", "B12", 0.3), ("B11", "B4", 0.3))
+_VEGETATION = {
+    "vegetation_ndvi": ("B8", "B4", 0.55),
+    "vegetation_nbr2": ("B11", "B12", 0.3),
+    "vegetation_swir_red": ("B11", "B4", 0.3),
+}
 """First and second band of each normalised difference, and the least that its value on
 vegetation is taken to be, a tenth below the lowest of the labelled 14-band patches (0.60, 0.32,
 0.33): where next to nothing grows there is no vegetation to measure by."""
+_DARKEST, _BRIGHTEST = "dark", "bright"
+_PERCENTILES = {_DARKEST: 1, _BRIGHTEST: 99}
+
+References = Mapping[str, float | np.ndarray]
+"""What a patch is like as a whole, by which some layers are measured: one number each, or one
+for each pixel, shape (H, W), where it changes over a scene."""
 
 
 def _on_vegetation(patch: Patch) -> np.ndarray:
@@ -28,20 +38,41 @@ def _on_vegetation(patch: Patch) -> np.ndarray:
     return land & (ndvi >= np.median(ndvi[land]))
 
 
-def _relative(patch: Patch, first: str, second: str, least: float) -> np.ndarray:
+def references_of(patch: Patch, names: Iterable[str]) -> dict[str, float]:
+    """The references of a patch: its observed pixels alone say what it is like.
+
+    Args:
+        patch: With the bands that the references need.
+        names: Those wanted, of the references that :data:`LAYERS` name.
+    """
+    wanted = set(names)
+    found: dict[str, float] = {}
+    if wanted & set(_VEGETATION):
+        green = _on_vegetation(patch)
+        for name in wanted & set(_VEGETATION):
+            first, second, least = _VEGETATION[name]
+            index = NormalisedDifference.of(*patch.select((first, second)))
+            usual = float(np.median(index[green])) if green.any() else least
+            found[name] = max(usual, least)
+    if wanted & set(_PERCENTILES):
+        bright = _brightness(patch)
+        seen = bright[patch.observed] if patch.observed.any() else bright
+        found |= {name: float(np.percentile(seen, share)) for name, share in _PERCENTILES.items()}
+    return found
+
+
+def _relative(patch: Patch, references: References, name: str) -> np.ndarray:
     """A normalised difference, divided by its median on the patch's own vegetation."""
-    index = NormalisedDifference.of(*patch.select((first, second)))
-    green = _on_vegetation(patch)
-    usual = float(np.median(index[green])) if green.any() else least
-    return index / max(usual, least)
+    first, second, _ = _VEGETATION[name]
+    return NormalisedDifference.of(*patch.select((first, second))) / references[name]
 
 
-def _vegetation(patch: Patch) -> np.ndarray:
-    parts = [_relative(patch, *difference) for difference in _VEGETATION]
+def _vegetation(patch: Patch, references: References) -> np.ndarray:
+    parts = [_relative(patch, references, name) for name in _VEGETATION]
     return np.stack(parts).mean(axis=0)
 
 
-def _slope(patch: Patch) -> np.ndarray:
+def _slope(patch: Patch, _: References) -> np.ndarray:
     """Slope in degrees: its own band, or from the DEM, smoothed as its 30 m source is."""
     if "slope" in patch.bands:
         return patch.select(("slope",))[0]
@@ -49,14 +80,13 @@ def _slope(patch: Patch) -> np.ndarray:
     return slope_of(ndimage.gaussian_filter(dem, 1.0), patch.grid.pixel_size)
 
 
-def _entropy(patch: Patch) -> np.ndarray:
+def _entropy(patch: Patch, references: References) -> np.ndarray:
     """Entropy in bits of the brightness within 3 pixels, in 16 steps of its range."""
     from skimage.filters.rank import entropy
     from skimage.morphology import disk
 
-    bright = _brightness(patch)
-    low, high = np.percentile(bright, (1, 99))
-    steps = np.clip((bright - low) / max(float(high - low), 1e-6), 0, 1) * 15
+    low, high = references[_DARKEST], references[_BRIGHTEST]
+    steps = np.clip((_brightness(patch) - low) / np.maximum(high - low, 1e-6), 0, 1) * 15
     return entropy(steps.astype(np.uint8), disk(3)).astype(np.float32)
 
 
@@ -72,15 +102,17 @@ class Layer:
         name: As in ``ndvi``; a rule may bound it.
         title: What it is, in a few words.
         bands: What it needs: one of these sets.
-        compute: Makes it, shape (H, W), from a patch.
+        compute: Makes it, shape (H, W), from a patch and its references.
         physical: Whether it needs physical values.
+        references: Names of the references that it is measured by.
     """
 
     name: str
     title: str
     bands: tuple[tuple[str, ...], ...]
-    compute: Callable[[Patch], np.ndarray]
+    compute: Callable[[Patch, References], np.ndarray]
     physical: bool = True
+    references: tuple[str, ...] = ()
 
     @property
     def needs(self) -> str:
@@ -95,12 +127,13 @@ class Layer:
 
 
 LAYERS: tuple[Layer, ...] = (
-    Layer("ndvi", "NDVI", (("B8", "B4"),), lambda patch: patch.index("NDVI")),
+    Layer("ndvi", "NDVI", (("B8", "B4"),), lambda patch, _: patch.index("NDVI")),
     Layer(
         "relative_ndvi",
         "NDVI, relative to the patch's vegetation",
         (("B8", "B4"),),
-        lambda patch: _relative(patch, *_VEGETATION[0]),
+        lambda patch, references: _relative(patch, references, "vegetation_ndvi"),
+        references=("vegetation_ndvi",),
     ),
     Layer(
         "vegetation",
@@ -108,17 +141,27 @@ LAYERS: tuple[Layer, ...] = (
         "patch's vegetation, in the mean: 1 on plants, green or dry; 0 on bare rock and soil",
         (_SPECTRAL,),
         _vegetation,
+        references=tuple(_VEGETATION),
     ),
     Layer(
-        "brightness", "mean of B4, B3 and B2", (("B4", "B3", "B2"),), _brightness, physical=False
+        "brightness",
+        "mean of B4, B3 and B2",
+        (("B4", "B3", "B2"),),
+        lambda patch, _: _brightness(patch),
+        physical=False,
     ),
     Layer("slope", "slope in degrees", (("slope",), ("DEM",)), _slope),
-    Layer("elevation", "elevation in metres", (("DEM",),), lambda patch: patch.select(("DEM",))[0]),
+    Layer(
+        "elevation",
+        "elevation in metres",
+        (("DEM",),),
+        lambda patch, _: patch.select(("DEM",))[0],
+    ),
     Layer(
         "ndwi",
         "(B3 - B8) / (B3 + B8): above 0 on open water",
         (("B3", "B8"),),
-        lambda patch: NormalisedDifference.of(*patch.select(("B3", "B8"))),
+        lambda patch, _: NormalisedDifference.of(*patch.select(("B3", "B8"))),
     ),
     Layer(
         "texture",
@@ -126,20 +169,31 @@ LAYERS: tuple[Layer, ...] = (
         (("B4", "B3", "B2"),),
         _entropy,
         physical=False,
+        references=tuple(_PERCENTILES),
     ),
 )
 
 
-def layers_of(patch: Patch, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+def layers_fitting(patch: Patch, names: Iterable[str] | None = None) -> list[Layer]:
+    """The layers that a patch's bands allow, of those wanted; of all where None."""
+    wanted = LAYERS if names is None else [each for each in LAYERS if each.name in set(names)]
+    return [each for each in wanted if each.fits(patch)]
+
+
+def layers_of(
+    patch: Patch, names: Iterable[str] | None = None, references: References | None = None
+) -> dict[str, np.ndarray]:
     """The layers that a patch's bands allow, by name, each of shape (H, W), float32.
 
     Args:
         patch: Its observed pixels alone say what its vegetation is like.
         names: The layers wanted; all of them where None.
+        references: What they are measured by; the patch's own where None.
     """
-    wanted = [each for each in LAYERS if names is None or each.name in set(names)]
+    fitting = layers_fitting(patch, names)
+    if references is None:
+        references = references_of(patch, {name for each in fitting for name in each.references})
     return {
-        each.name: each.compute(patch).astype(np.float32, copy=False)
-        for each in wanted
-        if each.fits(patch)
+        each.name: each.compute(patch, references).astype(np.float32, copy=False)
+        for each in fitting
     }

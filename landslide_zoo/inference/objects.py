@@ -31,8 +31,8 @@ class LandslideObject:
         max_probability: Highest probability of its pixels.
         attributes: What else is known of it, by name: shape
             (``perimeter`` in metres, ``elongation``, ``compactness``), the
-            ``median_`` and ``spread_`` (between the quartiles) of every layer
-            that the patch's bands allow, ``elevation_range`` in metres, and the
+            ``median_``, ``mean_`` and ``spread_`` (between the quartiles) of every
+            layer that the patch's bands allow, ``elevation_range`` in metres, and the
             shares of its border that touch water (``water_contact``) and what
             is not observed, such as cloud (``hidden_contact``).
     """
@@ -178,6 +178,7 @@ def _statistics(
         own = values[window][inside]
         low, middle, high = np.percentile(own, (25, 50, 75))
         found[f"median_{name}"] = round(float(middle), 4)
+        found[f"mean_{name}"] = round(float(own.mean(dtype=np.float64)), 4)
         found[f"spread_{name}"] = round(float(high - low), 4)
         if name == "elevation":
             found["elevation_range"] = round(float(np.ptp(own)), 1)

@@ -98,6 +98,11 @@ class DroppedObject:
     rule: Rule
     why: str
 
+    @classmethod
+    def by(cls, rule: Rule, one: LandslideObject) -> DroppedObject:
+        """An object that a rule drops, and the sentence that says so."""
+        return cls(one, rule, _why(rule, one))
+
 
 @dataclass(frozen=True, eq=False)
 class RuledPrediction:
@@ -173,26 +178,15 @@ def apply_rules(
             skipped, and said to be.
     """
     mask = prediction.mask.astype(bool)
-    broken = np.zeros(mask.shape, dtype=np.int16)  # which rule dropped a pixel, from 1
-    for number, rule in enumerate(rules, start=1):
-        if rule.attribute in layers:
-            cut = mask & ~_within(rule, layers[rule.attribute])
-            broken[cut] = number
-            mask &= ~cut
+    broken = cut_by_rules(mask, layers, rules)
+    mask &= broken == 0
     labels = label_objects(mask)
     objects = describe(labels, prediction, layers)
-    for number, rule in enumerate(rules, start=1):
-        if rule.attribute in layers:
-            continue
-        values = [one.value(rule.attribute) for one in objects]
-        gone = [
-            one.number
-            for one, value in zip(objects, values, strict=True)
-            if value is not None and not _within(rule, np.array(value))
-        ]
-        cut = mask & np.isin(labels, gone)
-        broken[cut] = number
-        mask &= ~cut
+    number_of = np.zeros(len(objects) + 1, dtype=np.int16)
+    number_of[1:] = [dropped_by(one, layers, rules) for one in objects]
+    dropped_objects = number_of[labels]
+    broken += dropped_objects
+    mask &= dropped_objects == 0
     kept_labels = label_objects(mask)
     dropped, dropped_labels = _list_dropped(broken, prediction, layers, rules)
     return RuledPrediction(
@@ -210,6 +204,36 @@ def apply_rules(
         dropped_labels=dropped_labels,
         skipped=tuple(reason for rule in rules if (reason := why_skipped(rule, layers))),
     )
+
+
+def cut_by_rules(
+    mask: np.ndarray, layers: Mapping[str, np.ndarray], rules: Sequence[Rule]
+) -> np.ndarray:
+    """Which rule cuts a pixel out of a mask (H, W), counted from 1; 0 where none does.
+
+    Returns:
+        Shape (H, W), int16.
+    """
+    broken = np.zeros(mask.shape, dtype=np.int16)
+    for number, rule in enumerate(rules, start=1):
+        if rule.attribute in layers:
+            broken[mask & (broken == 0) & ~_within(rule, layers[rule.attribute])] = number
+    return broken
+
+
+def dropped_by(one: LandslideObject, layers: Collection[str], rules: Sequence[Rule]) -> int:
+    """The first rule that drops an object, counted from 1; 0 where all of them keep it.
+
+    Args:
+        one: The object.
+        layers: Names of the layers that are known: rules on them cut pixels, not objects.
+        rules: The rules that are switched on.
+    """
+    for number, rule in enumerate(rules, start=1):
+        value = None if rule.attribute in layers else one.value(rule.attribute)
+        if value is not None and not _within(rule, np.array(value)):
+            return number
+    return 0
 
 
 def _list_dropped(
@@ -231,7 +255,7 @@ def _list_dropped(
     objects = describe(parts, prediction, layers)
     which = ndimage.maximum(broken, parts, [one.number for one in objects]) if objects else []
     listed = [
-        DroppedObject(one, rules[int(number) - 1], _why(rules[int(number) - 1], one))
+        DroppedObject.by(rules[int(number) - 1], one)
         for one, number in zip(objects, which, strict=True)
     ]
     return listed, parts
@@ -249,6 +273,7 @@ def _layer(rule: Rule) -> Layer | None:
     names = {
         rule.attribute,
         rule.attribute.removeprefix("median_"),
+        rule.attribute.removeprefix("mean_"),
         rule.attribute.removeprefix("spread_"),
         _LAYER_OF.get(rule.attribute),
     }
