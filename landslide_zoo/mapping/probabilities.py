@@ -1,0 +1,205 @@
+"""Probabilities of a whole scene on disk: written row by row, read window by window.
+
+A working folder holds plain rasters without headers and a journal that says how much of them is
+whole. What is killed while it writes loses only what the journal does not name yet, and a later
+run with another threshold or other rules reads the same probabilities again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from landslide_zoo.data.files import write_whole
+from landslide_zoo.data.grid import UNPLACED, Grid
+from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.windows import Window
+
+JOURNAL = "journal.json"
+_MEASURED, _CLOUD = np.uint8(1), np.uint8(2)
+
+
+@dataclass(frozen=True, eq=False)
+class SceneWindow:
+    """What is known of a window of a scene.
+
+    Attributes:
+        probability: The network's landslide probability, shape (h, w), float32, 0 to 1;
+            it means nothing where a pixel is not observed.
+        observed: Pixels that could be seen, shape (h, w), bool: measured and not under cloud.
+        cloud: Pixels under cloud, shape (h, w), bool.
+    """
+
+    probability: np.ndarray
+    observed: np.ndarray
+    cloud: np.ndarray
+
+
+@dataclass(frozen=True)
+class RawRaster:
+    """Pixels in a file without a header, row after row.
+
+    Attributes:
+        path: The file. Rows that were never written are 0 and take no room.
+        size: Height and width in pixels.
+        dtype: Type of a pixel.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    dtype: str
+
+    def create(self) -> None:
+        """Make the file, all of it 0, in place of what was there.
+
+        Raises:
+            DataError: If there is no room for it.
+        """
+        try:
+            with self.path.open("wb") as file:
+                file.truncate(self.nbytes)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+
+    def read(self, window: Window) -> np.ndarray:
+        """The pixels of a window, shape (h, w)."""
+        # Mapped for this window alone: the file's pages do not stay in memory.
+        mapped = np.memmap(self.path, dtype=self.dtype, mode="r", shape=self.size)
+        return np.array(mapped[window.slices])
+
+    def write(self, row: int, values: np.ndarray) -> None:
+        """Write whole rows, to the disk itself.
+
+        Args:
+            row: The first of them.
+            values: Shape (h, W).
+
+        Raises:
+            DataError: If they cannot be written.
+        """
+        try:
+            with self.path.open("r+b") as file:
+                file.seek(row * self._row_bytes)
+                file.write(np.ascontiguousarray(values, dtype=self.dtype).tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the file in bytes."""
+        return self.size[0] * self._row_bytes
+
+    @property
+    def _row_bytes(self) -> int:
+        return self.size[1] * np.dtype(self.dtype).itemsize
+
+
+class Probabilities:
+    """The probabilities of a scene in a working folder.
+
+    Attributes:
+        folder: Holds the rasters and the journal.
+        size: Height and width of the scene in pixels.
+        grid: Its coordinate system, transform and pixel size.
+    """
+
+    def __init__(self, folder: Path, size: tuple[int, int], grid: Grid = UNPLACED) -> None:
+        self.folder = folder
+        self.size = size
+        self.grid = grid
+        self._probability = RawRaster(folder / "probability.f32", size, "<f4")
+        self._flags = RawRaster(folder / "flags.u8", size, "u1")
+
+    def read(self, window: Window) -> SceneWindow:
+        """What is known of a window that lies inside the scene."""
+        flags = self._flags.read(window)
+        return SceneWindow(
+            probability=self._probability.read(window),
+            observed=flags == _MEASURED,
+            cloud=(flags & _CLOUD) > 0,
+        )
+
+    def create(self) -> None:
+        """Make empty rasters, in place of what was there: nothing is observed.
+
+        Raises:
+            DataError: If there is no room for them.
+        """
+        rasters = (self._probability, self._flags)
+        needed = sum(raster.nbytes for raster in rasters)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise _cannot_write(self.folder, error) from error
+        if needed > free:
+            raise DataError(
+                f"{self.folder} needs {needed / 1e9:.1f} GB for the work, and {free / 1e9:.1f} GB "
+                "are free: free some space, or choose another folder."
+            )
+        for raster in rasters:
+            raster.create()
+
+    def write(
+        self, row: int, probability: np.ndarray, measured: np.ndarray, cloud: np.ndarray
+    ) -> None:
+        """Write whole rows.
+
+        Args:
+            row: The first of them.
+            probability: Shape (h, W), 0 to 1.
+            measured: Pixels that hold data, under cloud or not, shape (h, W), bool.
+            cloud: Pixels under cloud, shape (h, W), bool.
+
+        Raises:
+            DataError: If they cannot be written.
+        """
+        self._probability.write(row, probability)
+        self._flags.write(row, measured * _MEASURED | cloud * _CLOUD)
+
+
+class Journal:
+    """How far the work in a folder has come, written whole after every step.
+
+    Args:
+        folder: The working folder.
+        key: What the work depends on; work that depended on something else does not count.
+    """
+
+    def __init__(self, folder: Path, key: dict[str, Any]) -> None:
+        self._path = folder / JOURNAL
+        self._key = json.loads(json.dumps(key))
+        self.counts: dict[str, int] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            if found["key"] == self._key:
+                self.counts = {str(name): int(count) for name, count in found["counts"].items()}
+
+    def done(self, step: str) -> int:
+        """How many parts of a step are done."""
+        return self.counts.get(step, 0)
+
+    def advance(self, step: str, count: int) -> None:
+        """Say that so many parts of a step are done.
+
+        Raises:
+            DataError: If the journal cannot be written.
+        """
+        self.counts[step] = count
+        write_whole(self._path, json.dumps({"key": self._key, "counts": self.counts}, indent=1))
+
+
+def _cannot_write(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path} cannot be written ({error.strerror or error}): free some space, or choose "
+        "another folder."
+    )
