@@ -1,0 +1,70 @@
+"""Neighbourhoods over a scene: the patch itself in a patch, smooth between nodes in a scene."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from landslide_zoo.mapping.lattice import Lattice
+from landslide_zoo.mapping.windows import Window
+
+
+@pytest.mark.parametrize("size", [(128, 128), (60, 100), (128, 32)])
+def test_a_scene_of_one_patch_has_one_neighbourhood(size: tuple[int, int]) -> None:
+    lattice = Lattice(size)
+    whole = Window(0, 0, *size)
+    assert list(lattice.nodes(whole)) == [(0, 0)]
+    assert lattice.window((0, 0)) == whole
+    assert (lattice.interpolate({(0, 0): 0.7}, {(0, 0): 0.1}, whole) == np.float32(0.7)).all()
+
+
+@pytest.mark.parametrize("size", [(129, 500), (300, 191), (1000, 1000)])
+def test_neighbourhoods_cover_a_scene_and_every_pixel_lies_in_those_it_is_measured_by(
+    size: tuple[int, int],
+) -> None:
+    lattice = Lattice(size)
+    for row in (0, 1, 63, 64, 100, size[0] - 65, size[0] - 1):
+        for column in (0, 127, 128, size[1] - 1):
+            for node in lattice.nodes(Window(row, column, 1, 1)):
+                window = lattice.window(node)
+                rows, columns = window.slices
+                assert rows.start <= row < rows.stop <= size[0]
+                assert columns.start <= column < columns.stop <= size[1]
+                assert (window.height, window.width) == (128, 128)
+
+
+def scene_values(lattice: Lattice) -> tuple[dict, dict]:
+    random = np.random.default_rng(0)
+    nodes = list(lattice.nodes(Window(0, 0, *lattice.size)))
+    return (
+        {node: float(random.random()) for node in nodes},
+        {node: float(random.random()) for node in nodes},
+    )
+
+
+def test_a_window_is_cut_out_of_the_whole() -> None:
+    lattice = Lattice((400, 330))
+    values, weights = scene_values(lattice)
+    whole = lattice.interpolate(values, weights, Window(0, 0, 400, 330))
+    part = Window(150, 37, 90, 200)
+    assert np.allclose(lattice.interpolate(values, weights, part), whole[part.slices], atol=1e-6)
+
+
+def test_there_are_no_seams() -> None:
+    lattice = Lattice((400, 330))
+    values, _ = scene_values(lattice)
+    whole = lattice.interpolate(values, dict.fromkeys(values, 1.0), Window(0, 0, 400, 330))
+    # Values from 0 to 1 on nodes 64 pixels apart change by at most 1/64 a pixel along a side;
+    # the last nodes, flush with the edge, may stand closer.
+    assert np.abs(np.diff(whole[:300], axis=0)).max() <= 1 / 16
+    assert np.abs(np.diff(whole[:, :250], axis=1)).max() <= 1 / 16
+
+
+def test_a_node_that_counts_little_decides_little() -> None:
+    lattice = Lattice((128, 256))
+    values = {(0, 0): 1.0, (0, 1): 0.0, (0, 2): 0.0}
+    between = Window(64, 96, 1, 1)
+    alike = lattice.interpolate(values, dict.fromkeys(values, 1.0), between)
+    little = lattice.interpolate(values, {(0, 0): 0.01, (0, 1): 1.0, (0, 2): 1.0}, between)
+    assert alike[0, 0] == pytest.approx(0.5, abs=0.01)
+    assert little[0, 0] < 0.02
