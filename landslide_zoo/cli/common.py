@@ -9,9 +9,18 @@ import typer
 from landslide_zoo.errors import ModelError
 
 if TYPE_CHECKING:
-    from landslide_zoo.models.model import LandslideModel
+    from landslide_zoo.inference.backends import Backend
+    from landslide_zoo.models import LoadedPredictor
 
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda, cuda:1.")]
+BackendOption = Annotated[
+    Literal["auto", "torch", "openvino"],
+    typer.Option(
+        "--backend",
+        help="What computes the network: torch (float32, the reference), openvino (faster on a "
+        "processor), or auto, the fastest that is there.",
+    ),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(
@@ -48,24 +57,32 @@ def default_model() -> str:
     raise ModelError("The zoo holds no model: name a folder or a repo with --model.")
 
 
-def load_model(name: str, device: str) -> LandslideModel:
+def load_model(name: str, device: str, backend: Backend = "auto") -> LoadedPredictor:
     """Load a model: a folder, a name of the zoo, or a repo id on the Hub.
 
     An untrained one is loaded with a warning.
+
+    Args:
+        name: What the user calls it.
+        device: As in :data:`Device`.
+        backend: As in :data:`BackendOption`.
 
     Raises:
         LandslideZooError: If there is no such model, or it cannot be loaded.
     """
     from landslide_zoo.hub import ModelZoo
+    from landslide_zoo.inference.backends import load_predictor
+    from landslide_zoo.models.downloads import load_downloaded
     from landslide_zoo.models.files import local_folder
-    from landslide_zoo.models.model import LandslideModel
 
     # A folder or a bundled model needs no Hub, so the zoo is asked only for other names.
-    zoo = ModelZoo()
-    if local_folder(name) is None and name in zoo.names():
-        model = zoo.load(name, device=device)
+    folder = local_folder(name)
+    if folder is not None:
+        model = load_predictor(folder, backend, device)
+    elif name in (zoo := ModelZoo()).names():
+        model = zoo.load(name, device=device, backend=backend)
     else:
-        model = LandslideModel.from_pretrained(name, device=device)
+        model = load_downloaded(name, lambda found: load_predictor(found, backend, device))
     if model.record is None:
         typer.echo(f"Warning: {name} is not trained: what it finds means nothing.", err=True)
     return model

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landslide_zoo.cli.common import (
+    BackendOption,
     Clouds,
     Device,
     Json,
@@ -23,8 +24,9 @@ from landslide_zoo.tables import text_table
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
     from landslide_zoo.inference.result import Steps
+    from landslide_zoo.models import LoadedPredictor
 
-COLUMNS = ("model", "threshold", "area_hectares", "share", "objects", "milliseconds")
+COLUMNS = ("model", "threshold", "area_hectares", "share", "objects", "milliseconds", "backend")
 
 
 def compare(
@@ -39,6 +41,7 @@ def compare(
     rule_off: RulesOff = None,
     level: ProductLevel = None,
     device: Device = "auto",
+    backend: BackendOption = "auto",
     as_json: Json = False,
 ) -> None:
     """Compare models on one patch: area, time and, with a mask, scores.
@@ -58,7 +61,8 @@ def compare(
     results = []
     for name in names:
         try:
-            results.append(_detect(name, given, threshold, steps, device))
+            loaded = load_model(name, device, backend)
+            results.append(_detect(name, loaded, given, threshold, steps))
         except LandslideZooError as error:
             typer.echo(f"Error: {name}: {error}", err=True)
     for warning in dict.fromkeys(one for result in results for one in result["warnings"]):
@@ -73,14 +77,14 @@ def compare(
 
 
 def _detect(
-    name: str, patch: Patch, threshold: float | None, steps: Steps, device: str
+    name: str, model: LoadedPredictor, patch: Patch, threshold: float | None, steps: Steps
 ) -> dict[str, Any]:
     """What one model finds, as figures."""
     from landslide_zoo.inference import detect
+    from landslide_zoo.models import predict
 
-    loaded = load_model(name, device)
-    loaded.predict(patch)  # the first run also sets the network up: it is not timed
-    return {**detect(loaded, patch, threshold, steps).to_dict(), "model": name}
+    predict(model, [patch])  # the first run also sets the network up: it is not timed
+    return {**detect(model, patch, threshold, steps).to_dict(), "model": name}
 
 
 def _row(result: dict[str, Any], columns: tuple[str, ...]) -> list[str]:

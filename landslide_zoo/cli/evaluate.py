@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from landslide_zoo.cli.common import (
+    BackendOption,
     Clouds,
     Device,
     Json,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
     from landslide_zoo.evaluation import Evaluation, EvaluationDataset, Stratum
     from landslide_zoo.evaluation.evaluate import Refine
+    from landslide_zoo.inference.backends import Backend
     from landslide_zoo.inference.result import Steps
-    from landslide_zoo.models import LandslideModel, Predictor
+    from landslide_zoo.models import LoadedPredictor, Predictor
 
 HEADER = (
     "model",
@@ -98,6 +100,7 @@ def evaluate(
     rule_off: RulesOff = None,
     level: ProductLevel = None,
     device: Device = "auto",
+    backend: BackendOption = "torch",
     as_json: Json = False,
 ) -> None:
     """Evaluate models on the labelled patches of a dataset.
@@ -124,7 +127,7 @@ def evaluate(
         steps = Steps(clouds, tuple(rule_off or ()), level)
         dataset = EvaluationDataset.find(data, split, subset)
         strata = [*STRATA, *(_stratum(text, dataset) for text in stratum or [])]
-        setup = _Setup(dataset, strata, negatives or [], tta, steps, device)
+        setup = _Setup(dataset, strata, negatives or [], tta, steps, device, backend)
     if zoo:
         _fill_leaderboard(names, setup, output)
     elif setup is None:
@@ -153,12 +156,15 @@ class _Setup:
     tta: bool
     steps: Steps
     device: str
+    backend: Backend
 
-    def load(self, name: str) -> tuple[LandslideModel, Path | None]:
+    def load(self, name: str) -> tuple[LoadedPredictor, Path | None]:
         """A model by name, and its folder if it has one on this machine."""
-        return load_model(name, self.device), _find(name)[0]
+        return load_model(name, self.device, self.backend), _find(name)[0]
 
-    def evaluate_ensemble(self, loaded: Sequence[tuple[LandslideModel, Path | None]]) -> Evaluation:
+    def evaluate_ensemble(
+        self, loaded: Sequence[tuple[LoadedPredictor, Path | None]]
+    ) -> Evaluation:
         """Evaluate the mean of some models, and log the access in the record of each."""
         from landslide_zoo.inference import Ensemble
 
@@ -171,7 +177,7 @@ class _Setup:
         return evaluation
 
     def evaluate_model(
-        self, name: str, model: LandslideModel, folder: Path | None, keep: bool
+        self, name: str, model: LoadedPredictor, folder: Path | None, keep: bool
     ) -> Evaluation:
         """Evaluate one model, and note it in its record and its folder's.
 
@@ -226,7 +232,7 @@ class _Setup:
         return {name: partial(refine, predictor, steps=chosen) for name, chosen in steps.items()}
 
     def _keep(
-        self, model: LandslideModel, folder: Path | None, evaluation: Evaluation, result: bool
+        self, model: LoadedPredictor, folder: Path | None, evaluation: Evaluation, result: bool
     ) -> None:
         """Note an evaluation in a model's record; a bundled folder changes for a result alone."""
         from landslide_zoo.evaluation import evaluation_command, keep_in_record
@@ -242,7 +248,7 @@ class _Setup:
             replace_record(folder, record)
         model.record = record
 
-    def _warn_of_leak(self, model: LandslideModel) -> bool:
+    def _warn_of_leak(self, model: LoadedPredictor) -> bool:
         from landslide_zoo.evaluation import leak_warning
 
         sentence = leak_warning(model.record, self.dataset)
@@ -353,7 +359,7 @@ def _fill_leaderboard(sources: Sequence[str], setup: _Setup | None, output: Path
         try:
             record = entry.record
             if setup is not None:
-                model = zoo.load(entry.name, device=setup.device)
+                model = zoo.load(entry.name, device=setup.device, backend=setup.backend)
                 folder = None if entry.repo_id else entry.folder
                 setup.evaluate_model(entry.name, model, folder, keep=True)
                 record = model.record

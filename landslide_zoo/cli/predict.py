@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from landslide_zoo.cli.common import (
+    BackendOption,
     Clouds,
     Device,
     ProductLevel,
@@ -23,6 +24,7 @@ from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.inference.result import Steps
+    from landslide_zoo.models import LoadedPredictor
 
 
 def predict(
@@ -42,6 +44,7 @@ def predict(
     rule_off: RulesOff = None,
     level: ProductLevel = None,
     device: Device = "auto",
+    backend: BackendOption = "auto",
 ) -> None:
     """Find landslides in patches.
 
@@ -62,7 +65,9 @@ def predict(
         typer.echo(f"Error: {fault}", err=True)
     if files:
         check_outputs(files, output)
-        written = _predict_all(files, model or default_model(), output, threshold, steps, device)
+        name = model or default_model()
+        predictor = load_model(name, device, backend)
+        written = _predict_all(files, predictor, name, output, threshold, steps)
         if written < len(files) + len(faults):
             raise typer.Exit(1)
     elif faults:
@@ -98,11 +103,11 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 def _predict_all(
     files: Sequence[Path],
+    model: LoadedPredictor,
     name: str,
     output: Path,
     threshold: float | None,
     steps: Steps,
-    device: str,
 ) -> int:
     """Predict and write each file; say what was wrong and how much was found.
 
@@ -115,7 +120,6 @@ def _predict_all(
     from landslide_zoo.inference import detect
     from landslide_zoo.inference.outputs import write_outputs
 
-    model = load_model(name, device)
     steps.check(model.config)  # an unknown rule is told before any file is read
     written, hectares = 0, 0.0
     notes: dict[str, str] = {}
@@ -137,5 +141,5 @@ def _predict_all(
     for note, patch_name in notes.items():
         typer.echo(f"{patch_name}: {note}")
     found = f", {hectares:.2f} ha of landslides, in {output}" if written else ""
-    typer.echo(f"{written} of {len(files)} patches written{found} (model {name}).")
+    typer.echo(f"{written} of {len(files)} patches written{found} (model {name}, {model.backend}).")
     return written

@@ -282,7 +282,8 @@ def evaluate(
     bootstrap = Bootstrap(list(map(block_of, dataset.places, range(len(dataset)))), seed, resamples)
     augmented = isinstance(predictor, TestTimeAugmentation)
     inner = predictor.predictor if isinstance(predictor, TestTimeAugmentation) else predictor
-    members = inner.members if isinstance(inner, Ensemble) else [inner]
+    # One that is a folder of its own is evaluated again by its own name.
+    members = inner.members if isinstance(inner, Ensemble) and not inner.stated else [inner]
 
     def evaluation(variant: int, refined: Mapping[str, Evaluation]) -> Evaluation:
         rows = counted[variant]

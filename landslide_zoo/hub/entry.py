@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landslide_zoo.data.bands import Unit
-from landslide_zoo.errors import ModelError
-from landslide_zoo.models.catalog import CATALOG
-from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.files import CARD, CONFIG, RECORD, WEIGHTS
+from landslide_zoo.models.catalog import CATALOG, RGB_SUFFIX, lookup
+from landslide_zoo.models.config import EnsembleConfig, ModelConfig, read_config
+from landslide_zoo.models.files import CARD, CONFIG, RECORD, weights_files
 from landslide_zoo.models.record import Record, Result
 
 _FRONT_MATTER = 256_000
@@ -26,7 +25,7 @@ class ZooEntry:
         source: Where it comes from: ``bundled``, a folder, or a Hub namespace.
         config: Its configuration.
         record: How it was trained and what was measured; None if untrained.
-        size: Size of its weights in bytes.
+        size: Size of its weights in bytes; of an ensemble, its members'.
         licence: Licence that its card states, or None.
         folder: Its folder, if it is on this machine.
         repo_id: Its repo, if it is on the Hub.
@@ -35,7 +34,7 @@ class ZooEntry:
 
     name: str
     source: str
-    config: ModelConfig
+    config: ModelConfig | EnsembleConfig
     record: Record | None
     size: int
     licence: str | None = None
@@ -61,10 +60,19 @@ class ZooEntry:
     @property
     def summary(self) -> str:
         """What kind of network it is, in two sentences."""
+        if isinstance(self.config, EnsembleConfig):
+            return self.config.summary
         kind = (self.config.architecture, self.config.encoder)
         return next(
             entry.description for entry in CATALOG if (entry.architecture, entry.encoder) == kind
         )
+
+    @property
+    def paper_f1(self) -> float | None:
+        """The F1 that the paper reports for this network on all bands, if it is one of its own."""
+        if isinstance(self.config, EnsembleConfig) or self.config.name.endswith(RGB_SUFFIX):
+            return None
+        return lookup(self.config.name).paper_f1
 
     @property
     def result(self) -> Result | None:
@@ -109,16 +117,14 @@ def folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
     Raises:
         ModelError: If it is not a model folder of this zoo.
     """
-    weights, record = folder / WEIGHTS, folder / RECORD
-    config = ModelConfig.read(folder / CONFIG)
-    if not weights.is_file():
-        raise ModelError(f"There is no {WEIGHTS} in {folder}: it is not a model folder.")
+    config, record = read_config(folder / CONFIG), folder / RECORD
+    members = config.members if isinstance(config, EnsembleConfig) else ()
     return ZooEntry(
         name=name,
         source=source,
         config=config,
         record=Record.read(record) if record.is_file() else None,
-        size=weights.stat().st_size,
+        size=sum(path.stat().st_size for path in weights_files(folder, members)),
         licence=_licence(folder / CARD),
         folder=folder,
     )

@@ -19,7 +19,7 @@ from landslide_zoo.data.files import write_whole
 from landslide_zoo.errors import DataError, LandslideZooError
 from landslide_zoo.models.card import figure_text, render_card
 from landslide_zoo.models.catalog import lookup
-from landslide_zoo.models.config import ModelConfig, validation_sentence
+from landslide_zoo.models.config import EnsembleConfig, ModelConfig, validation_sentence
 from landslide_zoo.models.record import Record, Result
 from landslide_zoo.tables import markdown_table
 
@@ -52,7 +52,7 @@ class ModelResults(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    config: ModelConfig
+    config: ModelConfig | EnsembleConfig
     record: Record
 
 
@@ -86,7 +86,9 @@ class Results(BaseModel):
                 f"{path} holds no results of this zoo: {validation_sentence(error)}."
             ) from error
 
-    def better_than(self, config: ModelConfig, record: Record) -> ModelResults | None:
+    def better_than(
+        self, config: ModelConfig | EnsembleConfig, record: Record
+    ) -> ModelResults | None:
         """The model here of the same network, if another one and better on the same validation."""
         for model in self.models:
             if model.name == config.name and model.record.weights_sha256 != record.weights_sha256:
@@ -95,7 +97,7 @@ class Results(BaseModel):
                     return model
         return None
 
-    def with_model(self, config: ModelConfig, record: Record) -> Results:
+    def with_model(self, config: ModelConfig | EnsembleConfig, record: Record) -> Results:
         """The results with a model, in place of an earlier one of its network."""
         new = ModelResults(name=config.name, config=config, record=record)
         others = [model for model in self.models if model.name != new.name]
@@ -167,7 +169,8 @@ def _table(rows: list[tuple[ModelResults, Result]]) -> str:
 
 def _cells(model: ModelResults, result: Result) -> tuple[str, ...]:
     record = model.record
-    paper = lookup(model.config.name).paper_f1
+    ensemble = isinstance(model.config, EnsembleConfig)
+    paper = None if ensemble else lookup(model.config.name).paper_f1
     minutes = "" if record.minutes is None else f", {record.minutes:.0f} min"
     alarms = [f"{one.negatives} {one.hectares_per_100_km2:.0f}" for one in record.false_alarms]
     return (

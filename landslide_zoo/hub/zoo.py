@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, overload
 
 from landslide_zoo.errors import LandslideZooError, ModelError, quoted
 from landslide_zoo.hub.client import Listing, cached_models, list_models
@@ -27,6 +27,8 @@ from landslide_zoo.models.files import (
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
 
+    from landslide_zoo.inference.backends import Backend
+    from landslide_zoo.models import LoadedPredictor
     from landslide_zoo.models.model import LandslideModel
 
 VARIABLE = "LANDSLIDE_ZOO"
@@ -125,6 +127,7 @@ class ModelZoo:
         """Whether a Hub has yet to answer: the list may still grow."""
         return any(source.pending for source in self._sources)
 
+    @overload
     def load(
         self,
         name: str,
@@ -133,7 +136,32 @@ class ModelZoo:
         device: str = "auto",
         tqdm_class: type[tqdm] | None = None,
         timeout: float | None = None,
-    ) -> LandslideModel:
+        backend: Literal["torch"] = "torch",
+    ) -> LandslideModel: ...
+
+    @overload
+    def load(
+        self,
+        name: str,
+        revision: str | None = None,
+        token: str | None = None,
+        device: str = "auto",
+        tqdm_class: type[tqdm] | None = None,
+        timeout: float | None = None,
+        *,
+        backend: Backend,
+    ) -> LoadedPredictor: ...
+
+    def load(
+        self,
+        name: str,
+        revision: str | None = None,
+        token: str | None = None,
+        device: str = "auto",
+        tqdm_class: type[tqdm] | None = None,
+        timeout: float | None = None,
+        backend: Backend = "torch",
+    ) -> LoadedPredictor:
         """Load a model by name.
 
         Args:
@@ -145,18 +173,21 @@ class ModelZoo:
             tqdm_class: Progress bar of a download, as ``huggingface_hub`` takes it.
             timeout: Seconds that a download may take; what ``LANDSLIDE_ZOO_TIMEOUT``
                 says where None, else 60.
+            backend: What computes it: ``torch`` (a :class:`LandslideModel`, float32),
+                ``openvino``, or ``auto``, the fastest that is there.
 
         Returns:
             The model, in evaluation mode: a :class:`~landslide_zoo.models.Predictor`.
+            A folder that is an ensemble is an :class:`~landslide_zoo.inference.Ensemble`.
 
         Raises:
             ModelError: If there is no such model or its files do not fit.
             HubError: If the Hub does not give it, or not in time.
         """
-        from landslide_zoo.models.model import LandslideModel  # listing needs no torch
+        from landslide_zoo.inference.backends import load_predictor  # listing needs none
 
-        def load(folder: Path) -> LandslideModel:
-            return LandslideModel.from_folder(folder, device=device)
+        def load(folder: Path) -> LoadedPredictor:
+            return load_predictor(folder, backend, device)
 
         entry = self.entry(name)
         if entry.repo_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.inference.cache import ModelCache
 from landslide_zoo.inference.ensembles import Agreement, Ensemble, join_predictions
 from landslide_zoo.inference.objects import LandslideObject, find_objects
@@ -30,5 +31,6 @@ __all__ = [
     "find_objects",
     "join_detections",
     "join_predictions",
+    "load_predictor",
     "write_outputs",
 ]

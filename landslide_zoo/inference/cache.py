@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
-from landslide_zoo.models.model import LandslideModel
+from landslide_zoo.models.prediction import LoadedPredictor
 
 
 class ModelCache:
@@ -24,11 +24,11 @@ class ModelCache:
             kept alone, until another is asked for.
     """
 
-    def __init__(self, load: Callable[..., LandslideModel], limit: int) -> None:
+    def __init__(self, load: Callable[..., LoadedPredictor], limit: int) -> None:
         self._load = load
         self._limit = limit
-        self._models: OrderedDict[str, LandslideModel] = OrderedDict()
-        self._loading: dict[str, Future[LandslideModel]] = {}
+        self._models: OrderedDict[str, LoadedPredictor] = OrderedDict()
+        self._loading: dict[str, Future[LoadedPredictor]] = {}
         self._lock = Lock()
 
     @property
@@ -39,9 +39,9 @@ class ModelCache:
     @property
     def size(self) -> int:
         """Bytes of weights that are held."""
-        return sum(weights_size(model) for model in list(self._models.values()))
+        return sum(model.nbytes for model in list(self._models.values()))
 
-    def get(self, name: str, **options: Any) -> LandslideModel:  # noqa: ANN401 - load's own
+    def get(self, name: str, **options: Any) -> LoadedPredictor:  # noqa: ANN401 - load's own
         """The model of that name, loaded if it is not held.
 
         Args:
@@ -75,9 +75,3 @@ class ModelCache:
             return model
         finally:
             del self._loading[name]
-
-
-def weights_size(model: LandslideModel) -> int:
-    """Bytes of a model's parameters and buffers."""
-    tensors = [*model.parameters(), *model.buffers()]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

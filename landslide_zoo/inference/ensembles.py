@@ -9,25 +9,32 @@ from functools import cached_property
 import numpy as np
 
 from landslide_zoo.data.patch import convert_values
-from landslide_zoo.models.config import PredictorConfig
-from landslide_zoo.models.prediction import Prediction, Predictor
+from landslide_zoo.models.config import EnsembleConfig, PredictorConfig
+from landslide_zoo.models.prediction import PatchPredictor, Prediction, Predictor
+from landslide_zoo.models.record import Record
 
 
-@dataclass(frozen=True)
-class Ensemble:
+@dataclass(eq=False)
+class Ensemble(PatchPredictor):
     """A predictor that answers the mean of several.
 
     Attributes:
         members: The predictors, at least one.
         name: What the ensemble is called.
+        stated: What its ``config.json`` says, where it is a folder of its own.
+        record: What was measured of it, likewise.
     """
 
     members: Sequence[Predictor]
     name: str
+    stated: EnsembleConfig | None = None
+    record: Record | None = None
 
     @cached_property
     def config(self) -> PredictorConfig:
-        """All the bands that the members read; the mean of their thresholds."""
+        """What is stated; else all the bands that the members read and their mean threshold."""
+        if self.stated is not None:
+            return self.stated
         configs = [member.config for member in self.members]
         same = len({(tuple(one.bands), one.unit) for one in configs}) == 1
         bands = dict.fromkeys(name for one in configs for name in one.bands)
@@ -37,6 +44,16 @@ class Ensemble:
             unit=configs[0].unit if same else "physical",
             threshold=float(np.mean([one.threshold for one in configs])),
         )
+
+    @property
+    def backend(self) -> str:
+        """What computes the members."""
+        return ", ".join(dict.fromkeys(member.backend for member in self.members))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights of members that were loaded from a folder."""
+        return sum(getattr(member, "nbytes", 0) for member in self.members)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""

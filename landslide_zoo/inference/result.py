@@ -95,6 +95,7 @@ class Detection:
         milliseconds: Time it took.
         warnings: What is odd about the input, a sentence each.
         cloud_note: Why clouds cannot be told, a sentence; None where they can.
+        backend: What computed the network and in which number type.
     """
 
     patch: Patch
@@ -106,6 +107,7 @@ class Detection:
     milliseconds: float
     warnings: tuple[str, ...]
     cloud_note: str | None = None
+    backend: str = ""
 
     def at(self, threshold: float) -> Detection:
         """The same at another threshold; the network does not run again."""
@@ -185,6 +187,7 @@ class Detection:
                 }
                 for one in self.dropped
             ],
+            "backend": self.backend,
             "milliseconds": round(self.milliseconds, 1),
             "warnings": list(self.warnings),
             "notes": self.notes,
@@ -285,6 +288,7 @@ def detect(
         milliseconds=1000 * (time.perf_counter() - start),
         warnings=tuple(input_warnings(predictor.config, patch)),
         cloud_note=None if steps.clouds == "keep" else why_no_clouds(patch),
+        backend=predictor.backend,
     )
 
 

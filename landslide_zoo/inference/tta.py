@@ -33,6 +33,11 @@ class TestTimeAugmentation:
         """That of the predictor."""
         return self.predictor.config
 
+    @property
+    def backend(self) -> str:
+        """That of the predictor."""
+        return self.predictor.backend
+
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""
         total = np.zeros((len(values), *values.shape[-2:]), dtype=np.float64)

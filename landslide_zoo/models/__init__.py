@@ -9,8 +9,21 @@ import importlib
 from typing import TYPE_CHECKING
 
 from landslide_zoo.models.catalog import CATALOG, CatalogEntry
-from landslide_zoo.models.config import ModelConfig, PredictorConfig, Rule, catalog_config
-from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predict, values_of
+from landslide_zoo.models.config import (
+    EnsembleConfig,
+    ModelConfig,
+    PredictorConfig,
+    Rule,
+    catalog_config,
+)
+from landslide_zoo.models.prediction import (
+    LoadedPredictor,
+    Prediction,
+    Predictor,
+    Scores,
+    predict,
+    values_of,
+)
 from landslide_zoo.models.record import Record
 
 if TYPE_CHECKING:
@@ -19,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOG",
     "CatalogEntry",
+    "EnsembleConfig",
     "LandslideModel",
+    "LoadedPredictor",
     "ModelConfig",
     "Prediction",
     "Predictor",

@@ -18,7 +18,7 @@ from huggingface_hub import (
 
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.models.catalog import lookup
-from landslide_zoo.models.config import ModelConfig
+from landslide_zoo.models.config import EnsembleConfig, ModelConfig, read_config
 from landslide_zoo.models.files import CARD, CONFIG, EVAL_RESULTS, RECORD
 from landslide_zoo.models.record import Record, Result
 
@@ -39,12 +39,15 @@ METRICS = {
 
 
 def render_card(
-    config: ModelConfig, record: Record | None, figures: list[str], name: str | None = None
+    config: ModelConfig | EnsembleConfig,
+    record: Record | None,
+    figures: list[str],
+    name: str | None = None,
 ) -> ModelCard:
-    """Render the card of a model.
+    """Render the card of a model or an ensemble.
 
     Args:
-        config: The model's configuration.
+        config: Its configuration.
         record: Its record, or None for an untrained model.
         figures: Names of the pictures in the model folder that the card shows.
         name: What the model is loaded by, such as its repo; its name in the catalog
@@ -54,12 +57,13 @@ def render_card(
         Markdown with the Hub's metadata, model-index included.
     """
     name = name or config.name
-    entry = lookup(config.name)
+    entry = None if isinstance(config, EnsembleConfig) else lookup(config.name)
     results = record.results if record else []
     pretrained = record is not None and record.encoder_weights.source != "none"
+    research_only = pretrained and entry is not None and entry.research_only
     data = ModelCardData(
         language="en",
-        **(RESEARCH_LICENCE if pretrained and entry.research_only else LICENCE),
+        **(RESEARCH_LICENCE if research_only else LICENCE),
         library_name=LIBRARY,
         pipeline_tag="image-segmentation",
         tags=[*TAGS, config.name],
@@ -89,7 +93,7 @@ def replace_record(folder: Path, record: Record) -> None:
         LandslideZooError: If it is not a model folder or cannot be written.
     """
     figures = [path.name for path in folder.glob("*.png")]
-    card = render_card(ModelConfig.read(folder / CONFIG), record, figures)
+    card = render_card(read_config(folder / CONFIG), record, figures)
     write_whole(folder / RECORD, record.to_json())
     write_whole(folder / CARD, str(card))
 

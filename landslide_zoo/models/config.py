@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
 from landslide_zoo.data.bands import (
     BAND_NAMES,
@@ -19,6 +21,7 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.models.catalog import CATALOG, RGB_SUFFIX, Architecture, channels_of, lookup
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+MemberName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}$")]
 
 _FAULT = 300
 """Characters that are told of a fault: it may quote what a file holds."""
@@ -96,6 +99,25 @@ class PredictorConfig(BaseModel):
         """The text of ``config.json``."""
         return self.model_dump_json(indent=2) + "\n"
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check a ``config.json`` of this kind.
+
+        Raises:
+            ModelError: If the file is missing, no JSON, or describes something else.
+        """
+        content = _read_config_file(path)
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            if cls is ModelConfig and "members" in _fields(content):
+                raise ModelError(
+                    f"{path.parent} is an ensemble: load it with ModelZoo or load_predictor."
+                ) from error
+            raise ModelError(
+                f"{path} describes no model of the zoo: {validation_sentence(error)}."
+            ) from error
+
 
 class ModelConfig(PredictorConfig):
     """The contents of a model folder's ``config.json``.
@@ -163,21 +185,41 @@ class ModelConfig(PredictorConfig):
             raise ValueError("divisors belong to display values")
         return self
 
-    @classmethod
-    def read(cls, path: Path) -> ModelConfig:
-        """Read and check a ``config.json``.
 
-        Raises:
-            ModelError: If the file is missing, no JSON, or describes no model of the zoo.
-        """
-        if not path.is_file():
-            raise ModelError(f"There is no config.json in {path.parent}: it is not a model folder.")
-        try:
-            return cls.model_validate_json(read_small(path))
-        except ValidationError as error:
-            raise ModelError(
-                f"{path} describes no model of the zoo: {validation_sentence(error)}."
-            ) from error
+class EnsembleConfig(PredictorConfig):
+    """The ``config.json`` of a folder that holds no network of its own: the mean of several models.
+
+    Attributes:
+        members: Names of the models, each that of a folder beside the ensemble's or
+            of a bundled model; no ensembles.
+    """
+
+    members: Annotated[list[MemberName], Field(min_length=2, max_length=16)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_names("band", self.bands, BAND_NAMES)
+        if len(set(self.members)) < len(self.members):
+            raise ValueError("a member is named twice")
+        return self
+
+    @property
+    def summary(self) -> str:
+        """What it is, in two sentences."""
+        return (
+            f"An ensemble: the mean of {', '.join(self.members[:-1])} and {self.members[-1]}. "
+            "It takes as long as its members together."
+        )
+
+
+def read_config(path: Path) -> ModelConfig | EnsembleConfig:
+    """Read and check a ``config.json``, that of a model or of an ensemble.
+
+    Raises:
+        ModelError: If the file is missing, no JSON, or describes neither.
+    """
+    ensemble = "members" in _fields(_read_config_file(path))
+    return EnsembleConfig.read(path) if ensemble else ModelConfig.read(path)
 
 
 def display_divisors() -> list[float]:
@@ -197,6 +239,21 @@ def read_small(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror or error}).") from error
+
+
+def _read_config_file(path: Path) -> bytes:
+    if not path.is_file():
+        raise ModelError(f"There is no config.json in {path.parent}: it is not a model folder.")
+    return read_small(path)
+
+
+def _fields(content: bytes) -> Collection[str]:
+    """Names of the fields of a ``config.json``; none where it is none."""
+    try:
+        fields = from_json(content)
+    except ValueError:
+        return ()
+    return fields.keys() if isinstance(fields, dict) else ()
 
 
 def validation_sentence(error: ValidationError) -> str:

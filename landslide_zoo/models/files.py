@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
@@ -61,6 +61,49 @@ def local_folder(name: str | Path) -> Path | None:
     if isinstance(name, Path) or str(name).startswith((os.sep, ".", "~")):
         raise ModelError(f"There is not a model folder {quoted(name)}.")
     return bundled_folders().get(str(name))
+
+
+def member_folder(folder: Path, name: str) -> Path:
+    """The folder of a member of an ensemble: the one beside the ensemble's, else a bundled model.
+
+    Args:
+        folder: The ensemble's.
+        name: The member's.
+
+    Raises:
+        ModelError: If there is neither.
+    """
+    beside = folder.resolve().parent / name
+    found = beside if (beside / CONFIG).is_file() else bundled_folders().get(name)
+    if found is None:
+        raise ModelError(
+            f"{folder} is an ensemble, and there is no model {quoted(name)} beside it: copy its "
+            "members there too."
+        )
+    return found
+
+
+def weights_files(folder: Path, members: Iterable[str] = ()) -> list[Path]:
+    """The weights of a model folder, or those of an ensemble's members.
+
+    Raises:
+        ModelError: If one is missing.
+    """
+    folders = [member_folder(folder, name) for name in members] or [folder]
+    for one in folders:
+        if not (one / WEIGHTS).is_file():
+            raise ModelError(f"There is no {WEIGHTS} in {one}: it is not a model folder.")
+    return [one / WEIGHTS for one in folders]
+
+
+def ensemble_sha256(folder: Path, members: Iterable[str]) -> str:
+    """What ``weights_sha256`` is in an ensemble's record: SHA-256 over those of its members.
+
+    Raises:
+        ModelError: If the weights of one are missing.
+    """
+    digests = [file_sha256(path) for path in weights_files(folder, members)]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 @contextmanager

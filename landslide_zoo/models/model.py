@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -12,8 +11,6 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional
 
-from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.card import LIBRARY, eval_results, render_card
 from landslide_zoo.models.config import ModelConfig, catalog_config
@@ -33,12 +30,12 @@ from landslide_zoo.models.files import (
     staged,
 )
 from landslide_zoo.models.networks import STRIDE, build_network
-from landslide_zoo.models.prediction import Prediction, predict
+from landslide_zoo.models.prediction import PatchPredictor
 from landslide_zoo.models.record import Record
 from landslide_zoo.models.scaling import InputScaling
 
 
-class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
+class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_name=LIBRARY):
     """A segmentation network with its input scaling, threshold and record.
 
     It is saved, loaded and pushed as ``huggingface_hub``'s mixin does it, with
@@ -82,6 +79,17 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
     def device(self) -> torch.device:
         """Device that the network is on."""
         return next(self.network.parameters()).device
+
+    @property
+    def backend(self) -> str:
+        """What computes it, for the result."""
+        return "torch float32"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its parameters and buffers."""
+        tensors = [*self.parameters(), *self.buffers()]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def update_config(self, **changes: object) -> Self:
         """Change fields of the configuration in place (threshold, scaling, dtype).
@@ -132,47 +140,6 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY):
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Landslide probabilities (N, H, W), float32, from bands (N, B, H, W), float32."""
         return torch.sigmoid(self.logits(values)).cpu().numpy()
-
-    @overload
-    def predict(  # type: ignore[overload-overlap]  # a path is a sequence of letters, too
-        self, patches: str | Path | Patch, threshold: float | None = None
-    ) -> Prediction: ...
-
-    @overload
-    def predict(
-        self, patches: Sequence[str | Path | Patch], threshold: float | None = None
-    ) -> list[Prediction]: ...
-
-    def predict(
-        self,
-        patches: str | Path | Patch | Sequence[str | Path | Patch],
-        threshold: float | None = None,
-    ) -> Prediction | list[Prediction]:
-        """Find landslides in one patch or in several.
-
-        Args:
-            patches: A patch with the bands that the model reads, the path of a
-                file that holds one, or several of either.
-            threshold: Probability from which a pixel counts as landslide; the
-                model's own where None.
-
-        Returns:
-            A prediction, or one for each of several patches.
-
-        Raises:
-            DataError: If a file cannot be read, or a patch lacks a band or has
-                the wrong unit.
-            ModelError: If the model gives probabilities that are not finite.
-
-        Example:
-            >>> model = LandslideModel.from_pretrained("unet-mobilenet_v2-rgb")
-            >>> model.predict("image_1.h5")  # doctest: +SKIP
-            Prediction('unet-mobilenet_v2-rgb', 128 x 128, threshold 0.418, 9.34 ha)
-        """
-        if isinstance(patches, str | Path | Patch):
-            return self.predict([patches], threshold)[0]
-        read = [one if isinstance(one, Patch) else read_patch(one) for one in patches]
-        return predict(self, read, threshold)
 
     def save_pretrained(
         self,

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
-from typing import Protocol, Self
+from pathlib import Path
+from typing import Protocol, Self, overload
 
 import numpy as np
 
 from landslide_zoo.data.grid import UNPLACED, Grid
 from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.config import PredictorConfig
+from landslide_zoo.models.record import Record
 
 BATCH_PIXELS = 16 * 128 * 128
 """Pixels that are predicted at once: sixteen patches of the benchmark, one of 512 x 512."""
@@ -27,6 +30,10 @@ class Predictor(Protocol):
     def config(self) -> PredictorConfig:
         """What it reads and how its answer is cut."""
 
+    @property
+    def backend(self) -> str:
+        """What computes it and in which number type, as in ``torch float32``."""
+
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Landslide probabilities, shape (N, H, W), float32.
 
@@ -34,6 +41,64 @@ class Predictor(Protocol):
             values: The bands that ``config`` names, in its unit, shape (N, B, H, W),
                 float32, any H and W from 32.
         """
+
+
+class LoadedPredictor(Predictor, Protocol):
+    """A predictor that was loaded from a model folder."""
+
+    record: Record | None
+    """How it was trained and what was measured, if it was."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its weights in memory."""
+
+
+class PatchPredictor:
+    """The ``predict`` of a predictor: from files or patches to predictions."""
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a path is a sequence of letters, too
+        self: Predictor, patches: str | Path | Patch, threshold: float | None = None
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
+        self: Predictor, patches: Sequence[str | Path | Patch], threshold: float | None = None
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self: Predictor,
+        patches: str | Path | Patch | Sequence[str | Path | Patch],
+        threshold: float | None = None,
+    ) -> Prediction | list[Prediction]:
+        """Find landslides in one patch or in several.
+
+        Args:
+            patches: A patch with the bands that the model reads, the path of a
+                file that holds one, or several of either.
+            threshold: Probability from which a pixel counts as landslide; the
+                model's own where None.
+
+        Returns:
+            A prediction, or one for each of several patches.
+
+        Raises:
+            DataError: If a file cannot be read, or a patch lacks a band or has
+                the wrong unit.
+            ModelError: If the model gives probabilities that are not finite.
+
+        Example:
+            >>> from landslide_zoo import LandslideModel
+            >>> model = LandslideModel.from_pretrained("unet-mobilenet_v2-rgb")
+            >>> model.predict("image_1.h5")  # doctest: +SKIP
+            Prediction('unet-mobilenet_v2-rgb', 128 x 128, threshold 0.418, 9.34 ha)
+        """
+        one = isinstance(patches, str | Path | Patch)
+        given = [patches] if isinstance(patches, str | Path | Patch) else patches
+        read = [patch if isinstance(patch, Patch) else read_patch(patch) for patch in given]
+        predictions = predict(self, read, threshold)
+        return predictions[0] if one else predictions
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quote
 from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.inference.cache import ModelCache
 from landslide_zoo.inference.result import ALL_STEPS, Detection, ModelResult, Steps, detect
-from landslide_zoo.models.model import LandslideModel
+from landslide_zoo.models import LoadedPredictor
 from landslide_zoo.web.settings import GIGABYTE, Settings
 from landslide_zoo.web.turns import Caller, Turns
 
@@ -182,7 +182,7 @@ class Service:
 
     def _model(
         self, name: str, caller: Caller, tqdm_class: type[tqdm] | None = None
-    ) -> LandslideModel:
+    ) -> LoadedPredictor:
         """A model, pulled if need be while others run theirs."""
         pulled = self.zoo.entry(name).repo_id and name not in self.cache.names
         with self._pulls.turn(caller) if pulled else nullcontext():
@@ -191,7 +191,7 @@ class Service:
     def _run(
         self,
         name: str,
-        model: LandslideModel,
+        model: LoadedPredictor,
         patch: Patch,
         threshold: float | None,
         steps: Steps,

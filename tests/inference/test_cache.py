@@ -12,7 +12,6 @@ import pytest
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference import ModelCache
-from landslide_zoo.inference.cache import weights_size
 
 NAME = "unet-mobilenet_v2-rgb"
 
@@ -23,11 +22,11 @@ def model() -> LandslideModel:
 
 
 def test_the_least_recently_used_goes_first(model: LandslideModel) -> None:
-    cache = ModelCache(lambda name: model, limit=2 * weights_size(model))
+    cache = ModelCache(lambda name: model, limit=2 * model.nbytes)
     for name in ("a", "b", "a", "c"):
         cache.get(name)
     assert cache.names == ["a", "c"]
-    assert cache.size <= 2 * weights_size(model)
+    assert cache.size <= 2 * model.nbytes
 
 
 def test_a_model_larger_than_the_bound_is_held_alone(model: LandslideModel) -> None:
