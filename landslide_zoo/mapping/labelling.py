@@ -1,0 +1,243 @@
+"""Connected parts of a scene, labelled block by block and joined over the blocks' borders.
+
+Only the numbers of the parts and what is known of each stay in memory; the labels themselves lie
+in a file that takes room where there are any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from landslide_zoo.errors import DataError
+from landslide_zoo.inference.objects import connected_parts
+from landslide_zoo.mapping.windows import Window
+
+NOTHING = -1
+"""Kind of a pixel that belongs to no part."""
+HIDDEN = np.iinfo(np.uint32).max
+"""Label of a pixel that a caller marked as hidden."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What is known of connected parts, one value each in arrays of shape (n,).
+
+    Attributes:
+        kind: What its pixels have in common.
+        pixels: Number of pixels.
+        first: Its first pixel, counted along the rows of the scene: no two parts share it.
+        top: First row.
+        left: First column.
+        bottom: Last row.
+        right: Last column.
+    """
+
+    kind: np.ndarray
+    pixels: np.ndarray
+    first: np.ndarray
+    top: np.ndarray
+    left: np.ndarray
+    bottom: np.ndarray
+    right: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def window(self, index: int) -> Window:
+        """The smallest window around a part."""
+        top, left = int(self.top[index]), int(self.left[index])
+        return Window(
+            top, left, int(self.bottom[index]) - top + 1, int(self.right[index]) - left + 1
+        )
+
+    @classmethod
+    def together(cls, several: Sequence[Parts]) -> Parts:
+        """The parts of several, one after the other."""
+        nothing = np.zeros(0, dtype=np.int64)
+        names = [field.name for field in fields(cls)]
+        return cls(
+            *(np.concatenate([nothing, *(getattr(one, name) for one in several)]) for name in names)
+        )
+
+    def taken(self, order: np.ndarray) -> Parts:
+        """The parts at these places, in this order."""
+        return Parts(*(getattr(self, field.name)[order] for field in fields(self)))
+
+    def joined(self, group: np.ndarray) -> Parts:
+        """One part for each group.
+
+        Args:
+            group: Number of the group of each part, from 0 without gaps, shape (n,).
+        """
+        order = np.argsort(group, kind="stable")
+        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+
+        def over(values: np.ndarray, join: np.ufunc) -> np.ndarray:
+            return join.reduceat(values[order], starts) if len(starts) else values
+
+        return Parts(
+            kind=over(self.kind, np.minimum),
+            pixels=over(self.pixels, np.add),
+            first=over(self.first, np.minimum),
+            top=over(self.top, np.minimum),
+            left=over(self.left, np.minimum),
+            bottom=over(self.bottom, np.maximum),
+            right=over(self.right, np.maximum),
+        )
+
+
+class Labelling:
+    """Labels of a scene: first blocks are added, row by row of blocks, then they are joined.
+
+    Pixels of one kind that touch, at a corner too, belong to one part.
+
+    Args:
+        path: A file for the labels; it is made anew.
+        size: Height and width of the scene in pixels.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int]) -> None:
+        self._path = path
+        self._size = size
+        self._found: list[Parts] = []
+        self._count = 0
+        self._touching: list[np.ndarray] = []
+        self._number = np.zeros(1, dtype=np.uint32)  # of each label, once joined
+        try:
+            with path.open("wb") as file:
+                file.truncate(size[0] * size[1] * 4)
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be written ({error.strerror or error}): free some space, or "
+                "choose another folder."
+            ) from error
+
+    def add(
+        self, window: Window, kinds: np.ndarray, hidden: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Parts]:
+        """Label a block; those above and to the left of it have been added.
+
+        Args:
+            window: Where it lies.
+            kinds: Kind of each pixel, :data:`NOTHING` where there is none, shape (h, w).
+            hidden: Pixels to mark with :data:`HIDDEN`, shape (h, w), bool.
+
+        Returns:
+            The number of each pixel's part, from 1, counted in this block alone, shape
+            (h, w), int32; and those parts, with their place in the scene.
+        """
+        labels, count = np.zeros(kinds.shape, dtype=np.int32), 0
+        for kind in np.unique(kinds[kinds != NOTHING]):
+            part, parts = connected_parts(kinds == kind)
+            labels[part > 0] = part[part > 0] + count
+            count += parts
+        found = _parts(labels, kinds, window, self._size[1])
+        self._found.append(found)
+        stored = np.where(labels > 0, labels + self._count, 0).astype(np.uint32)
+        if hidden is not None:
+            stored[hidden] = HIDDEN
+        self._count += count
+        if stored.any():
+            file = np.memmap(self._path, dtype=np.uint32, mode="r+", shape=self._size)
+            file[window.slices] = stored
+            del file
+            self._touch(window, stored)
+        return labels, found
+
+    def join(self) -> Parts:
+        """Join what touches over the borders of blocks, once all of them are added.
+
+        Returns:
+            The parts of the scene in the order of their first pixels, by which they are
+            numbered from 1.
+        """
+        every = Parts.together(self._found)
+        root = np.arange(self._count)
+        pairs = np.concatenate([*self._touching, np.zeros((0, 2), np.int64)]) - 1
+        for one, other in pairs[every.kind[pairs[:, 0]] == every.kind[pairs[:, 1]]]:
+            one, other = _root(root, one), _root(root, other)
+            root[max(one, other)] = min(one, other)
+        while (root != root[root]).any():
+            root = root[root]
+        _, group = np.unique(root, return_inverse=True)
+        parts = every.joined(group)
+        order = np.argsort(parts.first)
+        number = np.empty(len(order), dtype=np.uint32)
+        number[order] = np.arange(1, len(order) + 1)
+        self._number = np.concatenate([np.zeros(1, np.uint32), number[group]])
+        self._found, self._touching = [], []
+        return parts.taken(order)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """The labels of a window, after they are joined.
+
+        Returns:
+            The number of each pixel's part, 0 where there is none, shape (h, w), int32;
+            and the pixels marked as hidden, bool.
+        """
+        stored = self._stored(window)
+        hidden = stored == HIDDEN
+        return self._number[np.where(hidden, 0, stored)].astype(np.int32), hidden
+
+    def _stored(self, window: Window) -> np.ndarray:
+        # Mapped for this window alone: the file's pages do not stay in memory.
+        file = np.memmap(self._path, dtype=np.uint32, mode="r", shape=self._size)
+        return np.array(file[window.slices])
+
+    def _touch(self, window: Window, stored: np.ndarray) -> None:
+        """Note which labels of a block touch those above it and to the left of it."""
+        top, left, height, width = window
+        if top > 0:
+            start, stop = max(0, left - 1), min(self._size[1], left + width + 1)
+            above = self._stored(Window(top - 1, start, 1, stop - start))[0]
+            self._note(stored[0], above, left - start)
+        if left > 0:
+            start, stop = max(0, top - 1), min(self._size[0], top + height + 1)
+            before = self._stored(Window(start, left - 1, stop - start, 1))[:, 0]
+            self._note(stored[:, 0], before, top - start)
+
+    def _note(self, line: np.ndarray, other: np.ndarray, offset: int) -> None:
+        """Note which labels of a line touch those of the line beside it, at corners too."""
+        beside = np.zeros((3, len(line)), dtype=np.uint32)
+        for i, shift in enumerate((-1, 0, 1)):
+            places = np.arange(len(line)) + offset + shift
+            inside = (places >= 0) & (places < len(other))
+            beside[i, inside] = other[places[inside]]
+        pairs = np.stack([np.broadcast_to(line, beside.shape), beside], axis=-1).reshape(-1, 2)
+        real = ((pairs > 0) & (pairs < HIDDEN)).all(axis=1)
+        if real.any():
+            self._touching.append(np.unique(pairs[real], axis=0).astype(np.int64))
+
+
+def blocks(size: tuple[int, int], side: int) -> Iterator[Window]:
+    """The blocks of a scene, row by row; those at its far edges are smaller."""
+    for row in range(0, size[0], side):
+        for column in range(0, size[1], side):
+            yield Window(row, column, min(side, size[0] - row), min(side, size[1] - column))
+
+
+def _parts(labels: np.ndarray, kinds: np.ndarray, window: Window, scene_width: int) -> Parts:
+    """The parts of a label image (h, w), in the order of their numbers."""
+    rows, columns = np.nonzero(labels)
+    top, left = rows + window.row, columns + window.column
+    each = Parts(  # of one pixel each
+        kind=kinds[rows, columns].astype(np.int16),
+        pixels=np.ones(len(rows), dtype=np.int64),
+        first=top * scene_width + left,
+        top=top,
+        left=left,
+        bottom=top,
+        right=left,
+    )
+    return each.joined(labels[rows, columns] - 1)
+
+
+def _root(root: np.ndarray, one: int) -> int:
+    while root[one] != one:
+        root[one] = root[root[one]]  # halve the path for those who come after
+        one = root[one]
+    return one
