@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from landslide_zoo.data.bands import NormalisedDifference
+from landslide_zoo.data.bands import NormalisedDifference, Unit
 from landslide_zoo.data.checks import slope_of
 from landslide_zoo.data.patch import Patch
 
@@ -119,11 +119,11 @@ class Layer:
         """What it needs, in words."""
         return " or ".join(", ".join(names) for names in self.bands)
 
-    def fits(self, patch: Patch) -> bool:
-        """Whether a patch has what it needs."""
-        if self.physical and patch.unit != "physical":
+    def fits(self, bands: Collection[str], unit: Unit) -> bool:
+        """Whether bands in a unit are what it needs."""
+        if self.physical and unit != "physical":
             return False
-        return any(set(names) <= set(patch.bands) for names in self.bands)
+        return any(set(names) <= set(bands) for names in self.bands)
 
 
 LAYERS: tuple[Layer, ...] = (
@@ -174,10 +174,9 @@ LAYERS: tuple[Layer, ...] = (
 )
 
 
-def layers_fitting(patch: Patch, names: Iterable[str] | None = None) -> list[Layer]:
-    """The layers that a patch's bands allow, of those wanted; of all where None."""
-    wanted = LAYERS if names is None else [each for each in LAYERS if each.name in set(names)]
-    return [each for each in wanted if each.fits(patch)]
+def layers_fitting(bands: Collection[str], unit: Unit = "physical") -> list[Layer]:
+    """The layers that bands allow."""
+    return [each for each in LAYERS if each.fits(bands, unit)]
 
 
 def layers_of(
@@ -190,7 +189,11 @@ def layers_of(
         names: The layers wanted; all of them where None.
         references: What they are measured by; the patch's own where None.
     """
-    fitting = layers_fitting(patch, names)
+    fitting = [
+        each
+        for each in layers_fitting(patch.bands, patch.unit)
+        if names is None or each.name in set(names)
+    ]
     if references is None:
         references = references_of(patch, {name for each in fitting for name in each.references})
     return {

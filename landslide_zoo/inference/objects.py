@@ -202,6 +202,6 @@ def _contacts(
     around = max(1, int(np.count_nonzero(rim)))
     found = {"hidden_contact": round(int(np.count_nonzero(rim & ~seen)) / around, 3)}
     if "ndwi" in layers:
-        water = layers["ndwi"][window] > 0
+        water = (layers["ndwi"][window] > 0) & seen
         found["water_contact"] = round(int(np.count_nonzero(rim & water)) / around, 3)
     return found

@@ -155,7 +155,7 @@ def layers_needed(rules: Sequence[Rule]) -> set[str]:
     return {layer.name for rule in rules if (layer := _layer(rule))}
 
 
-def why_skipped(rule: Rule, layers: Mapping[str, np.ndarray]) -> str | None:
+def why_skipped(rule: Rule, layers: Collection[str]) -> str | None:
     """Why a rule cannot be applied where these layers are known; None where it can."""
     needed = _layer(rule)
     if needed is None or needed.name in layers:
