@@ -1,48 +1,83 @@
-"""A Sentinel-2 scene: bands, terrain and clouds on one grid, read window by window."""
+"""A Sentinel-2 scene: bands, terrain and its classification on one grid, read window by window."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window as RasterioWindow
+from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES, Unit
-from landslide_zoo.data.checks import slope_of
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.clouds import Level
+from landslide_zoo.mapping.assembly import (
+    TERRAIN,
+    elevation_of,
+    placed,
+    refuse_empty,
+    set_scales,
+    terrain_of,
+)
+from landslide_zoo.mapping.grids import Placement
+from landslide_zoo.mapping.layers import Layer
+from landslide_zoo.mapping.metadata import level_in
+from landslide_zoo.mapping.naming import OPTICAL, SCL
+from landslide_zoo.mapping.products import Product, Source, open_product
+from landslide_zoo.mapping.rasters import environment
+from landslide_zoo.mapping.scales import Scale
+from landslide_zoo.mapping.terrain import Terrain
 from landslide_zoo.mapping.windows import Window
+
+CLOUDS = (8, 9, 10)
+"""Classes of a scene classification: cloud of medium and of high probability, and thin cirrus."""
+SHADOWS = (3,)
+"""Its class of cloud shadows."""
 
 
 class Scene:
-    """Bands of a scene on one grid. A context manager: leaving it closes its files."""
+    """Bands of a scene on one grid of about 10 m. A context manager: leaving it closes its files.
 
-    def __init__(self, path: Path, dem: Path | None = None) -> None:
-        self._dataset = rasterio.open(path, driver="GTiff")
-        self._dem = rasterio.open(dem, driver="GTiff") if dem else None
-        self._indexes = {}
-        for index, text in enumerate(self._dataset.descriptions, 1):
-            match = re.match(r"B0?(\d+A?)", text or "")
-            if match and f"B{match[1]}" in BAND_NAMES:
-                self._indexes[f"B{match[1]}"] = index
-        self.name = path.stem
-        terrain = ("slope", "DEM") if dem else ()
-        self.bands: tuple[str, ...] = (*self._indexes, *terrain)
-        self.unit: Unit = "physical"
-        self.size = (self._dataset.height, self._dataset.width)
-        transform = self._dataset.transform
-        self.grid = Grid((10.0, 10.0), str(self._dataset.crs), tuple(transform)[:6])
-        self.level: Level | None = None
-        self.notes: tuple[str, ...] = ()
-        self.classified = False
-        self.fingerprint = hashlib.sha256(str(path.stat().st_mtime_ns).encode()).hexdigest()
+    Attributes:
+        name: Of its file, folder or ZIP, without suffix.
+        bands: Those that can be read, ``slope`` and ``DEM`` among them where elevation is known.
+        unit: ``physical``, or ``display`` for a true-colour picture.
+        grid: Its pixels; without place where the files have none.
+        size: Height and width in pixels.
+        level: Product level, None where nothing tells.
+        classified: Whether it has the scene classification of a Level-2A product.
+        notes: What was taken for granted or is odd, a sentence each.
+        fingerprint: Another one when the files or what was said of them change.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        layers: Sequence[Layer],
+        terrain: Terrain | None,
+        placement: Placement,
+        unit: Unit,
+        level: Level | None,
+        notes: Sequence[str],
+        fingerprint: str,
+        opened: ExitStack,
+    ) -> None:
+        self.name, self.unit, self.level, self.notes = name, unit, level, tuple(notes)
+        self.placement, self.fingerprint = placement, fingerprint
+        self.grid: Grid = placement.grid
+        self.size = placement.height, placement.width
+        self._layers, self._terrain, self._opened = layers, terrain, opened
+        held = {band for layer in layers for band in layer.indexes}
+        held |= set(TERRAIN) if terrain else set()
+        self.bands = tuple(band for band in BAND_NAMES if band in held)
+        self.classified = SCL in held
+        self._lock = Lock()
 
     def __enter__(self) -> Scene:
         return self
@@ -55,35 +90,105 @@ class Scene:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"Scene({self.name!r}, {self.size[0]} x {self.size[1]}, {', '.join(self.bands)})"
+
+    @property
+    def whole(self) -> Window:
+        """The window that is all of it."""
+        return Window(0, 0, *self.size)
+
     def close(self) -> None:
         """Close the files."""
-        self._dataset.close()
-        if self._dem:
-            self._dem.close()
+        self._opened.close()
 
     def read(self, window: Window, bands: Sequence[str] | None = None) -> Patch:
-        """The bands of a window, float32, in physical units; what is missing is not observed."""
-        wanted = tuple(bands or self.bands)
-        if missing := [name for name in wanted if name not in self.bands]:
-            raise DataError(f"{self.name} has no band {', '.join(missing)}.")
-        part = RasterioWindow(window.column, window.row, window.width, window.height)
-        optical = [name for name in wanted if name in self._indexes]
-        values = self._dataset.read([self._indexes[name] for name in optical], window=part)
-        observed = (values != 0).any(axis=0)
-        layers = dict(zip(optical, values.astype(np.float32), strict=True))
-        if self._dem and set(wanted) & {"slope", "DEM"}:
-            dem = self._dem.read(1, window=part)
-            observed &= np.isfinite(dem)
-            layers["DEM"] = np.nan_to_num(dem, nan=float(np.nanmedian(dem)))
-            layers["slope"] = slope_of(layers["DEM"]).astype(np.float32)
-        a, b, c, d, e, f = self.grid.transform or (1, 0, 0, 0, 1, 0)
-        corner = (a * window.column + b * window.row + c, d * window.column + e * window.row + f)
-        grid = Grid(self.grid.pixel_size, self.grid.crs, (a, b, corner[0], d, e, corner[1]))
-        stacked = np.stack([layers[name] for name in wanted])
-        return Patch(stacked, wanted, self.unit, self.name, observed=observed, grid=grid)
+        """The bands of a window. Several threads may ask; one is served at a time.
 
-    def classification(self, window: Window) -> np.ndarray | None:
-        """Cloud and cirrus of a window by the scene classification, bool; None without one."""
+        Windows read from left to right and then from top to bottom decode each block of
+        the files once.
+
+        Args:
+            window: Within the scene.
+            bands: Names; all that the scene has where None.
+
+        Returns:
+            A patch of float32 values in the scene's unit, offsets undone. Pixels that lack
+            a value in one of these bands, or are 0 in all optical ones of them, are not
+            observed; missing values are those of the nearest pixel that has one, and 0
+            where no optical band has any.
+
+        Raises:
+            DataError: If the scene lacks a band, or a file is damaged.
+        """
+        wanted = self.bands if bands is None else tuple(bands)
+        self.require(wanted)
+        values = np.empty((len(wanted), window.height, window.width), np.float32)
+        blank: np.ndarray | None = None
+        with self._lock, environment():
+            for layer in self._layers:
+                places = [i for i, name in enumerate(wanted) if name in layer.indexes]
+                if not places:
+                    continue
+                values[places], dark = layer.read(window, [wanted[i] for i in places])
+                if OPTICAL & {wanted[i] for i in places}:
+                    blank = dark if blank is None else blank & dark
+            if self._terrain and set(wanted) & set(TERRAIN):
+                dem, slope = self._terrain.read(window)
+                for name, layer_values in (("DEM", dem), ("slope", slope)):
+                    if name in wanted:
+                        values[wanted.index(name)] = layer_values
+        missing = ~np.isfinite(values)
+        observed = np.asarray(~missing.any(axis=0))
+        if blank is not None:
+            observed &= ~blank
+        filled = int(np.count_nonzero(missing))
+        if filled:
+            optical = [i for i, name in enumerate(wanted) if name in OPTICAL]
+            _fill(values, missing, optical)
+        return Patch(
+            values,
+            wanted,
+            self.unit,
+            self.name,
+            observed=observed,
+            grid=window.grid(self.grid),
+            filled=filled,
+        )
+
+    def require(self, bands: Sequence[str]) -> None:
+        """Check that the scene has these bands.
+
+        Raises:
+            DataError: If it lacks one; the sentence names it and says what to do.
+        """
+        missing = [name for name in bands if name not in self.bands]
+        if not missing:
+            return
+        advice = "choose a model that needs no more, or give a scene that has them"
+        if set(missing) <= set(TERRAIN):
+            advice = "give an elevation raster (DEM) with it"
+        raise DataError(
+            f"{self.name} has no {', '.join(missing)}; it has {', '.join(self.bands)}: {advice}."
+        )
+
+    def classification(self, window: Window, classes: Sequence[int] = CLOUDS) -> np.ndarray | None:
+        """Where a window is under cloud or cirrus by the product's own scene classification.
+
+        Args:
+            window: Within the scene.
+            classes: Those looked for: :data:`CLOUDS`, or :data:`SHADOWS`.
+
+        Returns:
+            Shape (H, W), bool; None where the scene has no classification.
+
+        Raises:
+            DataError: If the file is damaged.
+        """
+        for layer in self._layers:
+            if SCL in layer.indexes:
+                with self._lock, environment():
+                    return np.isin(layer.read_classes(window, SCL), classes)
         return None
 
 
@@ -93,7 +198,90 @@ def open_scene(
     level: Level | None = None,
     offset: float | None = None,
     bands: Sequence[str] | None = None,
+    scale: Scale | None = None,
+    onto: Placement | None = None,
 ) -> Scene:
-    """Open a scene."""
-    assert isinstance(path, (str, Path))
-    return Scene(Path(path), Path(dem) if dem else None)
+    """Open a Sentinel-2 scene.
+
+    Args:
+        path: A GeoTIFF or COG, a product folder (.SAFE) or its ZIP, a folder of bands,
+            or several files of one scene.
+        dem: An elevation raster in metres, in any projection and resolution.
+        level: Product level; told from metadata and names where None.
+        offset: What is to be added to digital numbers (-1000 since processing baseline
+            04.00); told from metadata where None, else 0.
+        bands: Names of the files' bands in their order, ``-`` for one to leave out; told
+            from descriptions, file names or their number where None.
+        scale: What the numbers are; told from type, metadata and values where None.
+        onto: Pixels to read the scene on, in place of its own.
+
+    Returns:
+        The scene, its files open.
+
+    Raises:
+        DataError: If it is no such scene; the sentence says what to do.
+
+    Example:
+        >>> with open_scene("S2A_MSIL2A.SAFE", dem="dem.tif") as scene:  # doctest: +SKIP
+        ...     patch = scene.read(Window(0, 0, 512, 512), ("B4", "B3", "B2"))
+    """
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
+    if not paths:
+        raise DataError("No scene was given: give a GeoTIFF, a product folder or its ZIP.")
+    with ExitStack() as opened, environment():
+        product = open_product(paths, bands, opened)
+        elevation = elevation_of(product, dem, opened)
+        placement, notes = placed(product, onto)
+        layers = [
+            Layer(source.file, source.dataset, source.indexes, placement)
+            for source in product.sources
+        ]
+        for layer in layers:
+            opened.callback(layer.close)
+        unit = set_scales(layers, product, scale, offset)
+        terrain = terrain_of(elevation, layers, placement)
+        if terrain:
+            opened.callback(terrain.close)
+            notes += filter(None, [terrain.note()])
+        refuse_empty(layers, placement)
+        metadata = product.metadata
+        told = [level_in(part) for part in (*(f.stem for f in product.files), product.name)]
+        return Scene(
+            name=product.name,
+            layers=layers,
+            terrain=terrain,
+            placement=placement,
+            unit=unit,
+            level=level or (metadata.level if metadata else None) or next(filter(None, told), None),
+            notes=[*product.notes, *notes],
+            fingerprint=_fingerprint(product, elevation, level, offset, bands, scale, onto),
+            opened=opened.pop_all(),
+        )
+
+
+def _fill(values: np.ndarray, missing: np.ndarray, optical: Sequence[int]) -> None:
+    """Give missing values those of the nearest pixel; 0 where a pixel has no optical one."""
+    if optical:
+        outside = missing[optical].all(axis=0)
+        for i in optical:
+            values[i][outside] = 0
+            missing[i] &= ~outside
+    nearest: np.ndarray | None = None
+    for i, where in enumerate(missing):
+        if not where.any():
+            continue
+        if where.all():
+            values[i] = 0
+            continue
+        if nearest is None or not np.array_equal(where, missing[i - 1]):
+            nearest = ndimage.distance_transform_edt(
+                where, return_distances=False, return_indices=True
+            )
+        values[i] = values[i][tuple(nearest)]
+
+
+def _fingerprint(product: Product, elevation: Source | None, *options: object) -> str:
+    """SHA-256 over names, sizes and times of the files, and over what was said of them."""
+    files = [*product.files, *([elevation.file] if elevation else [])]
+    stamps = [file.stamp for file in files]
+    return hashlib.sha256(repr((stamps, product.metadata, options)).encode()).hexdigest()

@@ -1,0 +1,154 @@
+"""How the rasters of a scene are put together: one grid, one scale, one elevation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from landslide_zoo.data.bands import Unit
+from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.grids import Placement
+from landslide_zoo.mapping.inputs import InputFile
+from landslide_zoo.mapping.layers import Layer
+from landslide_zoo.mapping.naming import OPTICAL
+from landslide_zoo.mapping.products import Product, Source
+from landslide_zoo.mapping.rasters import open_raster
+from landslide_zoo.mapping.scales import Radiometry, Scale, radiometry_of, windows_from_the_middle
+from landslide_zoo.mapping.terrain import Terrain
+from landslide_zoo.mapping.windows import Window
+
+TERRAIN = ("slope", "DEM")
+SCANNED = 4 * 1024 * 1024
+"""Pixels looked through at once for a first value."""
+
+
+def elevation_of(product: Product, dem: str | Path | None, opened: ExitStack) -> Source | None:
+    """The elevation raster that was given, or that lies among the bands."""
+    if dem is None:
+        for source in product.sources:
+            if set(source.indexes) == {"DEM"}:
+                product.sources.remove(source)
+                product.notes.append(f"Elevation was taken from {source.file}.")
+                return source
+        return None
+    path = Path(dem)
+    if not path.is_file():
+        raise DataError(f"There is no file {path}: give one raster of elevation.")
+    file = InputFile(path)
+    dataset = opened.enter_context(open_raster(file))
+    if dataset.count != 1:
+        raise DataError(
+            f"{file} has {dataset.count} bands where an elevation raster has one: give one with "
+            "elevations in metres."
+        )
+    own = [name for source in product.sources for name in source.indexes if name in TERRAIN]
+    if own:
+        product.notes.append(f"{' and '.join(own)} were taken from {file}, not from the scene.")
+        for source in product.sources:
+            source.indexes = {n: i for n, i in source.indexes.items() if n not in TERRAIN}
+        product.sources[:] = [source for source in product.sources if source.indexes]
+    return Source(file, dataset, {"DEM": 1})
+
+
+def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[str]]:
+    """The pixels to read on: those of the finest optical band, upright and about 10 m wide."""
+    optical = [source for source in product.sources if OPTICAL & set(source.indexes)]
+    finest = min(optical, key=lambda source: source.pixel_area)
+    own = Placement.of(finest.dataset)
+    try:
+        placement = onto or own.to_10_metres()
+        size = placement.pixel_size
+    except DataError as error:
+        raise DataError(f"{finest.file}: {error}") from error
+    notes: list[str] = []
+    for source in product.sources:
+        other = Placement.of(source.dataset)
+        if not other.overlaps(placement):
+            raise DataError(
+                f"{source.file} does not lie where {finest.file} lies: give the files of one scene."
+            )
+        if other.crs != own.crs:
+            notes.append(
+                f"{source.file} is in {other.crs} and {finest.file} in {own.crs}: "
+                "it was warped to the latter."
+            )
+    if own.crs is None:
+        notes.append(
+            f"{finest.file} has no projection: outputs are in pixels, taken to be 10 m wide, and "
+            "lie nowhere on the map."
+        )
+        if finest.dataset.gcps[0]:
+            notes.append("It has ground control points: warp it first (gdalwarp) to place it.")
+    elif onto is None and not own.upright:
+        notes.append(
+            f"{finest.file} is rotated or mirrored: it is resampled to a grid that points north."
+        )
+    elif onto is None and placement != own:
+        height, width = own.pixel_size
+        notes.append(
+            f"Pixels of {finest.file} are {height:.3g} x {width:.3g} m: they are resampled to "
+            f"{size[0]:.3g} m, which models know; what smaller pixels show is lost, and larger "
+            "ones gain nothing."
+        )
+    return placement, notes
+
+
+def set_scales(
+    layers: Sequence[Layer], product: Product, scale: Scale | None, offset: float | None
+) -> Unit:
+    """Tell the layers what their numbers mean; the unit that they become."""
+    metadata = product.metadata
+    if metadata is None or scale is not None:
+        radiometry = radiometry_of(product.name, layers, scale, offset)
+    else:
+        offsets = metadata.offsets if offset is None else dict.fromkeys(OPTICAL, offset)
+        radiometry = Radiometry(gains=dict.fromkeys(OPTICAL, metadata.gain), offsets=offsets)
+        if offset is None and any(offsets.values()):
+            added = ", ".join(sorted({f"{each:g}" for each in offsets.values()}))
+            radiometry.notes.append(
+                f"The offset of {added} was added to its numbers, as {metadata.source} says."
+            )
+        for layer in layers:  # 0 is no value in a product, though cirrus may be as dark
+            layer.zero_is_missing = bool(OPTICAL - {"B10"} & set(layer.indexes))
+    for layer in layers:
+        layer.gains, layer.offsets = radiometry.gains, radiometry.offsets
+    product.notes += radiometry.notes
+    return radiometry.unit
+
+
+def terrain_of(
+    elevation: Source | None, layers: Sequence[Layer], placement: Placement
+) -> Terrain | None:
+    """Slope and elevation from their raster, or from the band that a scene has without a slope."""
+    if elevation:
+        return Terrain(elevation.file, elevation.dataset, placement)
+    if any("slope" in layer.indexes for layer in layers):
+        return None
+    for layer in layers:
+        if "DEM" in layer.indexes:
+            band, gain = layer.indexes["DEM"], layer.gains.get("DEM", 1.0)
+            layer.indexes = {name: i for name, i in layer.indexes.items() if name != "DEM"}
+            return Terrain(layer.file, layer.dataset, placement, band, gain)
+    return None
+
+
+def refuse_empty(layers: Sequence[Layer], placement: Placement) -> None:
+    """Refuse a scene without any value; a scene that has some is left at the first of them."""
+    layer = next(layer for layer in layers if OPTICAL & set(layer.indexes))
+    bands = [name for name in layer.indexes if name in OPTICAL]
+    rows = max(1, SCANNED // placement.width)
+    strips = (
+        Window(row, 0, min(rows, placement.height - row), placement.width)
+        for row in range(0, placement.height, rows)
+    )
+    for window in (*windows_from_the_middle(placement.height, placement.width), *strips):
+        values, blank = layer.read(window, bands)
+        if (~blank & np.isfinite(values).all(axis=0)).any():
+            return
+    raise DataError(
+        f"{layer.file} has no value anywhere: all of it is nodata or 0; "
+        "check that it was downloaded and cut right."
+    )

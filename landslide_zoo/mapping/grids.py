@@ -1,0 +1,172 @@
+"""The 10 m grid of a scene, and how large its pixels are on the ground."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from affine import Affine
+from pyproj import Geod, Transformer
+from rasterio.crs import CRS
+from rasterio.io import DatasetReader
+from rasterio.warp import transform_bounds
+
+from landslide_zoo.data.grid import UNPLACED, Grid
+from landslide_zoo.errors import DataError
+
+PIXEL = 10.0
+"""Metres: what the networks know."""
+KEPT = 7.0, 15.0
+"""Pixels between these are taken as they are; others are resampled to 10 m."""
+_NOMINAL = 0.005
+"""Within this share of a projection's own unit a pixel has its nominal size: a Mercator zone's
+scale differs by 0.0004 to 0.001."""
+_WGS84 = Geod(ellps="WGS84")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Pixels on the ground: coordinate system, transform and size.
+
+    Attributes:
+        crs: Coordinate system; None where the place is not known.
+        transform: From column and row to coordinates.
+        height: Number of rows.
+        width: Number of columns.
+    """
+
+    crs: CRS | None
+    transform: Affine
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, dataset: DatasetReader) -> Placement:
+        """The pixels of a raster: without coordinate system or transform, of no known place."""
+        crs, transform = dataset.crs, dataset.transform
+        if not crs or not (crs.is_geographic or crs.is_projected) or transform.is_identity:
+            crs, transform = None, Affine.identity()
+        return cls(crs, transform, dataset.height, dataset.width)
+
+    @property
+    def upright(self) -> bool:
+        """Whether rows run from north to south and columns from west to east."""
+        t = self.transform
+        return self.crs is None or (t.b == t.d == 0 and t.a > 0 and t.e < 0)
+
+    @cached_property
+    def pixel_sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Height and width of a pixel on the ground in metres, row by row, each of shape (H, 1).
+
+        Degrees become metres at the latitude of their row, on the WGS 84 ellipsoid.
+
+        Raises:
+            DataError: If the coordinates lie on no place of the Earth.
+        """
+        if self.crs is None:
+            return np.full((self.height, 1), PIXEL), np.full((self.height, 1), PIXEL)
+        middle, rows = self.width / 2, np.arange(self.height)
+        down = self._distance(middle, rows, middle, rows + 1)
+        right = self._distance(middle - 0.5, rows + 0.5, middle + 0.5, rows + 0.5)
+        t = self.transform
+        if self.crs.is_projected:
+            unit = self.crs.linear_units_factor[1]
+            nominal = math.hypot(t.b, t.e) * unit, math.hypot(t.a, t.d) * unit
+            for sizes, size in zip((down, right), nominal, strict=True):
+                if (np.abs(sizes / size - 1) < _NOMINAL).all():
+                    sizes[:] = size
+        return down[:, None], right[:, None]
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Height and width of the middle row's pixels in metres."""
+        down, right = self.pixel_sizes
+        return float(down[self.height // 2, 0]), float(right[self.height // 2, 0])
+
+    @property
+    def grid(self) -> Grid:
+        """The same as a grid that patches and predictions have."""
+        if self.crs is None:
+            return UNPLACED
+        a, b, c, d, e, f = self.transform[:6]
+        return Grid(self.pixel_size, self.crs.to_string(), (a, b, c, d, e, f))
+
+    def overlaps(self, other: Placement) -> bool:
+        """Whether both have ground in common; without place, whether both have one size."""
+        if self.crs is None or other.crs is None:
+            same = (self.height, self.width) == (other.height, other.width)
+            return self.crs is other.crs and same
+        left, bottom, right, top = transform_bounds(other.crs, self.crs, *other.bounds)
+        west, south, east, north = self.bounds
+        return left < east and right > west and bottom < north and top > south
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Least x and y, and greatest x and y, of its corners."""
+        corners = [
+            self.transform @ (column, row) for column in (0, self.width) for row in (0, self.height)
+        ]
+        x, y = [corner[0] for corner in corners], [corner[1] for corner in corners]
+        return min(x), min(y), max(x), max(y)
+
+    def moved(self, rows: float, columns: float) -> Placement:
+        """The same number of pixels, this many rows and columns further."""
+        moved = self.transform @ Affine.translation(columns, rows)
+        return Placement(self.crs, moved, self.height, self.width)
+
+    def widened(self, margin: int) -> Placement:
+        """With a margin of so many pixels on each side."""
+        moved = self.moved(-margin, -margin)
+        return Placement(
+            self.crs, moved.transform, self.height + 2 * margin, self.width + 2 * margin
+        )
+
+    def coarse(self, height: int, width: int) -> Placement:
+        """The same ground in fewer pixels."""
+        scale = Affine.scale(self.width / width, self.height / height)
+        return Placement(self.crs, self.transform @ scale, height, width)
+
+    def to_10_metres(self) -> Placement:
+        """Upright pixels of about 10 m that cover the same ground; itself where it has them."""
+        upright = self if self.upright else self._bounding()
+        size = upright.pixel_size
+        if all(KEPT[0] <= side <= KEPT[1] for side in size):
+            return upright
+        down, right = size[0] / PIXEL, size[1] / PIXEL
+        scaled = upright.transform @ Affine.scale(1 / right, 1 / down)
+        height, width = math.ceil(upright.height * down), math.ceil(upright.width * right)
+        return Placement(self.crs, scaled, height, width)
+
+    def _bounding(self) -> Placement:
+        """Upright pixels of the same size around all of these."""
+        left, bottom, right, top = self.bounds
+        t = self.transform
+        across, down = math.hypot(t.a, t.d), math.hypot(t.b, t.e)
+        return Placement(
+            self.crs,
+            Affine(across, 0, left, 0, -down, top),
+            math.ceil((top - bottom) / down - 1e-6),
+            math.ceil((right - left) / across - 1e-6),
+        )
+
+    def _distance(
+        self,
+        column: float,
+        row: np.ndarray,
+        to_column: float,
+        to_row: np.ndarray,
+    ) -> np.ndarray:
+        to_degrees = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
+        a, b, x, d, e, y = self.transform[:6]
+        start, end = (
+            to_degrees.transform(a * c + b * r + x, d * c + e * r + y)
+            for c, r in ((column, row), (to_column, to_row))
+        )
+        if not all(np.isfinite(each).all() and np.abs(each).max() < 1e3 for each in (*start, *end)):
+            raise DataError(
+                f"The coordinates lie on no place of the Earth in {self.crs}: assign the right "
+                "projection (gdal_edit.py -a_srs)."
+            )
+        return np.array(_WGS84.inv(*start, *end)[2])

@@ -1,0 +1,280 @@
+"""A raster read window by window on the grid of a scene, whatever its own grid is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from affine import Affine
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from landslide_zoo.data.readers.values import FARTHEST, NODATA
+from landslide_zoo.mapping.grids import Placement
+from landslide_zoo.mapping.inputs import InputFile
+from landslide_zoo.mapping.naming import OPTICAL
+from landslide_zoo.mapping.rasters import reading
+from landslide_zoo.mapping.windows import Window
+
+EXACT = 1e-3
+"""Pixels by which grids may differ and still be the same."""
+BEYOND = 1.0
+"""Pixels of a coarser band that its last value is taken for beyond its border: the 60 m bands of
+a crop end up to one of their pixels before the 10 m bands do."""
+FINER = 1.5
+"""Pixels of a raster to one of the scene from which they are averaged, not interpolated."""
+WARP_ERROR = 0.01
+"""Pixels by which a warped raster may be misplaced, for the sake of speed."""
+
+
+class Values(NamedTuple):
+    """What a layer holds in a window.
+
+    Attributes:
+        values: Shape (B, H, W), float32; NaN where there is none.
+        blank: Pixels whose optical bands are all 0 as stored, shape (H, W), bool.
+    """
+
+    values: np.ndarray
+    blank: np.ndarray
+
+
+@dataclass(eq=False)
+class Layer:
+    """Bands of one raster on a scene's grid.
+
+    Same projection: pixels are copied, or interpolated bilinearly between their centres.
+    Another projection, a rotated grid or much finer pixels: GDAL warps them. Either way
+    the value of a pixel does not depend on the window it is read in.
+
+    Attributes:
+        file: Where it comes from.
+        dataset: The raster, open.
+        indexes: Which of its bands is which, by name, counted from 1.
+        target: The pixels of the scene.
+        gains: What stored values are multiplied by, by band; 1 where it is not named.
+        offsets: What is added then, by band; what is below 0 after it becomes 0.
+        zero_is_missing: Whether 0 stands for no value, band by band, as in products.
+    """
+
+    file: InputFile
+    dataset: DatasetReader
+    indexes: Mapping[str, int]
+    target: Placement
+    gains: Mapping[str, float] = field(default_factory=dict)
+    offsets: Mapping[str, float] = field(default_factory=dict)
+    zero_is_missing: bool = False
+
+    def __post_init__(self) -> None:
+        own = Placement.of(self.dataset)
+        # From the scene's pixels to the raster's own.
+        to_own = ~own.transform @ self.target.transform
+        self._rows = _Axis(to_own.e, to_own.f, own.height)
+        self._columns = _Axis(to_own.a, to_own.c, own.width)
+        aligned = own.crs == self.target.crs and own.upright
+        self._warped: WarpedVRT | None = None
+        if not aligned or max(self._rows.scale, self._columns.scale) > FINER:
+            self._warped = warped(self.dataset, self.target, flipped=_flipped(to_own))
+        flags = {flag for flags in self.dataset.mask_flag_enums for flag in flags}
+        self._masked = bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
+        self._nodata = [each for each in {*NODATA, self.dataset.nodata} if each is not None]
+
+    def close(self) -> None:
+        """Close the raster."""
+        if self._warped:
+            self._warped.close()
+        self.dataset.close()
+
+    def read(self, window: Window, bands: Sequence[str]) -> Values:
+        """Some of its bands in a window.
+
+        Raises:
+            DataError: If the file is damaged.
+        """
+        indexes = [self.indexes[name] for name in bands]
+        stored, inside = self._stored(window, indexes, nearest=False)
+        optical = [i for i, name in enumerate(bands) if name in OPTICAL]
+        blank = inside & (stored[optical] == 0).all(axis=0)
+        values = stored.astype(np.float32, copy=False)
+        for i, name in enumerate(bands):
+            if gain := self.gains.get(name):
+                values[i] *= np.float32(gain)
+            if offset := self.offsets.get(name):
+                values[i] += np.float32(offset)
+                np.maximum(values[i], 0, out=values[i])  # noise in the dark
+        if not inside.all():
+            values[:, ~inside] = np.nan
+        return Values(values, blank)
+
+    def read_classes(self, window: Window, band: str) -> np.ndarray:
+        """A band of classes, of the nearest pixel each; 0 where there is none; shape (H, W)."""
+        stored, inside = self._stored(window, [self.indexes[band]], nearest=True)
+        return np.where(inside, stored[0], 0)
+
+    def _stored(
+        self, window: Window, indexes: list[int], nearest: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Stored values (B, H, W), NaN where missing; and where the raster has pixels (H, W)."""
+        with reading(self.file):
+            if self._warped is not None:
+                return self._read_warped(window, indexes)
+            rows = self._rows.places(window.row, window.height, nearest)
+            columns = self._columns.places(window.column, window.width, nearest)
+            part = RasterioWindow(columns.first, rows.first, columns.number, rows.number)
+            stored = self._without_missing(self.dataset.read(indexes, window=part))
+            inside = rows.inside[:, None] & columns.inside
+            if self._masked:
+                shown = self.dataset.read_masks(indexes[0], window=part) > 0
+                inside = inside & shown[rows.nearest][:, columns.nearest]
+        return _interpolated(stored, rows, columns), inside
+
+    def _read_warped(self, window: Window, indexes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        assert self._warped is not None
+        part = RasterioWindow(window.column, window.row, window.width, window.height)
+        *stored, alpha = self._warped.read([*indexes, self._warped.count], window=part)
+        return self._without_missing(np.array(stored)), alpha > 0
+
+    def _without_missing(self, stored: np.ndarray) -> np.ndarray:
+        """Stored values, as float32 with NaN in place of those that stand for none."""
+        missing = np.zeros(stored.shape, bool)
+        if stored.dtype.kind == "f":
+            missing |= ~(np.abs(stored) < FARTHEST)
+        numbers = [n for n in self._nodata if n != 0 and _possible(n, stored.dtype)]
+        low, high = (stored.min(), stored.max()) if numbers and stored.size else (0, 0)
+        for number in numbers:
+            if not (low > number or high < number):  # NaN is neither
+                missing |= stored == number
+        if self.zero_is_missing:
+            missing |= stored == 0
+        if not missing.any():
+            return stored
+        values = stored.astype(np.float32)
+        values[missing] = np.nan
+        return values
+
+
+def warped(dataset: DatasetReader, target: Placement, flipped: bool = False) -> WarpedVRT:
+    """A raster as GDAL warps it to other pixels; its last band says where it has any.
+
+    Args:
+        dataset: The raster.
+        target: The pixels.
+        flipped: Whether its pixels are the same ones in another order.
+    """
+    own = Placement.of(dataset)
+    finer = max(own.pixel_size) < min(target.pixel_size) / FINER
+    nodata = dataset.nodata if dataset.nodata is not None else _usual_nodata(dataset)
+    method = Resampling.average if finer else Resampling.bilinear
+    return WarpedVRT(
+        dataset,
+        crs=target.crs,
+        transform=target.transform,
+        height=target.height,
+        width=target.width,
+        resampling=Resampling.nearest if flipped else method,
+        src_nodata=None if ColorInterp.alpha in dataset.colorinterp else nodata,
+        add_alpha=ColorInterp.alpha not in dataset.colorinterp,
+        tolerance=WARP_ERROR,
+    )
+
+
+class _Places(NamedTuple):
+    """Where the pixels of a window lie along one axis of a raster."""
+
+    first: int
+    number: int
+    inside: np.ndarray
+    nearest: np.ndarray
+    before: np.ndarray | None
+    weight: np.ndarray
+    """Pixels before and how far beyond their centres; none where pixels are copied."""
+
+
+class _Axis(NamedTuple):
+    """How pixels of the scene map to pixels of a raster along one axis."""
+
+    scale: float
+    offset: float
+    length: int
+
+    def places(self, start: int, count: int, nearest: bool) -> _Places:
+        centres = (np.arange(start, start + count) + 0.5) * self.scale + self.offset
+        beyond = BEYOND if self.scale < 1 - EXACT else -EXACT
+        inside = (centres >= -beyond) & (centres <= self.length + beyond)
+        closest = np.floor(centres).astype(np.int64).clip(0, self.length - 1)
+        shift = self.offset - round(self.offset)
+        same = abs(self.scale - 1) * self.length < EXACT and abs(shift) < EXACT
+        if same or nearest:
+            first, last = int(closest.min()), int(closest.max())
+            return _Places(
+                first, last - first + 1, inside, closest - first, None, np.zeros(0, np.float32)
+            )
+        between = (centres - 0.5).clip(0, self.length - 1)
+        before = np.floor(between).astype(np.int64).clip(0, max(self.length - 2, 0))
+        first, last = int(before.min()), min(int(before.max()) + 1, self.length - 1)
+        return _Places(
+            first,
+            last - first + 1,
+            inside,
+            (closest - first).clip(0, last - first),
+            before - first,
+            (between - before).astype(np.float32),
+        )
+
+
+def _interpolated(stored: np.ndarray, rows: _Places, columns: _Places) -> np.ndarray:
+    """Values between the centres of pixels; what is missing has no part in them."""
+    if rows.before is None and columns.before is None:
+        if rows.number == len(rows.nearest) and columns.number == len(columns.nearest):
+            return stored
+        return stored.take(rows.nearest, 1).take(columns.nearest, 2)
+    values = stored.astype(np.float32, copy=False)
+    missing = np.isnan(values)
+    if not missing.any():
+        return _between(_between(values, rows, 1), columns, 2)
+    known = _between(_between((~missing).astype(np.float32), rows, 1), columns, 2)
+    total = _between(_between(np.where(missing, 0, values), rows, 1), columns, 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total /= known
+    total[known < 0.5] = np.nan
+    return total
+
+
+def _between(values: np.ndarray, places: _Places, axis: int) -> np.ndarray:
+    if places.before is None:
+        return values.take(places.nearest, axis)
+    shape = [1, 1, 1]
+    shape[axis] = len(places.weight)
+    low = values.take(places.before, axis)
+    difference = values.take(np.minimum(places.before + 1, values.shape[axis] - 1), axis)
+    difference -= low
+    difference *= places.weight.reshape(shape)
+    low += difference
+    return low
+
+
+def _flipped(to_own: Affine) -> bool:
+    """Whether a transform between pixels only changes their order."""
+    square = sorted(abs(each) for each in (to_own.a, to_own.b, to_own.d, to_own.e))
+    whole = all(abs(each - round(each)) < EXACT for each in (to_own.c, to_own.f))
+    return whole and np.allclose(square, (0, 0, 1, 1), atol=1e-6)
+
+
+def _possible(number: float, dtype: np.dtype) -> bool:
+    if dtype.kind == "f":
+        return True
+    with contextlib.suppress(ValueError, OverflowError):
+        bounds = np.iinfo(dtype)
+        return bool(number == int(number) and bounds.min <= number <= bounds.max)
+    return False
+
+
+def _usual_nodata(dataset: DatasetReader) -> float | None:
+    """What stands for no value where a raster does not say: 0 in unsigned rasters."""
+    kind = np.dtype(dataset.dtypes[0]).kind
+    return {"u": 0.0, "i": NODATA[0]}.get(kind, NODATA[1])

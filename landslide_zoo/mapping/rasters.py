@@ -1,0 +1,134 @@
+"""Opening rasters that nobody vouches for: GeoTIFF, COG and JPEG 2000.
+
+GDAL knows two hundred formats, some of which are a list of other files or hosts,
+and it looks for companions beside a file. Here a file's first bytes choose the one
+driver that may open it, nothing beside it is looked at, and what it claims is held
+against bounds before a pixel is read.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.inputs import InputFile
+
+CACHE_BYTES = 384 * 1024 * 1024
+"""What GDAL keeps of decoded blocks: one row of 1,024 x 1,024 blocks of a whole product, read
+from left to right, and half of the next."""
+MAX_SIDE = 100_000
+"""Largest height and width in pixels: 1,000 km at 10 m."""
+MAX_BANDS = 100
+MAX_BLOCK_BYTES = 256 * 1024 * 1024
+"""GDAL decodes whole blocks, however little of them is asked for."""
+
+_JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_ELSEWHERE = {"GEOLOCATION", "OVERVIEWS"}
+"""Metadata inside a GeoTIFF by which GDAL would open other files."""
+
+
+def driver_of(file: InputFile) -> str:
+    """The one driver that may open a file, by its first bytes.
+
+    Raises:
+        DataError: If it is neither a TIFF nor JPEG 2000.
+    """
+    head = file.read(1024)
+    if head.startswith(_TIFF):
+        return "GTiff"
+    if head.startswith(_JPEG_2000):
+        return "JP2OpenJPEG"
+    if b"<VRTDataset" in head:
+        raise DataError(
+            f"{file} is a VRT, which only points to other files: "
+            "make a GeoTIFF of it (gdal_translate -of COG)."
+        )
+    raise DataError(
+        f"{file} is neither a GeoTIFF nor JPEG 2000: "
+        "convert it (gdal_translate -of COG) and give the GeoTIFF."
+    )
+
+
+def environment() -> rasterio.Env:
+    """GDAL's settings for a scene: no companions of a file, no hosts, a bounded cache."""
+    return rasterio.Env(
+        GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
+        GDAL_PAM_ENABLED="NO",
+        GDAL_GEOREF_SOURCES="INTERNAL",
+        CPL_VSIL_CURL_ALLOWED_EXTENSIONS="{none}",
+        GDAL_CACHEMAX=CACHE_BYTES,
+    )
+
+
+@contextmanager
+def reading(file: InputFile) -> Iterator[None]:
+    """Turn what GDAL finds broken in a file into one sentence.
+
+    Raises:
+        DataError: In place of GDAL's own errors.
+    """
+    try:
+        yield
+    except (RasterioError, OSError, ValueError) as error:
+        raise DataError(
+            f"{file} cannot be read: it is cut short or damaged; copy or download it again."
+        ) from error
+
+
+def open_raster(file: InputFile) -> DatasetReader:
+    """Open a raster, and hold what it claims against bounds.
+
+    Its last pixel is read: of a file that is cut short the end is missing.
+
+    Raises:
+        DataError: If it is no raster of the kinds that are read, is damaged, points to
+            other files, or claims too much.
+    """
+    driver = driver_of(file)
+    with environment(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with reading(file):
+            dataset = rasterio.open(file.gdal_name, driver=driver, sharing=False)
+        try:
+            _check(file, dataset)
+            end = ((dataset.height - 1, dataset.height), (dataset.width - 1, dataset.width))
+            with reading(file):
+                dataset.read(dataset.count, window=end)
+        except DataError:
+            dataset.close()
+            raise
+    return dataset
+
+
+def _check(file: InputFile, dataset: DatasetReader) -> None:
+    height, width, count = dataset.height, dataset.width, dataset.count
+    if max(height, width) > MAX_SIDE:
+        raise DataError(
+            f"{file} claims to be {height} x {width} pixels, more than a side of {MAX_SIDE}: "
+            "cut it into parts, or download it again if it is smaller."
+        )
+    if count > MAX_BANDS:
+        raise DataError(f"{file} has {count} bands, more than {MAX_BANDS}: give the bands needed.")
+    if count == 0 or np.dtype(dataset.dtypes[0]).kind not in "uif" or len(set(dataset.dtypes)) > 1:
+        kinds = ", ".join(sorted(set(dataset.dtypes))) or "no band"
+        raise DataError(f"{file} holds {kinds}: its bands must be real numbers of one type.")
+    rows, columns = dataset.block_shapes[0]
+    together = count if dataset.interleaving and dataset.interleaving.value == "PIXEL" else 1
+    if rows * columns * together * np.dtype(dataset.dtypes[0]).itemsize > MAX_BLOCK_BYTES:
+        raise DataError(
+            f"{file} is stored in blocks of {rows} x {columns} pixels, too large to be read in "
+            "parts: rewrite it in tiles (gdal_translate -of COG)."
+        )
+    if _ELSEWHERE & {name.upper() for name in dataset.tag_namespaces()}:
+        raise DataError(
+            f"{file} points to other files, which are not opened: "
+            "rewrite it without its metadata (gdal_translate -nomd -of COG)."
+        )
