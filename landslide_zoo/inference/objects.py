@@ -176,6 +176,9 @@ def _statistics(
     found: dict[str, float] = {}
     for name, values in layers.items():
         own = values[window][inside]
+        own = own[~np.isnan(own)]
+        if not own.size:
+            continue
         low, middle, high = np.percentile(own, (25, 50, 75))
         found[f"median_{name}"] = round(float(middle), 4)
         found[f"mean_{name}"] = round(float(own.mean(dtype=np.float64)), 4)

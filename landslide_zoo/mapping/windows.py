@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -44,3 +45,33 @@ class Window(NamedTuple):
         a, b, c, d, e, f = scene.transform
         x, y = a * self.column + b * self.row + c, d * self.column + e * self.row + f
         return replace(scene, transform=(a, b, x, d, e, y))
+
+    def padded(self, margin: int, size: tuple[int, int]) -> Window:
+        """The window with a margin of so many pixels, as far as a scene of this size reaches.
+
+        Example:
+            >>> Window(row=3, column=5, height=8, width=8).padded(4, size=(100, 16))
+            Window(row=0, column=1, height=15, width=15)
+        """
+        top, left = max(0, self.row - margin), max(0, self.column - margin)
+        bottom = min(size[0], self.row + self.height + margin)
+        right = min(size[1], self.column + self.width + margin)
+        return Window(top, left, bottom - top, right - left)
+
+    def within(self, outer: Window) -> tuple[slice, slice]:
+        """Its rows and columns, as an array of an outer window is indexed by."""
+        return self._replace(row=self.row - outer.row, column=self.column - outer.column).slices
+
+
+def hull(windows: Iterable[Window]) -> Window:
+    """The smallest window around several.
+
+    Example:
+        >>> hull([Window(0, 0, 2, 2), Window(5, 1, 1, 4)])
+        Window(row=0, column=0, height=6, width=5)
+    """
+    every = list(windows)
+    top, left = min(one.row for one in every), min(one.column for one in every)
+    bottom = max(one.row + one.height for one in every)
+    right = max(one.column + one.width for one in every)
+    return Window(top, left, bottom - top, right - left)
