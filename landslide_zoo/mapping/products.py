@@ -84,7 +84,7 @@ def open_product(paths: Sequence[Path], bands: Sequence[str] | None, opened: Exi
         DataError: If there is no band, one is there twice, or a file cannot be read.
     """
     files = list(input_files(paths))
-    given = {path.absolute() for path in paths}
+    given = {path.absolute() for path in paths if path.suffix.lower() != ".xml"}
     metadata = product_metadata(files)
     sources: list[Source] = []
     notes: list[str] = []
