@@ -1,18 +1,20 @@
 """Clouds and their shadows, found by the networks of ``ukis-csmask`` in Sentinel-2 bands.
 
 The networks (DLR, Apache-2.0, github.com/dlr-eoc/ukis-csmask) come with that package as ONNX
-files. Each is loaded once and kept: the package's own class loads its network for every image
-and runs four tiles where a patch fits in one.
+files. Each is compiled once and kept: the package's own class loads its network for every image
+and runs four tiles of 256 x 256 where a patch fits in a smaller one.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,7 +24,7 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from openvino import InferRequest
 
 Level = Literal["L1C", "L2A"]
 """Product level of Sentinel-2: reflectance at the top of the atmosphere, or at the ground."""
@@ -32,22 +34,30 @@ CLOUD, SHADOW = 1, 2
 
 NEEDED = ("B2", "B3", "B4", "B8")
 """Bands without which clouds cannot be told."""
-_SHORT_WAVE = ("B11", "B12")
+SHORT_WAVE = ("B11", "B12")
+"""Bands with which they are told better."""
 _TILE, _STEP = 256, 205
-"""Side of the networks' input, and from one tile to the next: a fifth overlaps."""
+"""Side of the tiles that the networks were trained on, and from one to the next: a fifth
+overlaps."""
+_LEAST, _MIRRORED, _STRIDE = 160, 32, 32
+"""Least side of a smaller patch's tile, pixels mirrored at its far edges, and what a side is a
+multiple of. On the real patches 160 for 128 differs from 256 in fewer pixels (0.06 %) than 256
+does from itself with the patch in its middle (0.10 %), and takes a third of the time."""
+_AT_ONCE = 4
+"""Most tiles that are looked at at once, each by one thread."""
 
 
 @dataclass(frozen=True)
 class CloudNetwork:
-    """One of the four networks, ready to run.
+    """One of the four networks, ready to run; threads may call it at once.
 
     Attributes:
-        session: The loaded network.
+        requests: The compiled network, once for each tile that is looked at at once.
         mean: Mean of each band, reflectance, shape (B, 1, 1).
         std: Standard deviation of each band, shape (B, 1, 1).
     """
 
-    session: InferenceSession
+    requests: SimpleQueue[InferRequest]
     mean: np.ndarray
     std: np.ndarray
 
@@ -57,24 +67,29 @@ class CloudNetwork:
         Args:
             reflectance: Shape (B, H, W), 0 to about 1; any size.
         """
-        _, height, width = reflectance.shape
+        size = reflectance.shape[1:]
         values = ((reflectance - self.mean) / self.std).astype(np.float32)
-        below, beside = max(0, _TILE - height), max(0, _TILE - width)
-        values = np.pad(values, ((0, 0), (0, below), (0, beside)), mode="symmetric")
-        rows, columns = values.shape[1:]
+        tile = [_tile_side(side) for side in size]
+        beyond = [(0, max(0, t - side)) for t, side in zip(tile, size, strict=True)]
+        values = np.pad(values, ((0, 0), *beyond), mode="symmetric")
         # The middle of a tile counts more than its edge, where the network sees less.
-        ramp = np.hanning(_TILE + 2)[1:-1].astype(np.float32)
-        weight = np.outer(ramp, ramp)
-        total = np.zeros((3, rows, columns), dtype=np.float32)
-        name = self.session.get_inputs()[0].name
-        for top in _starts(rows):
-            for left in _starts(columns):
-                tile = values[None, :, top : top + _TILE, left : left + _TILE]
-                (scores,) = self.session.run(None, {name: np.ascontiguousarray(tile)})
-                odds = np.exp(scores[0] - scores[0].max(axis=0))
-                share = odds / odds.sum(axis=0) * weight
-                total[:, top : top + _TILE, left : left + _TILE] += share
-        return total.argmax(axis=0)[:height, :width].astype(np.uint8)
+        weight = np.outer(*(np.hanning(t + 2)[1:-1].astype(np.float32) for t in tile))
+        total = np.zeros((3, *values.shape[1:]), dtype=np.float32)
+        for top in _starts(values.shape[1], tile[0]):
+            for left in _starts(values.shape[2], tile[1]):
+                window = np.s_[:, top : top + tile[0], left : left + tile[1]]
+                total[window] += self._shares(values[window]) * weight
+        return total.argmax(axis=0)[: size[0], : size[1]].astype(np.uint8)
+
+    def _shares(self, tile: np.ndarray) -> np.ndarray:
+        """Shares of the three classes of every pixel of a tile (B, H, W), shape (3, H, W)."""
+        request = self.requests.get()
+        try:
+            (scores,) = request.infer([tile[None]]).values()
+            odds = np.exp(scores[0] - scores[0].max(axis=0))
+        finally:
+            self.requests.put(request)
+        return odds / odds.sum(axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +166,7 @@ def find_clouds(patch: Patch, level: Level | None = None) -> CloudMask:
     if reason:
         raise DataError(f"{patch.name}: {reason}")
     level = level or product_level(patch)
-    more = _SHORT_WAVE if set(_SHORT_WAVE) <= set(patch.bands) else ()
+    more = SHORT_WAVE if set(SHORT_WAVE) <= set(patch.bands) else ()
     network = _network(len(NEEDED) + len(more), level)
     return CloudMask(network.classify(patch.select((*NEEDED, *more)) / 10_000), level)
 
@@ -185,22 +200,34 @@ def _network(bands: int, level: Level) -> CloudNetwork:
     spec = find_spec("ukis_csmask")
     if spec is None or spec.origin is None:
         raise ModelError("Clouds need the package ukis-csmask: pip install ukis-csmask.")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError("Clouds need the package onnxruntime: pip install onnxruntime.") from error
+    from landslide_zoo.inference.runtime import openvino
+
     file = Path(spec.origin).with_name(f"model_{bands}b_{level.lower()}.onnx")
     described = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     mean, std = described["data"]["dataset_statistics"]["img"]
+    core = openvino.Core()
+    model = core.read_model(file)
+    model.reshape([1, bands, -1, -1])
+    # Threads of one tile wait for each other where others want the processor too.
+    at_once = min(_AT_ONCE, os.cpu_count() or 1)
+    options = {"NUM_STREAMS": str(at_once), "INFERENCE_NUM_THREADS": at_once}
+    compiled = core.compile_model(model, "CPU", options)
+    requests: SimpleQueue[InferRequest] = SimpleQueue()
+    for _ in range(at_once):
+        requests.put(compiled.create_infer_request())
     return CloudNetwork(
-        session=onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"]),
+        requests=requests,
         mean=np.array(mean, dtype=np.float32)[:, None, None],
         std=np.array(std, dtype=np.float32)[:, None, None],
     )
 
 
-def _starts(length: int) -> Iterator[int]:
+def _tile_side(length: int) -> int:
+    """Side of the tiles along a length: as trained, or as small as the length allows."""
+    return min(_TILE, max(_LEAST, -(-(length + _MIRRORED) // _STRIDE) * _STRIDE))
+
+
+def _starts(length: int, tile: int) -> Iterator[int]:
     """Where tiles start so that they cover a length, the last flush with its end."""
-    last = length - _TILE
-    yield from range(0, last, _STEP)
-    yield last
+    yield from range(0, length - tile, _STEP)
+    yield length - tile

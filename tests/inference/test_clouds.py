@@ -117,7 +117,7 @@ def test_the_product_level_that_bands_speak_for(bands: tuple[str, ...], level: s
 
 
 def test_nothing_heavy_is_loaded_before_it_is_used() -> None:
-    heavy = "onnxruntime", "ukis_csmask", "skimage", "sklearn"
+    heavy = "openvino", "onnxruntime", "ukis_csmask", "skimage", "sklearn"
     code = (
         "import sys, landslide_zoo.inference.clouds, landslide_zoo.inference.rules;"
         f"print([name for name in {heavy} if name in sys.modules])"
