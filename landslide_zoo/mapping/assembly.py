@@ -67,8 +67,10 @@ def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[st
     for source in product.sources:
         other = Placement.of(source.dataset)
         if not other.overlaps(placement):
+            where = "the scene that it is laid onto" if onto else str(finest.file)
             raise DataError(
-                f"{source.file} does not lie where {finest.file} lies: give the files of one scene."
+                f"{source.file} has no ground in common with {where}: give rasters of one place, "
+                "all of them with a projection, or all without and of one size."
             )
         if other.crs != own.crs:
             notes.append(

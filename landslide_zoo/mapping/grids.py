@@ -23,6 +23,8 @@ KEPT = 7.0, 15.0
 _NOMINAL = 0.005
 """Within this share of a projection's own unit a pixel has its nominal size: a Mercator zone's
 scale differs by 0.0004 to 0.001."""
+_LATTICE = 64
+"""Side of the lattice on which a share of ground is counted."""
 _WGS84 = Geod(ellps="WGS84")
 
 
@@ -101,6 +103,21 @@ class Placement:
         left, bottom, right, top = transform_bounds(other.crs, self.crs, *other.bounds)
         west, south, east, north = self.bounds
         return left < east and right > west and bottom < north and top > south
+
+    def share_of(self, other: Placement) -> float:
+        """Share of another's ground that these pixels cover, 0 to 1, on a lattice over it."""
+        if self.crs is None or other.crs is None:
+            return float(self.overlaps(other))
+        steps = (np.arange(_LATTICE) + 0.5) / _LATTICE
+        rows, columns = np.meshgrid(steps * other.height, steps * other.width, indexing="ij")
+        a, b, c, d, e, f = other.transform[:6]
+        to_own = Transformer.from_crs(other.crs, self.crs, always_xy=True)
+        x, y = to_own.transform(a * columns + b * rows + c, d * columns + e * rows + f)
+        a, b, c, d, e, f = (~self.transform)[:6]
+        own_columns, own_rows = a * x + b * y + c, d * x + e * y + f
+        within = (own_columns >= 0) & (own_columns <= self.width)
+        within &= (own_rows >= 0) & (own_rows <= self.height)
+        return float(within.mean())
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

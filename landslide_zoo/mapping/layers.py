@@ -60,6 +60,7 @@ class Layer:
         gains: What stored values are multiplied by, by band; 1 where it is not named.
         offsets: What is added then, by band; what is below 0 after it becomes 0.
         zero_is_missing: Whether 0 stands for no value, band by band, as in products.
+        covered: Share of the scene's pixels that the raster lies on, 0 to 1.
     """
 
     file: InputFile
@@ -72,6 +73,7 @@ class Layer:
 
     def __post_init__(self) -> None:
         own = Placement.of(self.dataset)
+        self.covered = own.share_of(self.target)
         # From the scene's pixels to the raster's own.
         to_own = ~own.transform @ self.target.transform
         self._rows = _Axis(to_own.e, to_own.f, own.height)

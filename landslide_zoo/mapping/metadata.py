@@ -16,7 +16,7 @@ from landslide_zoo.mapping.scales import OFFSET, QUANTIFICATION
 
 MAX_XML_BYTES = 16 * 1024 * 1024
 """A product's metadata has 50 KB."""
-_PARENTS = 5
+PARENTS = 5
 """Folders from a band's file up to its product's metadata: IMG_DATA/R10m is four below it."""
 _OFFSET_SINCE = 400
 """The first processing baseline that adds 1000, as its number in a product's name, N0400."""
@@ -61,7 +61,7 @@ def product_metadata(files: Iterable[InputFile]) -> ProductMetadata | None:
         if is_metadata(file.inner):
             return read_metadata(file)
     for file in files[:1]:
-        for parent in file.path.absolute().parents[:_PARENTS]:
+        for parent in file.path.absolute().parents[:PARENTS]:
             if parent.suffix.upper() != ".SAFE" and not (parent / "GRANULE").is_dir():
                 continue
             for path in sorted(parent.glob("*.xml")):

@@ -14,7 +14,7 @@ from rasterio.io import DatasetReader
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.errors import DataError, shown
 from landslide_zoo.mapping.inputs import InputFile, input_files
-from landslide_zoo.mapping.metadata import ProductMetadata, product_metadata
+from landslide_zoo.mapping.metadata import PARENTS, ProductMetadata, product_metadata
 from landslide_zoo.mapping.naming import (
     BAND_NAMES,
     OPTICAL,
@@ -172,15 +172,15 @@ def _keep_finest(sources: list[Source]) -> None:
 
 
 def _scene_name(paths: Sequence[Path], used: Iterable[InputFile]) -> str:
-    """What the scene is called: what was given, or what the names of its files begin with."""
-    first = paths[0]
-    if len(paths) == 1 and not first.name.upper().startswith("MTD_MSI"):
-        resolved = first.absolute()
-        return re.sub(r"(\.SAFE)?(\.zip)?$|\.(tiff?|jp2|j2k)$", "", resolved.name, flags=re.I)
+    """What the scene is called: as its product, as what was given, or as its files begin."""
+    first = paths[0].absolute()
+    for folder in (first, *first.parents[:PARENTS]):
+        if folder.suffix.upper() == ".SAFE":
+            return folder.stem
     if len(paths) == 1:
-        return re.sub(r"\.SAFE$", "", first.absolute().parent.name, flags=re.I)
+        return re.sub(r"(\.SAFE)?\.zip$|\.(tiff?|jp2|j2k)$", "", first.name, flags=re.IGNORECASE)
     stems = [file.stem for file in used]
     common = stems[0]
     while any(not stem.startswith(common) for stem in stems):
         common = common[:-1]
-    return re.sub(r"[\W_]+(B\d*)?$", "", common) or first.absolute().parent.name or "scene"
+    return re.sub(r"[\W_]+(B\d*)?$", "", common) or first.parent.name or "scene"

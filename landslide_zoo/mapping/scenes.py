@@ -98,6 +98,11 @@ class Scene:
         """The window that is all of it."""
         return Window(0, 0, *self.size)
 
+    @property
+    def covered(self) -> float:
+        """Share of it that its optical rasters lie on, 0 to 1: below 1 on another scene's grid."""
+        return min(layer.covered for layer in self._layers if OPTICAL & set(layer.indexes))
+
     def close(self) -> None:
         """Close the files."""
         self._opened.close()
@@ -200,6 +205,7 @@ def open_scene(
     bands: Sequence[str] | None = None,
     scale: Scale | None = None,
     onto: Placement | None = None,
+    shift: tuple[float, float] = (0.0, 0.0),
 ) -> Scene:
     """Open a Sentinel-2 scene.
 
@@ -214,6 +220,7 @@ def open_scene(
             from descriptions, file names or their number where None.
         scale: What the numbers are; told from type, metadata and values where None.
         onto: Pixels to read the scene on, in place of its own.
+        shift: Rows and columns by which the scene lies too far up and left on them.
 
     Returns:
         The scene, its files open.
@@ -232,14 +239,14 @@ def open_scene(
         product = open_product(paths, bands, opened)
         elevation = elevation_of(product, dem, opened)
         placement, notes = placed(product, onto)
+        target = placement.moved(-shift[0], -shift[1])
         layers = [
-            Layer(source.file, source.dataset, source.indexes, placement)
-            for source in product.sources
+            Layer(source.file, source.dataset, source.indexes, target) for source in product.sources
         ]
         for layer in layers:
             opened.callback(layer.close)
         unit = set_scales(layers, product, scale, offset)
-        terrain = terrain_of(elevation, layers, placement)
+        terrain = terrain_of(elevation, layers, target)
         if terrain:
             opened.callback(terrain.close)
             notes += filter(None, [terrain.note()])
@@ -254,7 +261,7 @@ def open_scene(
             unit=unit,
             level=level or (metadata.level if metadata else None) or next(filter(None, told), None),
             notes=[*product.notes, *notes],
-            fingerprint=_fingerprint(product, elevation, level, offset, bands, scale, onto),
+            fingerprint=_fingerprint(product, elevation, level, offset, bands, scale, onto, shift),
             opened=opened.pop_all(),
         )
 
