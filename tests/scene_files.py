@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ import pytest
 import rasterio
 from affine import Affine
 from pyproj import Transformer
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import transform_bounds
 from scipy import ndimage
 
@@ -59,17 +61,20 @@ def write_raster(
     """Write bands (B, H, W) as one raster, their names as descriptions."""
     path.parent.mkdir(parents=True, exist_ok=True)
     placed = {"crs": crs} | ({} if transform is None else {"transform": transform})
-    with rasterio.open(
-        path,
-        "w",
-        driver=driver,
-        count=values.shape[0],
-        height=values.shape[1],
-        width=values.shape[2],
-        dtype=dtype,
-        **placed,
-        **profile,
-    ) as dataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        dataset = rasterio.open(
+            path,
+            "w",
+            driver=driver,
+            count=values.shape[0],
+            height=values.shape[1],
+            width=values.shape[2],
+            dtype=dtype,
+            **placed,
+            **profile,
+        )
+    with dataset:
         dataset.write(values.astype(dtype))
         for i, name in enumerate(names or (), 1):
             dataset.set_band_description(i, name)

@@ -168,10 +168,10 @@ def warped(dataset: DatasetReader, target: Placement, flipped: bool = False) -> 
         target: The pixels.
         flipped: Whether its pixels are the same ones in another order.
     """
-    own = Placement.of(dataset)
-    finer = max(own.pixel_size) < min(target.pixel_size) / FINER
+    height, width = Placement.of(dataset).pixel_size
+    down, right = (own / new for own, new in zip((height, width), target.pixel_size, strict=True))
+    method = Resampling.average if max(down, right) < 1 / FINER else Resampling.bilinear
     nodata = dataset.nodata if dataset.nodata is not None else _usual_nodata(dataset)
-    method = Resampling.average if finer else Resampling.bilinear
     return WarpedVRT(
         dataset,
         crs=target.crs,
@@ -182,6 +182,9 @@ def warped(dataset: DatasetReader, target: Placement, flipped: bool = False) -> 
         src_nodata=None if ColorInterp.alpha in dataset.colorinterp else nodata,
         add_alpha=ColorInterp.alpha not in dataset.colorinterp,
         tolerance=WARP_ERROR,
+        # GDAL would estimate them anew for each window, and widen its kernel where one is turned.
+        XSCALE=right,
+        YSCALE=down,
     )
 
 
