@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
@@ -120,91 +123,192 @@ def describe(
         prediction: Their probabilities, and what was observed.
         layers: What the bands say.
     """
-    # An import of its own: scikit-image takes half a second.
-    from skimage.measure import regionprops
-
-    objects = []
-    for region in regionprops(labels, cache=True):
-        top, left, bottom, right = region.bbox
-        inside = region.image
-        probability = prediction.probability[region.slice][inside]
-        pixels = int(np.count_nonzero(inside))
-        objects.append(
-            LandslideObject(
-                number=int(region.label),
-                pixels=pixels,
-                hectares=prediction.grid.hectares(pixels),
-                row=round(float(region.centroid[0]), 1),
-                column=round(float(region.centroid[1]), 1),
-                top=top,
-                left=left,
-                bottom=bottom - 1,
-                right=right - 1,
-                mean_probability=round(float(probability.mean()), 4),
-                max_probability=round(float(probability.max()), 4),
-                attributes={
-                    **_shape(inside, region, prediction.grid.pixel_size),
-                    **_statistics(region.slice, inside, layers),
-                    **_contacts(region.bbox, inside, prediction.observed, layers),
-                },
-            )
+    parts = _Parts.of(labels)
+    if parts is None:
+        return []
+    probability = prediction.probability[parts.rows, parts.columns]
+    row, column = parts.centre
+    own = _rounded(
+        {
+            "row": (row, 1),
+            "column": (column, 1),
+            "mean_probability": (parts.sum(probability) / parts.pixels, 4),
+            "max_probability": (np.maximum.reduceat(probability, parts.starts), 4),
+        }
+    )
+    more = _rounded(
+        {
+            **_shape(parts, labels, prediction.grid.pixel_size),
+            **_statistics(parts, layers),
+            **_contacts(parts, labels, prediction.observed, layers),
+        }
+    )
+    box = {name: values.tolist() for name, values in parts.box.items()}
+    return [
+        LandslideObject(
+            number=i + 1,
+            pixels=pixels,
+            hectares=prediction.grid.hectares(pixels),
+            **{name: values[i] for name, values in {**box, **own}.items()},
+            attributes={
+                name: values[i] for name, values in more.items() if not math.isnan(values[i])
+            },
         )
-    return objects
+        for i, pixels in enumerate(parts.pixels.tolist())
+    ]
 
 
-def _shape(inside: np.ndarray, region: object, pixel_size: tuple[float, float]) -> dict[str, float]:
-    """Perimeter in metres, how long it is for its width, and how nearly it is a disc (1)."""
-    height, width = pixel_size
-    padded = np.pad(inside, 1)
-    across = np.count_nonzero(padded[:, 1:] != padded[:, :-1]) * height
-    down = np.count_nonzero(padded[1:] != padded[:-1]) * width
-    # Steps around a slanting edge are longer than the edge, by 4 / pi in the mean.
-    perimeter = (across + down) * np.pi / 4
-    area = np.count_nonzero(inside) * width * height
-    long = getattr(region, "axis_major_length", 0.0)
-    short = getattr(region, "axis_minor_length", 0.0)
+Measures = dict[str, tuple[np.ndarray, int]]
+"""Values of the objects, shape (K,), not a number where one is not known, and how many digits of
+them are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """The pixels of K objects, those of one after those of another.
+
+    Attributes:
+        numbers: Of each pixel its object's number, from 1, shape (n,).
+        rows: Its row, shape (n,).
+        columns: Its column, shape (n,).
+        pixels: Number of pixels of each object, shape (K,).
+        starts: Place of its first one, shape (K,).
+    """
+
+    numbers: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    pixels: np.ndarray
+    starts: np.ndarray
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> _Parts | None:
+        """The parts of a label image (H, W); None where there are none."""
+        rows, columns = np.nonzero(labels)
+        if not len(rows):
+            return None
+        numbers = labels[rows, columns]
+        order = np.argsort(numbers, kind="stable")
+        pixels = np.bincount(numbers)[1:]
+        starts = np.cumsum(pixels) - pixels
+        return cls(numbers[order], rows[order], columns[order], pixels, starts)
+
+    def sum(self, values: np.ndarray) -> np.ndarray:
+        """Sums of values (n,) over each object, shape (K,), float64."""
+        return np.add.reduceat(values.astype(np.float64), self.starts)
+
+    def count(self, chosen: np.ndarray) -> np.ndarray:
+        """How many of the chosen pixels (n,) each object has, shape (K,)."""
+        return np.bincount(self.numbers[chosen], minlength=len(self.pixels) + 1)[1:]
+
+    @cached_property
+    def centre(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean row and mean column of each object."""
+        return self.sum(self.rows) / self.pixels, self.sum(self.columns) / self.pixels
+
+    @property
+    def box(self) -> dict[str, np.ndarray]:
+        """First and last row and column of each object."""
+        return {
+            "top": np.minimum.reduceat(self.rows, self.starts),
+            "left": np.minimum.reduceat(self.columns, self.starts),
+            "bottom": np.maximum.reduceat(self.rows, self.starts),
+            "right": np.maximum.reduceat(self.columns, self.starts),
+        }
+
+
+def _rounded(measures: Measures) -> dict[str, list[float]]:
     return {
-        "perimeter": round(float(perimeter), 1),
-        "elongation": round(float((long + 1) / (short + 1)), 3),
-        "compactness": round(min(1.0, float(4 * np.pi * area / perimeter**2)), 3),
+        name: np.round(values.astype(np.float64), digits).tolist()
+        for name, (values, digits) in measures.items()
     }
 
 
-def _statistics(
-    window: tuple[slice, slice], inside: np.ndarray, layers: Mapping[str, np.ndarray]
-) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name, values in layers.items():
-        own = values[window][inside]
-        own = own[~np.isnan(own)]
-        if not own.size:
-            continue
-        low, middle, high = np.percentile(own, (25, 50, 75))
-        found[f"median_{name}"] = round(float(middle), 4)
-        found[f"mean_{name}"] = round(float(own.mean(dtype=np.float64)), 4)
-        found[f"spread_{name}"] = round(float(high - low), 4)
+def _shape(parts: _Parts, labels: np.ndarray, pixel_size: tuple[float, float]) -> Measures:
+    """Perimeter in metres, how long it is for its width, and how nearly it is a disc (1)."""
+    height, width = pixel_size
+    padded = np.pad(labels, 1)
+
+    def edges(down: int, right: int) -> np.ndarray:
+        beside = padded[parts.rows + 1 + down, parts.columns + 1 + right]
+        return parts.count(beside != parts.numbers)
+
+    across = (edges(0, -1) + edges(0, 1)) * height
+    down = (edges(-1, 0) + edges(1, 0)) * width
+    # Steps around a slanting edge are longer than the edge, by 4 / pi in the mean.
+    perimeter = (across + down) * np.pi / 4
+    area = parts.pixels * width * height
+    short, long = _axes(parts)
+    return {
+        "perimeter": (perimeter, 1),
+        "elongation": ((long + 1) / (short + 1), 3),
+        "compactness": (np.minimum(1.0, 4 * np.pi * area / perimeter**2), 3),
+    }
+
+
+def _axes(parts: _Parts) -> tuple[np.ndarray, np.ndarray]:
+    """Minor and major axis, in pixels, of the ellipse with the same second moments."""
+    row, column = parts.centre
+    i = parts.numbers - 1
+    down, right = parts.rows - row[i], parts.columns - column[i]
+    tall, wide, slanted = (
+        parts.sum(product) / parts.pixels for product in (down**2, right**2, down * right)
+    )
+    middle, apart = (tall + wide) / 2, np.hypot((tall - wide) / 2, slanted)
+    return 4 * np.sqrt(np.maximum(middle - apart, 0)), 4 * np.sqrt(middle + apart)
+
+
+def _statistics(parts: _Parts, layers: Mapping[str, np.ndarray]) -> Measures:
+    """Median, mean and spread of every layer; values that are missing have no part in them."""
+    if not layers:
+        return {}
+    own = np.stack([values[parts.rows, parts.columns] for values in layers.values()])
+    missing = np.isnan(own)
+    values = np.add.reduceat(~missing, parts.starts, axis=1, dtype=np.int64)
+    sums = np.add.reduceat(np.where(missing, 0, own), parts.starts, axis=1, dtype=np.float64)
+    for start, pixels in zip(parts.starts.tolist(), parts.pixels.tolist(), strict=True):
+        own[:, start : start + pixels].sort(axis=1)  # those that are missing come last
+
+    def quantile(share: float) -> np.ndarray:
+        place = parts.starts + share * np.maximum(values - 1, 0)
+        below = place.astype(np.int64)
+        above = np.minimum(below + 1, parts.starts + np.maximum(values - 1, 0))
+        low, high = (np.take_along_axis(own, i, axis=1).astype(np.float64) for i in (below, above))
+        return low + (place - below) * (high - low)
+
+    quarter, median, three_quarters = (quantile(share) for share in (0.25, 0.5, 0.75))
+    means = sums / np.where(values, values, np.nan)
+    found: Measures = {}
+    for i, name in enumerate(layers):
+        found[f"median_{name}"] = median[i], 4
+        found[f"mean_{name}"] = means[i], 4
+        found[f"spread_{name}"] = three_quarters[i] - quarter[i], 4
         if name == "elevation":
-            found["elevation_range"] = round(float(np.ptp(own)), 1)
+            found["elevation_range"] = (quantile(1.0) - quantile(0.0))[i], 1
     return found
 
 
 def _contacts(
-    box: tuple[int, int, int, int],
-    inside: np.ndarray,
-    observed: np.ndarray,
-    layers: Mapping[str, np.ndarray],
-) -> dict[str, float]:
+    parts: _Parts, labels: np.ndarray, observed: np.ndarray, layers: Mapping[str, np.ndarray]
+) -> Measures:
     """Shares of the pixels around an object that are water, and that are not observed."""
-    top, left, bottom, right = box
-    rim = ndimage.binary_dilation(np.pad(inside, 1), _EIGHT_NEIGHBOURS) & ~np.pad(inside, 1)
-    above, before = int(top > 0), int(left > 0)
-    window = slice(top - above, bottom + 1), slice(left - before, right + 1)
-    rim = rim[1 - above :, 1 - before :]
-    seen = observed[window]
-    rim = rim[: seen.shape[0], : seen.shape[1]]
-    around = max(1, int(np.count_nonzero(rim)))
-    found = {"hidden_contact": round(int(np.count_nonzero(rim & ~seen)) / around, 3)}
+    padded = np.pad(labels, 1, constant_values=-1)  # beyond the edges there is nothing
+    around = []
+    for down, right in product((-1, 0, 1), repeat=2):
+        rows, columns = parts.rows + down, parts.columns + right
+        beside = padded[rows + 1, columns + 1]
+        rim = (beside != parts.numbers) & (beside >= 0)
+        place = rows[rim] * labels.shape[1] + columns[rim]
+        around.append(parts.numbers[rim].astype(np.int64) * labels.size + place)
+    # A pixel touches an object once, however many of the object's pixels it touches.
+    numbers, places = np.divmod(np.unique(np.concatenate(around)), labels.size)
+
+    def share(chosen: np.ndarray) -> np.ndarray:
+        touching = np.bincount(numbers[chosen.ravel()[places]], minlength=len(parts.pixels) + 1)
+        return touching[1:] / total
+
+    total = np.maximum(np.bincount(numbers, minlength=len(parts.pixels) + 1)[1:], 1)
+    found: Measures = {"hidden_contact": (share(~observed), 3)}
     if "ndwi" in layers:
-        water = (layers["ndwi"][window] > 0) & seen
-        found["water_contact"] = round(int(np.count_nonzero(rim & water)) / around, 3)
+        found["water_contact"] = share((layers["ndwi"] > 0) & observed), 3
     return found
