@@ -156,7 +156,7 @@ def read_patch_safely(
 
 def serve(seconds: float, memory: int) -> None:
     """Be a worker: read the files that are named on standard input, until it ends."""
-    _limit_memory(memory)
+    limit_memory(memory)
     for line in sys.stdin.buffer:
         _set_timers(seconds)
         path, mask, max_pixels = json.loads(line)
@@ -170,7 +170,7 @@ def _set_timers(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
 
 
-def _limit_memory(memory: int) -> None:
+def limit_memory(memory: int) -> None:
     """Let the process take so many bytes more than it has, where the system can do that."""
     statm = Path("/proc/self/statm")
     if statm.exists():
