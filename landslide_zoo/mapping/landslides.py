@@ -1,0 +1,395 @@
+"""Landslides of a whole scene: found, described and judged by rules as those of a patch are.
+
+The scene is looked at block by block. What lies inside one block is described there; what
+crosses the border of blocks is joined and described in a window of its own. Nothing grows with
+the scene but the list of landslides.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from shapely.geometry import MultiPolygon
+
+from landslide_zoo.inference.objects import LandslideObject, describe
+from landslide_zoo.inference.rules import (
+    LISTED,
+    DroppedObject,
+    cut_by_rules,
+    dropped_by,
+    why_skipped,
+)
+from landslide_zoo.mapping.change import Earlier
+from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts, blocks
+from landslide_zoo.mapping.large import describe_large
+from landslide_zoo.mapping.polygons import Extent, Ground, crown_to_toe, outlines
+from landslide_zoo.mapping.probabilities import Probabilities
+from landslide_zoo.mapping.progress import Progress
+from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.mapping.views import Coverage, View, Views
+from landslide_zoo.mapping.windows import Window, hull
+from landslide_zoo.models.config import Rule
+from landslide_zoo.models.prediction import Prediction
+
+STEP, BORDERS = "landslides", "borders"
+"""Steps as progress names them: blocks, then what crosses their borders."""
+NOT_OBSERVED = 255
+"""Value of the mask where nothing is known."""
+MEMORY = 1024**3
+"""Bytes that a block may take, roughly, where nothing else is asked for."""
+_BYTES_A_PIXEL = 600
+_SIDES = (256, 1024)
+"""Sides of blocks in pixels, the least and the most."""
+LARGEST = 1024 * 1024
+"""Pixels of the window around a landslide up to which it is described as a whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class Landslide:
+    """One landslide of a scene, or what a rule dropped.
+
+    Attributes:
+        object: What it is like; its rows and columns are those of the scene, and its
+            hectares and perimeter are measured on the ground.
+        outline: Along the edges of its pixels, in pixels of the scene: x is the column,
+            y the row.
+        area: In square metres.
+        extent: How far it reaches along the slope and across it.
+        place: Longitude and latitude of its centre, in degrees; None where they are not known.
+        rule: The rule that dropped it; None for a landslide.
+        why: What of it breaks the rule, in a sentence.
+    """
+
+    object: LandslideObject
+    outline: MultiPolygon
+    area: float
+    extent: Extent
+    place: tuple[float, float] | None
+    rule: Rule | None = None
+    why: str | None = None
+
+    def by(self, rule: Rule) -> Landslide:
+        """The same, dropped by a rule."""
+        return replace(self, rule=rule, why=DroppedObject.by(rule, self.object).why)
+
+    def numbered(self, number: int) -> Landslide:
+        """The same with another number."""
+        return replace(self, object=replace(self.object, number=number))
+
+
+class Landslides:
+    """What was found in a scene. Its labels lie in a temporary file, removed with it.
+
+    Attributes:
+        ground: The scene's grid, and measures on it.
+        size: Height and width of the scene in pixels.
+        threshold: Probability from which a pixel counts as landslide.
+        rules: The rules that were applied.
+        skipped: Why rules could not be applied, a sentence each.
+        objects: The landslides, the largest first.
+        dropped: What rules dropped, the largest first: whole objects, and parts cut out of
+            objects from ten pixels on.
+        specks: How many objects of less than ten pixels were too small by the rules; they
+            are not listed.
+        coverage: How much was seen.
+    """
+
+    def __init__(
+        self,
+        finder: _Finder,
+        objects: list[Landslide],
+        dropped: list[Landslide],
+        specks: int,
+        kept: np.ndarray,
+    ) -> None:
+        self.ground = finder.ground
+        self.size = finder.views.size
+        self.threshold = finder.threshold
+        self.rules = finder.rules
+        self.skipped = tuple(
+            reason for rule in finder.rules if (reason := why_skipped(rule, finder.views.layers))
+        )
+        self.objects = objects
+        self.dropped = dropped
+        self.specks = specks
+        self.coverage = finder.coverage
+        self._finder = finder
+        self._kept = kept
+
+    @property
+    def area(self) -> float:
+        """Area of all landslides in square metres."""
+        return sum(one.area for one in self.objects)
+
+    def mask(self, window: Window) -> np.ndarray:
+        """1 landslide, 0 not, 255 not observed, shape (h, w), uint8."""
+        labels, unseen_before = self._finder.labelling.read(window)
+        mask = self._kept[labels].astype(np.uint8)
+        mask[~self._finder.probabilities.read(window).observed | unseen_before] = NOT_OBSERVED
+        return mask
+
+
+def find_landslides(
+    scene: Scene,
+    probabilities: Probabilities,
+    *,
+    threshold: float,
+    rules: Sequence[Rule],
+    minimum_area: float | None = None,
+    before: Earlier | None = None,
+    memory: int = MEMORY,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Landslides:
+    """Find the landslides of a scene from a network's probabilities.
+
+    The result does not depend on ``memory``: blocks are joined. On a scene of 128 x 128 it
+    is what :func:`landslide_zoo.inference.result.detect` finds in the patch.
+
+    Args:
+        scene: The bands, by which objects are described and rules judge.
+        probabilities: What the network says of the same pixels, and which are observed.
+        threshold: Probability from which a pixel counts as landslide.
+        rules: The rules that are switched on; with ``before``, those of
+            :func:`landslide_zoo.mapping.change.rules_with_change`.
+        minimum_area: Smallest landslide in square metres, in place of the rules' own.
+        before: A scene from before the event: what was not observed then is not observed.
+        memory: Bytes that may be used, roughly.
+        folder: Where the labels lie meanwhile: 4 bytes a pixel where something is found.
+        progress: Is told of every block.
+
+    Raises:
+        DataError: If the scene cannot be compared with the earlier one, or the labels
+            cannot be written.
+    """
+    progress = progress or Progress()
+    finder = _Finder(scene, probabilities, threshold, _with(rules, minimum_area), before, folder)
+    side = int(np.clip(math.isqrt(memory // _BYTES_A_PIXEL), *_SIDES))
+    windows = list(blocks(scene.size, side))
+    progress.start(STEP, len(windows))
+    for window in windows:
+        finder.look_at(window)
+        progress.advance()
+    return finder.finish(progress)
+
+
+def _with(rules: Sequence[Rule], minimum_area: float | None) -> tuple[Rule, ...]:
+    """The rules with another smallest area, in square metres."""
+    if minimum_area is None:
+        return tuple(rules)
+    return (
+        *(rule for rule in rules if rule.attribute != "hectares"),
+        Rule(
+            attribute="hectares",
+            minimum=minimum_area / 10_000,
+            reason="it is smaller than was asked for",
+            source="chosen for this map",
+        ),
+    )
+
+
+class _Finder:
+    """Finds landslides block by block; what is in the making lies here."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        probabilities: Probabilities,
+        threshold: float,
+        rules: tuple[Rule, ...],
+        before: Earlier | None,
+        folder: Path | None,
+    ) -> None:
+        self.views = Views(scene, probabilities, before)
+        self.ground = Ground(scene.grid, scene.size)
+        self.probabilities = probabilities
+        self.threshold = threshold
+        self.rules = rules
+        self.coverage = Coverage()
+        self._folder = tempfile.TemporaryDirectory(prefix="landslides-", dir=folder)
+        self.labelling = Labelling(Path(self._folder.name) / "labels.u32", scene.size)
+        self._described: dict[int, Landslide] = {}  # by the first pixel, which no two share
+        limits = [rule.minimum or 0.0 for rule in rules if rule.attribute == "hectares"]
+        self._smallest = 10_000 * max(limits, default=0.0)  # square metres
+
+    def look_at(self, window: Window) -> None:
+        """Label a block, and describe what lies inside it as a whole."""
+        view = self.views.view(window)
+        self.coverage += view.coverage
+        mask = view.mask(self.threshold)
+        kinds = np.full(mask.shape, NOTHING, dtype=np.int16)
+        if not mask.any():
+            if view.unseen_before.any():
+                self.labelling.add(window, kinds, view.unseen_before)
+            return
+        box = _box(mask, window)
+        around = self.views.view(box.padded(1, self.views.size))
+        layers = self.views.layers_in(around.window)
+        mask = around.mask(self.threshold)
+        broken = np.where(mask, cut_by_rules(mask, layers, self.rules), NOTHING)
+        kinds[box.within(window)] = broken[box.within(around.window)]
+        labels, parts = self.labelling.add(window, kinds, view.unseen_before)
+        wanted = np.flatnonzero(_whole(parts, window, self.views.size) & self._listed(parts))
+        shown = np.zeros(mask.shape, dtype=np.int32)
+        shown[box.within(around.window)] = _only(labels, wanted)[box.within(window)]
+        self._describe(around, layers, shown, parts.taken(wanted))
+
+    def finish(self, progress: Progress) -> Landslides:
+        """Join the blocks, describe what crosses their borders, and let the rules judge."""
+        parts = self.labelling.join()
+        listed = self._listed(parts)
+        known = np.isin(parts.first, list(self._described))
+        groups = list(_groups(parts, np.flatnonzero(listed & ~known)))
+        progress.start(BORDERS, len(groups))
+        for window, numbers in groups:
+            self._describe_group(window, parts, numbers)
+            progress.advance()
+        kept = np.zeros(len(parts) + 1, dtype=bool)
+        objects, dropped = [], []
+        for i in np.flatnonzero(listed):
+            one, broken = self._described.pop(int(parts.first[i])), int(parts.kind[i])
+            broken = broken or dropped_by(one.object, self.views.layers, self.rules)
+            if broken:
+                dropped.append((broken, one.by(self.rules[broken - 1])))
+            else:
+                objects.append(one)
+                kept[i + 1] = True
+        # What is equally large stays in the order of the first pixels.
+        objects.sort(key=lambda one: -one.object.pixels)
+        dropped.sort(key=lambda pair: (-pair[1].object.pixels, pair[0]))
+        return Landslides(
+            self,
+            [one.numbered(number) for number, one in enumerate(objects, start=1)],
+            [one.numbered(number) for number, (_, one) in enumerate(dropped, start=1)],
+            int(np.count_nonzero((parts.kind == 0) & ~listed)),
+            kept,
+        )
+
+    def _listed(self, parts: Parts) -> np.ndarray:
+        """Which parts are described: all but specks, shape (n,), bool."""
+        cut = parts.kind > 0
+        areas = parts.pixels * self.ground.pixel_areas(parts.top)
+        # Its own rows may be a little smaller or larger than the first.
+        slack = 1.0 if self.ground.even else 0.99
+        small = cut | (areas < slack * self._smallest)
+        return ~(small & (parts.pixels < LISTED))
+
+    def _describe_group(self, window: Window, parts: Parts, numbers: np.ndarray) -> None:
+        """Describe parts that cross the borders of blocks, of one window."""
+        if window.height * window.width > LARGEST:
+            (number,) = numbers
+            one, outline, fall = describe_large(
+                self.views,
+                self.labelling,
+                int(number) + 1,
+                window,
+                int(parts.pixels[number]),
+                self.ground.grid,
+            )
+            self._keep(one, outline, fall, int(parts.first[number]))
+            return
+        around = self.views.view(window.padded(1, self.views.size))
+        labels, _ = self.labelling.read(around.window)
+        layers = self.views.layers_in(around.window)
+        self._describe(around, layers, _only(labels, numbers), parts.taken(numbers))
+
+    def _describe(
+        self, view: View, layers: dict[str, np.ndarray], labels: np.ndarray, parts: Parts
+    ) -> None:
+        """Describe parts that lie inside a view; labels count them from 1."""
+        prediction = Prediction(
+            view.probability, view.observed, self.threshold, "", self.ground.grid
+        )
+        shapes = outlines(labels, view.window)
+        for one in describe(labels, prediction, layers):
+            box = slice(one.top, one.bottom + 1), slice(one.left, one.right + 1)
+            rows, columns = np.nonzero(labels[box] == one.number)
+            fall = None
+            if "elevation" in layers:
+                fall = crown_to_toe(rows, columns, layers["elevation"][box][rows, columns])
+            first = int(parts.first[one.number - 1])
+            self._keep(moved(one, view.window), shapes[one.number], fall, first)
+
+    def _keep(
+        self, one: LandslideObject, outline: MultiPolygon, fall: np.ndarray | None, first: int
+    ) -> None:
+        """Measure on the ground what was described."""
+        area, nominal = self.ground.area(outline), self.ground.grid.pixel_size
+        height, width = self.ground.pixel_size(one.row)
+        scale = math.sqrt(height * width / (nominal[0] * nominal[1]))
+        perimeter = round(scale * one.attributes["perimeter"], 1)
+        self._described[first] = Landslide(
+            object=replace(
+                one, hectares=area / 10_000, attributes={**one.attributes, "perimeter": perimeter}
+            ),
+            outline=outline,
+            area=area,
+            extent=self.ground.extent(outline, one.row, fall),
+            place=self.ground.longitude_latitude(one.row, one.column),
+        )
+
+
+def moved(one: LandslideObject, window: Window) -> LandslideObject:
+    """An object of a window, in rows and columns of the scene."""
+    row, column = window.row, window.column
+    return replace(
+        one,
+        row=round(one.row + row, 1),
+        column=round(one.column + column, 1),
+        top=one.top + row,
+        left=one.left + column,
+        bottom=one.bottom + row,
+        right=one.right + column,
+    )
+
+
+def _box(mask: np.ndarray, window: Window) -> Window:
+    """The smallest window around the pixels of a mask that lies at a window."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return Window(
+        window.row + int(rows[0]),
+        window.column + int(columns[0]),
+        int(rows[-1] - rows[0]) + 1,
+        int(columns[-1] - columns[0]) + 1,
+    )
+
+
+def _whole(parts: Parts, window: Window, size: tuple[int, int]) -> np.ndarray:
+    """Which parts of a block do not touch a border with another block, shape (n,), bool."""
+    bottom, right = window.row + window.height, window.column + window.width
+    return (
+        ((parts.top > window.row) | (window.row == 0))
+        & ((parts.left > window.column) | (window.column == 0))
+        & ((parts.bottom < bottom - 1) | (bottom == size[0]))
+        & ((parts.right < right - 1) | (right == size[1]))
+    )
+
+
+def _only(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Labels (h, w) of the parts at these places alone, counted anew from 1; 0 elsewhere."""
+    ids = places + 1
+    if not len(ids):
+        return np.zeros(labels.shape, dtype=np.int32)
+    found = np.searchsorted(ids, labels).clip(max=len(ids) - 1)
+    return np.where(ids[found] == labels, found + 1, 0).astype(np.int32)
+
+
+def _groups(parts: Parts, places: np.ndarray) -> Iterator[tuple[Window, np.ndarray]]:
+    """Parts near each other that are described in one window, with the window."""
+    near = np.lexsort((parts.left[places], parts.top[places] // _SIDES[1]))
+    window, group = None, []
+    for place in places[near]:
+        own = parts.window(place)
+        both = hull([window, own]) if window else own
+        if window and both.height * both.width > LARGEST:
+            yield window, np.sort(group)
+            both, group = own, []
+        window = both
+        group.append(place)
+    if window:
+        yield window, np.sort(group)
