@@ -179,15 +179,14 @@ def apply_rules(
     """
     mask = prediction.mask.astype(bool)
     broken = cut_by_rules(mask, layers, rules)
-    mask &= broken == 0
-    labels = label_objects(mask)
+    labels = label_objects(mask & (broken == 0))
     objects = describe(labels, prediction, layers)
-    number_of = np.zeros(len(objects) + 1, dtype=np.int16)
-    number_of[1:] = [dropped_by(one, layers, rules) for one in objects]
-    dropped_objects = number_of[labels]
-    broken += dropped_objects
-    mask &= dropped_objects == 0
-    kept_labels = label_objects(mask)
+    breaks = [dropped_by(one, layers, rules) for one in objects]
+    broken += np.array([0, *breaks], dtype=np.int16)[labels]
+    # Whole objects are dropped: those that remain are what they were, numbered anew.
+    remaining = [one for one, number in zip(objects, breaks, strict=True) if not number]
+    numbers = np.zeros(len(objects) + 1, dtype=np.int32)
+    numbers[[one.number for one in remaining]] = np.arange(1, len(remaining) + 1)
     dropped, dropped_labels = _list_dropped(broken, prediction, layers, rules)
     return RuledPrediction(
         prediction=replace(
@@ -198,8 +197,8 @@ def apply_rules(
             if broken.any()
             else prediction.threshold,
         ),
-        kept=describe(kept_labels, prediction, layers),
-        labels=kept_labels,
+        kept=[replace(one, number=int(numbers[one.number])) for one in remaining],
+        labels=numbers[labels],
         dropped=dropped,
         dropped_labels=dropped_labels,
         skipped=tuple(reason for rule in rules if (reason := why_skipped(rule, layers))),
@@ -245,7 +244,9 @@ def _list_dropped(
     """What was dropped, with its label image; objects that touch but broke two rules are two."""
     parts, total = np.zeros(broken.shape, dtype=np.int32), 0
     for number, rule in enumerate(rules, start=1):
-        labels, count = connected_parts(broken == number)
+        if not (mine := broken == number).any():
+            continue
+        labels, count = connected_parts(mine)
         if rule.attribute in layers:
             sizes = np.bincount(labels.ravel(), minlength=count + 1)
             labels[sizes[labels] < LISTED] = 0
