@@ -23,6 +23,7 @@ vegetation is taken to be, a tenth below the lowest of the labelled 14-band patc
 0.33): where next to nothing grows there is no vegetation to measure by."""
 _DARKEST, _BRIGHTEST = "dark", "bright"
 _PERCENTILES = {_DARKEST: 1, _BRIGHTEST: 99}
+_STEPS = 16
 
 References = Mapping[str, float | np.ndarray]
 """What a patch is like as a whole, by which some layers are measured: one number each, or one
@@ -82,12 +83,40 @@ def _slope(patch: Patch, _: References) -> np.ndarray:
 
 def _entropy(patch: Patch, references: References) -> np.ndarray:
     """Entropy in bits of the brightness within 3 pixels, in 16 steps of its range."""
-    from skimage.filters.rank import entropy
-    from skimage.morphology import disk
-
     low, high = references[_DARKEST], references[_BRIGHTEST]
-    steps = np.clip((_brightness(patch) - low) / np.maximum(high - low, 1e-6), 0, 1) * 15
-    return entropy(steps.astype(np.uint8), disk(3)).astype(np.float32)
+    shares = np.clip((_brightness(patch) - low) / np.maximum(high - low, 1e-6), 0, 1)
+    steps = (shares * (_STEPS - 1)).astype(np.uint8)
+    counts = _within_3_pixels(steps == np.arange(_STEPS)[:, None, None])
+    weighted = np.arange(30) * np.log2(np.maximum(np.arange(30), 1))  # 29 pixels at most
+    weighted = weighted.astype(np.float32)
+    total = np.zeros(steps.shape, dtype=np.float32)
+    for count in counts:
+        total += weighted[count]
+    pixels = counts.sum(axis=0, dtype=np.float32)
+    return np.log2(pixels) - total / pixels
+
+
+def _within_3_pixels(chosen: np.ndarray) -> np.ndarray:
+    """How many pixels are chosen within 3 pixels of each, shape (N, H, W), uint8.
+
+    Args:
+        chosen: Shape (N, H, W), bool.
+    """
+    height, width = chosen.shape[1:]
+    padded = np.pad(chosen.view(np.uint8), ((0, 0), (3, 3), (3, 3)))
+
+    def along_rows(reach: int) -> np.ndarray:
+        found = padded[..., 3 - reach : 3 - reach + width].copy()
+        for i in range(4 - reach, 4 + reach):
+            found += padded[..., i : i + width]
+        return found
+
+    # A disc, row by row: one pixel, five, five, seven, five, five, one.
+    one, five, seven = (along_rows(reach) for reach in (0, 2, 3))
+    found = one[:, :height] + one[:, 6:]
+    for i in (1, 2, 4, 5):
+        found += five[:, i : i + height]
+    return found + seven[:, 3 : 3 + height]
 
 
 def _brightness(patch: Patch) -> np.ndarray:
