@@ -185,9 +185,9 @@ def metadata_xml(level: str = "L2A", offset: int = -1000, quantification: int = 
 """
 
 
-def write_zip(path: Path, folder: Path) -> Path:
+def write_zip(path: Path, folder: Path, compression: int = zipfile.ZIP_DEFLATED) -> Path:
     """Pack a folder, its own name first, as archives of products do."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for file in sorted(folder.rglob("*")):
             archive.write(file, file.relative_to(folder.parent))
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from landslide_zoo.data.bands import Unit
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.grids import Placement
-from landslide_zoo.mapping.inputs import InputFile
+from landslide_zoo.mapping.inputs import input_files
 from landslide_zoo.mapping.layers import Layer
 from landslide_zoo.mapping.naming import OPTICAL
 from landslide_zoo.mapping.products import Product, Source
@@ -34,10 +35,10 @@ def elevation_of(product: Product, dem: str | Path | None, opened: ExitStack) ->
                 product.notes.append(f"Elevation was taken from {source.file}.")
                 return source
         return None
-    path = Path(dem)
-    if not path.is_file():
-        raise DataError(f"There is no file {path}: give one raster of elevation.")
-    file = InputFile(path)
+    found = list(input_files([Path(dem)]))
+    if len(found) != 1:
+        raise DataError(f"{dem} holds {len(found)} files: give one raster of elevation.")
+    file = found[0]
     dataset = opened.enter_context(open_raster(file))
     if dataset.count != 1:
         raise DataError(
@@ -54,18 +55,18 @@ def elevation_of(product: Product, dem: str | Path | None, opened: ExitStack) ->
 
 
 def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[str]]:
-    """The pixels to read on: those of the finest optical band, upright and about 10 m wide."""
+    """The pixels to read on: the finest optical bands', made upright and about 10 m wide."""
     optical = [source for source in product.sources if OPTICAL & set(source.indexes)]
-    finest = min(optical, key=lambda source: source.pixel_area)
-    own = Placement.of(finest.dataset)
-    try:
-        placement = onto or own.to_10_metres()
-        size = placement.pixel_size
-    except DataError as error:
-        raise DataError(f"{finest.file}: {error}") from error
+    usual, _ = Counter(source.placement.crs for source in optical).most_common(1)[0]
+    finest = min(
+        (source for source in optical if source.placement.crs == usual),
+        key=lambda source: source.placement.pixel_area,
+    )
+    own = finest.placement
+    placement = onto or own.to_10_metres()
     notes: list[str] = []
     for source in product.sources:
-        other = Placement.of(source.dataset)
+        other = source.placement
         if not other.overlaps(placement):
             where = "the scene that it is laid onto" if onto else str(finest.file)
             raise DataError(
@@ -92,8 +93,8 @@ def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[st
         height, width = own.pixel_size
         notes.append(
             f"Pixels of {finest.file} are {height:.3g} x {width:.3g} m: they are resampled to "
-            f"{size[0]:.3g} m, which models know; what smaller pixels show is lost, and larger "
-            "ones gain nothing."
+            f"{placement.pixel_size[0]:.3g} m, which models know; what smaller pixels show is "
+            "lost, and larger ones gain nothing."
         )
     return placement, notes
 
@@ -107,7 +108,10 @@ def set_scales(
         radiometry = radiometry_of(product.name, layers, scale, offset)
     else:
         offsets = metadata.offsets if offset is None else dict.fromkeys(OPTICAL, offset)
-        radiometry = Radiometry(gains=dict.fromkeys(OPTICAL, metadata.gain), offsets=offsets)
+        radiometry = Radiometry(
+            gains=dict.fromkeys(OPTICAL, metadata.gain),
+            offsets={name: added * metadata.gain for name, added in offsets.items()},
+        )
         if offset is None and any(offsets.values()):
             added = ", ".join(sorted({f"{each:g}" for each in offsets.values()}))
             radiometry.notes.append(
@@ -126,14 +130,15 @@ def terrain_of(
 ) -> Terrain | None:
     """Slope and elevation from their raster, or from the band that a scene has without a slope."""
     if elevation:
-        return Terrain(elevation.file, elevation.dataset, placement)
+        return Terrain(elevation.file, elevation.dataset, elevation.placement, placement)
     if any("slope" in layer.indexes for layer in layers):
         return None
     for layer in layers:
         if "DEM" in layer.indexes:
             band, gain = layer.indexes["DEM"], layer.gains.get("DEM", 1.0)
             layer.indexes = {name: i for name, i in layer.indexes.items() if name != "DEM"}
-            return Terrain(layer.file, layer.dataset, placement, band, gain)
+            own = Placement.of(layer.dataset)
+            return Terrain(layer.file, layer.dataset, own, placement, band, gain)
     return None
 
 

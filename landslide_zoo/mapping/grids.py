@@ -14,7 +14,6 @@ from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 
 from landslide_zoo.data.grid import UNPLACED, Grid
-from landslide_zoo.errors import DataError
 
 PIXEL = 10.0
 """Metres: what the networks know."""
@@ -60,32 +59,24 @@ class Placement:
 
     @cached_property
     def pixel_sizes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Height and width of a pixel on the ground in metres, row by row, each of shape (H, 1).
+        """Height and width of a pixel on the ground in metres, row by row, each of shape (H, 1)."""
+        return self._sizes_in(np.arange(self.height))
 
-        Degrees become metres at the latitude of their row, on the WGS 84 ellipsoid.
-
-        Raises:
-            DataError: If the coordinates lie on no place of the Earth.
-        """
-        if self.crs is None:
-            return np.full((self.height, 1), PIXEL), np.full((self.height, 1), PIXEL)
-        middle, rows = self.width / 2, np.arange(self.height)
-        down = self._distance(middle, rows, middle, rows + 1)
-        right = self._distance(middle - 0.5, rows + 0.5, middle + 0.5, rows + 0.5)
-        t = self.transform
-        if self.crs.is_projected:
-            unit = self.crs.linear_units_factor[1]
-            nominal = math.hypot(t.b, t.e) * unit, math.hypot(t.a, t.d) * unit
-            for sizes, size in zip((down, right), nominal, strict=True):
-                if (np.abs(sizes / size - 1) < _NOMINAL).all():
-                    sizes[:] = size
-        return down[:, None], right[:, None]
-
-    @property
+    @cached_property
     def pixel_size(self) -> tuple[float, float]:
         """Height and width of the middle row's pixels in metres."""
-        down, right = self.pixel_sizes
-        return float(down[self.height // 2, 0]), float(right[self.height // 2, 0])
+        down, right = self._sizes_in(np.array([self.height // 2]))
+        return down.item(), right.item()
+
+    @property
+    def on_earth(self) -> bool:
+        """Whether its coordinates are those of a place, in its coordinate system."""
+        return all(math.isfinite(size) and size > 0 for size in self.pixel_size)
+
+    @property
+    def pixel_area(self) -> float:
+        """Area of the middle row's pixels in square metres."""
+        return math.prod(self.pixel_size)
 
     @property
     def grid(self) -> Grid:
@@ -168,6 +159,22 @@ class Placement:
             math.ceil((right - left) / across - 1e-6),
         )
 
+    def _sizes_in(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sizes in these rows: degrees become metres at their latitude, on the WGS 84 ellipsoid."""
+        if self.crs is None:
+            return np.full((len(rows), 1), PIXEL), np.full((len(rows), 1), PIXEL)
+        middle = self.width / 2
+        down = self._distance(middle, rows, middle, rows + 1)
+        right = self._distance(middle - 0.5, rows + 0.5, middle + 0.5, rows + 0.5)
+        t = self.transform
+        if self.crs.is_projected:
+            unit = self.crs.linear_units_factor[1]
+            nominal = math.hypot(t.b, t.e) * unit, math.hypot(t.a, t.d) * unit
+            for sizes, size in zip((down, right), nominal, strict=True):
+                if (np.abs(sizes / size - 1) < _NOMINAL).all():
+                    sizes[:] = size
+        return down[:, None], right[:, None]
+
     def _distance(
         self,
         column: float,
@@ -181,9 +188,6 @@ class Placement:
             to_degrees.transform(a * c + b * r + x, d * c + e * r + y)
             for c, r in ((column, row), (to_column, to_row))
         )
-        if not all(np.isfinite(each).all() and np.abs(each).max() < 1e3 for each in (*start, *end)):
-            raise DataError(
-                f"The coordinates lie on no place of the Earth in {self.crs}: assign the right "
-                "projection (gdal_edit.py -a_srs)."
-            )
+        if not all(np.isfinite(each).all() for each in (*start, *end)):
+            return np.full(len(row), np.nan)
         return np.array(_WGS84.inv(*start, *end)[2])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from rasterio.enums import ColorInterp
@@ -13,6 +14,7 @@ from rasterio.io import DatasetReader
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.errors import DataError, shown
+from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.inputs import InputFile, input_files
 from landslide_zoo.mapping.metadata import PARENTS, ProductMetadata, product_metadata
 from landslide_zoo.mapping.naming import (
@@ -31,6 +33,8 @@ _NO_BANDS = re.compile(
     r"(^|[^a-z])(tci|pvi|aot|wvp|msk|cld|snw|preview|thumbnail|overview|visual)([^a-z]|$)"
 )
 """Files beside the bands of a product."""
+_SAME = 0.5
+"""Share by which the pixels of one band at two resolutions differ in area at least."""
 
 
 @dataclass
@@ -47,10 +51,20 @@ class Source:
     dataset: DatasetReader
     indexes: dict[str, int]
 
-    @property
-    def pixel_area(self) -> float:
-        """Area of its pixels in the unit of its coordinates: what tells 10 m from 20 m."""
-        return abs(float(self.dataset.transform.determinant))
+    @cached_property
+    def placement(self) -> Placement:
+        """Its pixels on the ground.
+
+        Raises:
+            DataError: If they lie on no place of the Earth.
+        """
+        placement = Placement.of(self.dataset)
+        if not placement.on_earth:
+            raise DataError(
+                f"The coordinates of {self.file} lie on no place of the Earth in {placement.crs}: "
+                "assign the right projection (gdal_edit.py -a_srs)."
+            )
+        return placement
 
 
 @dataclass
@@ -159,12 +173,13 @@ def _keep_finest(sources: list[Source]) -> None:
     for source in sources:
         for name in source.indexes:
             other = best.get(name)
-            if other is not None and abs(other.pixel_area / source.pixel_area - 1) < 1e-3:
+            ratio = source.placement.pixel_area / other.placement.pixel_area if other else 0.0
+            if other and abs(ratio - 1) < _SAME:
                 raise DataError(
                     f"{name} is there twice, in {other.file} and in {source.file}: "
                     "give the files of one scene."
                 )
-            if other is None or source.pixel_area < other.pixel_area:
+            if ratio < 1:
                 best[name] = source
     for source in sources:
         source.indexes = {name: i for name, i in source.indexes.items() if best[name] is source}

@@ -29,6 +29,9 @@ def slope_in_degrees(
 ) -> np.ndarray:
     """Slope of an elevation model, smoothed as its 30 m source is, whatever is missing in it.
 
+    The change to each side is smoothed, and not the elevation: that would be flat where
+    it ends.
+
     Args:
         elevation: Metres, NaN where missing, shape (H, W).
         heights: Height of a pixel on the ground in metres, by row, shape (H, 1), or of all.
@@ -40,9 +43,8 @@ def slope_in_degrees(
     missing = np.isnan(elevation)
     if missing.all():
         return elevation
-    smooth = _smoothed(elevation, missing)
-    down = _difference(smooth, axis=0) / heights
-    right = _difference(smooth, axis=1) / widths
+    down = _smoothed(_difference(elevation, axis=0), missing) / heights
+    right = _smoothed(_difference(elevation, axis=1), missing) / widths
     slope = np.degrees(np.arctan(np.hypot(down, right))).astype(np.float32)
     slope[missing] = np.nan
     return slope
@@ -54,6 +56,7 @@ class Terrain:
     Args:
         file: The raster.
         dataset: The same, open; :meth:`close` closes it.
+        own: Its pixels.
         target: The pixels of the scene.
         band: Which of its bands holds the elevation.
         gain: What stored values are multiplied by to be metres.
@@ -66,13 +69,13 @@ class Terrain:
         self,
         file: InputFile,
         dataset: DatasetReader,
+        own: Placement,
         target: Placement,
         band: int = 1,
         gain: float = 1.0,
     ) -> None:
         self._file, self._dataset, self._band, self._gain = file, dataset, band, gain
         self.size = target.height, target.width
-        own = Placement.of(dataset)
         if (own.crs is None) != (target.crs is None) or (
             own.crs is None and self.size != (own.height, own.width)
         ):
@@ -155,12 +158,12 @@ class Terrain:
             return float(np.isfinite(self._read(samples)).mean())
 
 
-def _smoothed(elevation: np.ndarray, missing: np.ndarray) -> np.ndarray:
+def _smoothed(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    total = ndimage.gaussian_filter(np.where(missing, 0, values), SMOOTHING)
     if not missing.any():
-        return ndimage.gaussian_filter(elevation, SMOOTHING)
-    total = ndimage.gaussian_filter(np.where(missing, 0, elevation), SMOOTHING)
+        return total
     weight = ndimage.gaussian_filter((~missing).astype(np.float32), SMOOTHING)
-    return np.where(missing, np.nan, total / np.maximum(weight, 1e-6))
+    return total / np.maximum(weight, 1e-6)
 
 
 def _difference(values: np.ndarray, axis: int) -> np.ndarray:

@@ -1,0 +1,234 @@
+"""Elevation and slope from rasters in any projection and resolution."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from scene_files import (
+    PLACE,
+    UTM,
+    real_scene,
+    scene_values,
+    write_dem,
+    write_raster,
+    write_scene,
+)
+from scipy import ndimage
+
+from landslide_zoo.data.bands import BAND_NAMES
+from landslide_zoo.data.checks import slope_of
+from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.mapping.terrain import slope_in_degrees
+from landslide_zoo.mapping.windows import Window
+
+RGB = ("B4", "B3", "B2")
+TERRAIN = ("DEM", "slope")
+INNER = slice(5, -5), slice(5, -5)
+"""Where slope does not depend on what lies beyond the border."""
+
+
+def tilted(x, y):
+    """A plane that rises 0.4 m a metre to the east and 0.3 m to the north: 26.565 degrees."""
+    return 1000 + 0.4 * (x - PLACE.c) + 0.3 * (y - PLACE.f)
+
+
+TILT = np.degrees(np.arctan(0.5))
+
+
+@pytest.fixture
+def scene_path(tmp_path: Path) -> Path:
+    return write_raster(tmp_path / "scene.tif", scene_values(bands=RGB), RGB)
+
+
+@pytest.mark.parametrize(
+    ("crs", "pixel"),
+    [
+        ("EPSG:4326", 1 / 3600),
+        ("EPSG:4326", 1 / 10_800),
+        (UTM, 30),
+        (UTM, 10),
+        (UTM, 2),
+        ("EPSG:32644", 25),
+        ("EPSG:3857", 30),
+    ],
+)
+def test_elevation_and_slope_fit_the_ground_whatever_the_raster(tmp_path, scene_path, crs, pixel):
+    dem = write_dem(tmp_path / "dem.tif", elevation=tilted, crs=crs, pixel=pixel)
+    with open_scene(scene_path, dem=dem) as scene:
+        patch = scene.read(scene.whole, TERRAIN)
+
+    elevation, slope = patch.values
+    rows, columns = np.mgrid[:96, :120] + 0.5
+    expected = tilted(*(PLACE @ (columns, rows)))
+    assert patch.observed.all()
+    assert not scene.notes
+    np.testing.assert_allclose(elevation, expected, atol=1.5)
+    np.testing.assert_allclose(slope, TILT, atol=0.3)
+
+
+def test_slope_is_right_in_degrees_of_latitude_and_longitude(tmp_path: Path):
+    """At 60 degrees north a degree of longitude is half as wide as one of latitude."""
+    degree = 1 / 11_132
+    scene = write_raster(
+        tmp_path / "scene.tif",
+        scene_values(bands=RGB),
+        RGB,
+        crs="EPSG:4326",
+        transform=Affine(2 * degree, 0, 8.0, 0, -degree, 60.0),
+    )
+    east = np.arange(200)[None].repeat(200, 0) * 2 * degree * 55_800  # metres
+    dem = write_raster(
+        tmp_path / "dem.tif",
+        500 + np.tan(np.radians(20)) * east[None],
+        crs="EPSG:4326",
+        transform=Affine(2 * degree, 0, 8.0 - 40 * degree, 0, -degree, 60.0 + 40 * degree),
+        dtype="float32",
+    )
+    with open_scene(scene, dem=dem) as opened:
+        assert opened.size == (96, 120)
+        slope = opened.read(opened.whole, ("slope",)).values[0]
+
+    np.testing.assert_allclose(slope, 20, atol=0.1)
+
+
+def test_windows_of_terrain_make_the_whole(tmp_path: Path, scene_path: Path):
+    dem = write_dem(tmp_path / "dem.tif")
+    with open_scene(scene_path, dem=dem) as scene:
+        whole = scene.read(scene.whole, TERRAIN).values
+        parts = [
+            [
+                scene.read(Window(row, column, 24, 30), TERRAIN).values
+                for column in range(0, 120, 30)
+            ]
+            for row in range(0, 96, 24)
+        ]
+
+    np.testing.assert_allclose(np.block(parts), whole, atol=0.05)
+    assert np.median(whole[1]) == pytest.approx(30, abs=0.2)
+
+
+def test_slope_is_made_from_the_elevation_that_a_scene_holds(tmp_path: Path):
+    values = scene_values(bands=(*RGB, "DEM"))
+    values[3] = ndimage.gaussian_filter(values[3], 4)
+    path = write_raster(tmp_path / "scene.tif", values, (*RGB, "DEM"), dtype="float32", nodata=0)
+    with open_scene(path) as scene:
+        patch = scene.read(scene.whole, TERRAIN)
+
+    np.testing.assert_array_equal(patch.values[0], values[3].astype("float32"))
+    expected = slope_of(ndimage.gaussian_filter(values[3], 1.0))
+    np.testing.assert_allclose(patch.values[1][INNER], expected[INNER], atol=0.1)
+
+
+def test_slope_and_elevation_of_a_scene_are_kept_unless_others_are_given(tmp_path: Path):
+    path = write_scene(tmp_path / "scene.tif")
+    own = scene_values()[[BAND_NAMES.index(name) for name in TERRAIN]]
+    with open_scene(path) as scene:
+        np.testing.assert_array_equal(scene.read(scene.whole, TERRAIN).values, own)
+    with open_scene(path, dem=write_dem(tmp_path / "dem.tif", elevation=tilted)) as scene:
+        slope = scene.read(scene.whole, ("slope",)).values[0]
+
+    assert scene.notes == ("slope and DEM were taken from dem.tif, not from the scene.",)
+    np.testing.assert_allclose(slope, TILT, atol=0.3)
+
+
+def test_an_elevation_raster_beside_the_bands_is_found(tmp_path: Path, scene_path: Path):
+    write_dem(tmp_path / "dem.tif", elevation=tilted)
+    with open_scene(tmp_path) as scene:
+        assert scene.bands == ("B2", "B3", "B4", "slope", "DEM")
+        assert scene.notes == ("Elevation was taken from dem.tif.",)
+        np.testing.assert_allclose(scene.read(scene.whole, ("slope",)).values, TILT, atol=0.3)
+
+
+@pytest.mark.parametrize("nodata", [None, -32768, -9999])
+def test_where_elevation_is_missing_nothing_that_needs_it_is_observed(
+    tmp_path: Path, scene_path: Path, nodata
+):
+    def half(x, y):
+        return np.where(x < PLACE.c + 600, tilted(x, y), -32768 if nodata is None else nodata)
+
+    dem = write_dem(
+        tmp_path / "dem.tif", elevation=half, crs=UTM, pixel=10, nodata=nodata, margin=0
+    )
+    with open_scene(scene_path, dem=dem) as scene:
+        patch = scene.read(scene.whole)
+        colours = scene.read(scene.whole, RGB)
+
+    expected = np.arange(120)[None].repeat(96, 0) < 60
+    np.testing.assert_array_equal(patch.observed, expected)
+    assert colours.observed.all()
+    assert "dem.tif covers 50 % of the scene" in scene.notes[0]
+    slope, elevation = patch.select(("slope", "DEM"))
+    np.testing.assert_allclose(slope, TILT, atol=0.3)  # to the border, and filled beyond it
+    assert elevation.max() < 1300
+    assert elevation.min() > 600
+
+
+def test_an_elevation_raster_of_another_place_is_refused(tmp_path: Path, scene_path: Path):
+    far = write_raster(
+        tmp_path / "far.tif",
+        np.ones((1, 50, 50)),
+        transform=PLACE @ Affine.translation(9_000, 0),
+        dtype="float32",
+    )
+    with pytest.raises(DataError, match=r"far\.tif has no elevation anywhere in the scene"):
+        open_scene(scene_path, dem=far)
+
+
+def test_an_elevation_raster_without_projection_must_match_the_scene(tmp_path: Path, scene_path):
+    nowhere = {"crs": None, "transform": None}
+    same = write_raster(tmp_path / "same.tif", np.full((1, 96, 120), 700), dtype="int16", **nowhere)
+    other = write_raster(tmp_path / "other.tif", np.ones((1, 50, 50)), dtype="int16", **nowhere)
+    unplaced = write_raster(tmp_path / "unplaced.tif", scene_values(bands=RGB), RGB, **nowhere)
+    with open_scene(unplaced, dem=same) as scene:
+        patch = scene.read(scene.whole, TERRAIN)
+    assert (patch.values[0] == 700).all()
+    assert (patch.values[1] == 0).all()
+
+    with pytest.raises(DataError, match=r"other\.tif cannot be laid over the scene"):
+        open_scene(unplaced, dem=other)
+    with pytest.raises(DataError, match=r"same\.tif cannot be laid over the scene"):
+        open_scene(scene_path, dem=same)
+
+
+def test_what_is_no_elevation_raster_is_refused(tmp_path: Path, scene_path: Path):
+    with pytest.raises(
+        DataError, match=r"scene\.tif has 3 bands where an elevation raster has one"
+    ):
+        open_scene(scene_path, dem=scene_path)
+    with pytest.raises(DataError, match="There is no file or folder"):
+        open_scene(scene_path, dem=tmp_path / "none.tif")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="holds 0 files: give one raster of elevation"):
+        open_scene(scene_path, dem=tmp_path / "folder")
+
+
+def test_slope_is_that_of_patches_where_nothing_is_missing():
+    elevation = 500 + 100 * ndimage.gaussian_filter(
+        np.random.default_rng(0).standard_normal((80, 90)), 3
+    )
+    expected = slope_of(ndimage.gaussian_filter(elevation, 1.0))
+
+    slope = slope_in_degrees(elevation, 10.0, 10.0)
+    np.testing.assert_allclose(slope[INNER], expected[INNER], atol=1e-3)
+
+
+def test_slope_beside_a_hole_is_that_of_the_side_there_is():
+    _, column = np.mgrid[:40, :50]
+    elevation = 300 + 5.0 * column
+    elevation[10:20, 10:20] = np.nan
+    slope = slope_in_degrees(elevation, 10.0, 10.0)
+
+    np.testing.assert_array_equal(np.isnan(slope), np.isnan(elevation))
+    np.testing.assert_allclose(slope[~np.isnan(slope)], TILT, atol=0.01)
+
+
+def test_the_slope_of_the_real_flow_is_steep():
+    with open_scene(
+        real_scene("puthumala", "s2_l2a.tif"), dem=real_scene("puthumala", "dem.tif")
+    ) as scene:
+        slope = scene.read(scene.whole, ("slope",)).values[0]
+
+    assert 15 < np.median(slope) < 22
+    assert slope.max() < 60
