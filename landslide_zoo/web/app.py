@@ -17,6 +17,8 @@ from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from landslide_zoo.hub.zoo import ModelZoo
@@ -27,12 +29,15 @@ from landslide_zoo.web.components import AT_ONCE, theme
 from landslide_zoo.web.detect import build_detect
 from landslide_zoo.web.housekeeping import TemporaryFolder, exit_now, interrupt_on_sigterm
 from landslide_zoo.web.inputs import build_inputs
+from landslide_zoo.web.map import STATIC, build_map
+from landslide_zoo.web.map_jobs import MapService
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.service import Service
 from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.zoo import build_zoo, draw_board
 
 TITLE = "Landslide Zoo"
+_STATIC_FILES = ("landslide_zoo.web", "static")
 _MORE_THREADS = 64
 """For what does not wait for its turn: pages, redrawing, downloads, models being pulled."""
 _FILES_OVER_MCP = (
@@ -122,7 +127,7 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
     """
     settings = settings or Settings.from_environment()
     service = Service(zoo or ModelZoo(timeout=0), settings)
-    names = service.zoo.names()
+    maps, names = MapService(service), service.zoo.names()
     folder = TemporaryFolder(Path(get_upload_folder()), 60 * settings.keep_minutes)
     os.environ["GRADIO_TEMP_DIR"] = str(folder.path)
     vars(gradio.mcp)["GradioMCPServer"]._file_data_tool_description = _FILES_OVER_MCP
@@ -144,6 +149,8 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
                     build_compare(service, inputs, models)
                 with gr.Tab("Bands", id="bands"):
                     build_bands(service, inputs)
+                with gr.Tab("Map", id="map") as tab:
+                    build_map(tab, maps)
                 with gr.Tab("Zoo", id="zoo") as tab:
                     board = build_zoo(tab, service, chosen)
         gr.HTML(render("footer", minutes=settings.keep_minutes), apply_default_css=False)
@@ -205,7 +212,10 @@ def launch(app: App, settings: Settings | None = None, **options: Any) -> None: 
             head=f"<script>{asset('script.js')}</script>",
             max_file_size=int(settings.upload_mb * 2**20),
             max_threads=settings.queue + _MORE_THREADS,
-            app_kwargs={"middleware": [Middleware(Sentences)]},
+            app_kwargs={
+                "middleware": [Middleware(Sentences)],
+                "routes": [Mount(f"/{STATIC}", StaticFiles(packages=[_STATIC_FILES]))],
+            },
             footer_links=["api"],
             mcp_server=True,
             **options,

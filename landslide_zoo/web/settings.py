@@ -26,6 +26,9 @@ class Settings(BaseSettings):
         patch_side: Largest patch: the pixels of a square of this side.
         upload_mb: Largest upload, in megabytes.
         keep_minutes: Age at which temporary files are deleted.
+        map_megapixels: Largest scene on the tab Map, in millions of pixels.
+        map_minutes: How long one map may take.
+        map_gb: Memory that one map may take, in gigabytes.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
@@ -36,6 +39,9 @@ class Settings(BaseSettings):
     patch_side: Count = 1024
     upload_mb: Amount = 512
     keep_minutes: Amount = 60
+    map_megapixels: Amount = 25
+    map_minutes: Amount = 15
+    map_gb: Amount = 6
 
     @classmethod
     def from_environment(cls) -> Settings:

@@ -1,4 +1,7 @@
-"""Real patches to try the app with; ``samples.json`` says what each shows and whose it is."""
+"""Real patches and a scene to try the app with.
+
+``samples.json`` says what each patch shows and whose it is.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,27 @@ class Sample:
     title: str
     caption: str
     attribution: str
+
+
+@dataclass(frozen=True)
+class SceneSample(Sample):
+    """A scene that comes with the package.
+
+    Attributes:
+        dem: Its elevation raster.
+    """
+
+    dem: Path
+
+
+PUTHUMALA = SceneSample(
+    path=_FOLDER / "puthumala" / "puthumala.tif",
+    title="Puthumala, Kerala, 2019",
+    caption="A debris flow of 2 km, plain to see under broken cloud.",
+    attribution="Contains modified Copernicus Sentinel data; DEM: Copernicus GLO-30 (DLR, "
+    "Airbus; ESA)",
+    dem=_FOLDER / "puthumala" / "puthumala_dem.tif",
+)
 
 
 @cache

@@ -1,0 +1,271 @@
+"""The tab Map: a scene, its landslides on a map, and the files for a GIS."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.figures import PROBABILITY_COLOURS
+from landslide_zoo.web.components import AT_ONCE, QUIET, pull_bar
+from landslide_zoo.web.map_jobs import (
+    HOW_TO_INSTALL,
+    MapService,
+    Request,
+    Tell,
+    available,
+    discard,
+)
+from landslide_zoo.web.rendering import asset, render
+from landslide_zoo.web.samples import PUTHUMALA
+from landslide_zoo.web.service import sentence
+from landslide_zoo.web.turns import Caller, Gone, caller_of
+
+STATIC = "gradio_api/landslide-zoo"
+"""Where the app serves Leaflet and the map's own files, relative to the page."""
+_HEAD = (
+    f'<link rel="stylesheet" href="{STATIC}/leaflet/leaflet.css">'
+    f'<link rel="stylesheet" href="{STATIC}/map.css">'
+    f'<script src="{STATIC}/leaflet/leaflet.js"></script><script src="{STATIC}/map.js"></script>'
+)
+_EMPTY = {
+    "lead": "From a scene to a map",
+    "text": "Give a Sentinel-2 scene as a GeoTIFF, and its elevation where the model reads it, "
+    "or take the sample.",
+}
+_STEPS = {
+    "clouds": "Looking for clouds",
+    "network": "Looking for landslides",
+    "landslides": "Drawing outlines",
+    "borders": "Drawing outlines",
+    "files": "Writing files",
+}
+_DOWNLOADS = {
+    "Landslides .gpkg": ".gpkg",
+    "Style for QGIS .qml": ".qml",
+    "Mask .tif": "_mask.tif",
+    "Probability .tif": "_probability.tif",
+    "Report .html": ".html",
+}
+"""Titles of the files, and how their names end."""
+_PROGRESS = gr.Progress()
+
+
+def build_map(tab: gr.Tab, maps: MapService) -> None:
+    """Lay out the tab and wire its events.
+
+    Args:
+        tab: Which it is; opening it fills the choice of models.
+        maps: Maps the scenes.
+    """
+    if not available():
+        gr.HTML(render("problems", sentences=[HOW_TO_INSTALL]), apply_default_css=False)
+        return
+    mapped, outputs, stop = gr.State(None), gr.State([]), gr.State(None)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=0, min_width=310, elem_id="lz-map-inputs"):
+            most = f"{maps.service.settings.map_megapixels:g} million pixels"
+            scene = gr.File(
+                label=f"Scene: a GeoTIFF of up to {most}", height=120, elem_id="lz-map-scene"
+            )
+            dem = gr.File(label="Elevation: a GeoTIFF", height=120, elem_id="lz-map-dem")
+            sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
+            gr.HTML(render("sample", sample=PUTHUMALA, samples=[]), apply_default_css=False)
+            model = gr.Dropdown(label="Model", elem_id="lz-map-model")
+            clouds = gr.Checkbox(
+                True, label="Leave out what is under cloud", elem_id="lz-map-clouds"
+            )
+            run = gr.Button("Map landslides", variant="primary", elem_id="lz-map-run")
+            cancel = gr.Button("Stop", variant="stop", interactive=False, elem_id="lz-map-stop")
+        with gr.Column(min_width=320, elem_id="lz-map-main"):
+            page = gr.HTML(
+                render("empty", **_EMPTY),
+                elem_id="lz-map-page",
+                min_height=200,
+                apply_default_css=False,
+            )
+            with gr.Row(visible=False) as settings:
+                threshold = gr.Slider(
+                    0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-map-threshold"
+                )
+                area = gr.Number(
+                    0,
+                    label="Smallest landslide in m\N{SUPERSCRIPT TWO} (0: as the rules say)",
+                    minimum=0,
+                    elem_id="lz-map-area",
+                )
+            view = gr.HTML(
+                html_template=asset("static/map.html"),
+                js_on_load="lzMap(element, props, watch);",
+                head=_HEAD,
+                visible=False,
+                elem_id="lz-map",
+                apply_default_css=False,
+            )
+            with gr.Row(visible=False, elem_id="lz-map-downloads") as row:
+                buttons = [
+                    gr.DownloadButton(title, size="sm", min_width=120) for title in _DOWNLOADS
+                ]
+    shown = [mapped, outputs, page, settings, view, row, *buttons]
+
+    def fill(chosen: str | None) -> gr.Dropdown:
+        maps.warm_up()
+        names = maps.service.zoo.names()
+        return gr.Dropdown(
+            choices=names, value=chosen if chosen in names else next(iter(names), None)
+        )
+
+    def map_anew(
+        scene_file: str | None,
+        dem_file: str | None,
+        name: str | None,
+        leave_out: bool,
+        smallest: float | None,
+        before: Request | None,
+        old: list[str],
+        stopped: Event,
+        request: gr.Request,
+        progress: gr.Progress = _PROGRESS,
+    ) -> list[Any]:
+        if not scene_file or not name:
+            text = "There is no scene yet: drop a GeoTIFF, or take the sample."
+            return [*_nothing(render("problems", sentences=[text])), gr.skip()]
+        wanted = Request(scene_file, dem_file, name, "mask" if leave_out else "keep")
+        if before and replace(before, folder="") == wanted:
+            wanted = before
+        else:
+            discard(before.folder if before else "")
+        caller = _until(stopped, caller_of(request))
+        try:
+            wanted, answer = maps.map_scene(
+                wanted, caller, None, smallest or None, _teller(progress), pull_bar(name, progress)
+            )
+        except LandslideZooError as error:
+            return [*_nothing(render("problems", sentences=[sentence(error)])), gr.skip()]
+        except Gone:
+            return [*_nothing(render("notices", sentences=["Stopped."])), gr.skip()]
+        level = round(answer["figures"]["threshold"], 2)
+        info = f"Redrawn at once; the model's own is {level:.2f}"
+        return [*_shown(wanted, answer, old), gr.Slider(value=level, info=info)]
+
+    def redraw(
+        level: float,
+        smallest: float | None,
+        before: Request | None,
+        old: list[str],
+        request: gr.Request,
+        progress: gr.Progress = _PROGRESS,
+    ) -> list[Any]:
+        if before is None:
+            return [gr.skip()] * len(shown)
+        try:
+            wanted, answer = maps.map_scene(
+                before, caller_of(request), level, smallest or None, _teller(progress)
+            )
+        except LandslideZooError as error:
+            return _nothing(render("problems", sentences=[sentence(error)]))
+        return _shown(wanted, answer, old)
+
+    tab.select(fill, model, model, **QUIET)
+    begun: dict[str, Any] = {
+        "fn": lambda: (Event(), gr.Button("Stop", interactive=True)),
+        "inputs": None,
+        "outputs": [stop, cancel],
+        **AT_ONCE,
+    }
+    mapping: dict[str, Any] = {
+        "fn": map_anew,
+        "inputs": [scene, dem, model, clouds, area, mapped, outputs, stop],
+        "outputs": [*shown, threshold],
+        "api_visibility": "private",
+        "show_progress_on": page,
+    }
+    ended: dict[str, Any] = {
+        "fn": partial(gr.Button, "Stop", interactive=False),
+        "inputs": None,
+        "outputs": cancel,
+        **AT_ONCE,
+    }
+    taken = sample.click(_sample, None, [scene, dem], **AT_ONCE)
+    for start in (taken.then, run.click):
+        start(**begun).then(**mapping).then(**ended)
+    cancel.click(lambda stopped: stopped.set(), stop, None, **AT_ONCE)
+    gr.on(
+        [threshold.input, area.input],
+        redraw,
+        [threshold, area, mapped, outputs],
+        shown,
+        api_visibility="private",
+        show_progress_on=page,
+        trigger_mode="always_last",
+    )
+
+
+def _sample() -> list[str]:
+    """The sample's files, where the app may serve them from."""
+    parent = Path(get_upload_folder())
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = tempfile.mkdtemp(dir=parent)
+    return [shutil.copy(path, folder) for path in (PUTHUMALA.path, PUTHUMALA.dem)]
+
+
+def _until(stopped: Event, caller: Caller) -> Caller:
+    """The caller, who waits no longer once they press Stop."""
+    waits = caller.waits
+    return replace(caller, waits=lambda: waits() and not stopped.is_set())
+
+
+def _teller(progress: gr.Progress) -> Tell:
+    """Shows on the page how far a map is, with the time that is left."""
+
+    def tell(state: dict[str, Any]) -> None:
+        left = state["seconds_left"]
+        text = _STEPS.get(state["step"], state["step"])
+        if left is not None and left >= 1:
+            minutes, seconds = divmod(round(left), 60)
+            text += f", {minutes} min {seconds} s left" if minutes else f", {seconds} s left"
+        progress((state["done"], state["total"] or 1), desc=text, unit="parts")
+
+    return tell
+
+
+def _nothing(page: str) -> list[Any]:
+    """What is shown where there is no map."""
+    hidden = [gr.Row(visible=False), gr.HTML(visible=False), gr.Row(visible=False)]
+    return [None, [], page, *hidden, *[gr.DownloadButton(value=None)] * len(_DOWNLOADS)]
+
+
+def _shown(wanted: Request, answer: dict[str, Any], old: list[str]) -> list[Any]:
+    """A map with its files; those of the map before stay: a download of them may have begun."""
+    for folder in old[:-1]:
+        discard(folder)
+    kept = [*old[-1:], answer["output"]]
+    page = render("map", figures=answer["figures"], colours=PROBABILITY_COLOURS)
+    pictures = [{**one, "url": _url(one["file"])} for one in answer["pictures"]]
+    names = ("name", "size", "metres", "degrees", "landslides", "dropped", "more")
+    value = {name: answer[name] for name in names} | {
+        "run": wanted.folder,
+        "pictures": pictures,
+        "attribution": "Contains modified Copernicus Sentinel data",
+    }
+    paths = [
+        next((path for path in answer["files"] if path.endswith(end)), None)
+        for end in _DOWNLOADS.values()
+    ]
+    ready = [gr.DownloadButton(value=path, interactive=path is not None) for path in paths]
+    seen = gr.Row(visible=True)
+    return [wanted, kept, page, seen, gr.HTML(value=value, visible=True), seen, *ready]
+
+
+def _url(path: str) -> str:
+    """Where the page finds a file of the upload folder."""
+    return f"gradio_api/file={quote(path)}"

@@ -1,0 +1,171 @@
+"""Mapping for visitors: whose turn it is, where their files lie, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from gradio.utils import get_upload_folder
+from tqdm.auto import tqdm
+
+from landslide_zoo.errors import DataError, LandslideZooError, quoted
+from landslide_zoo.models.downloads import download_folder
+from landslide_zoo.web.map_worker import Job, Limits, MapWorker
+from landslide_zoo.web.service import Service
+from landslide_zoo.web.settings import GIGABYTE
+from landslide_zoo.web.turns import Caller, Turns
+
+WORKERS = 2
+"""Scenes mapped at once: another threshold need not wait behind a large scene."""
+_PULLS = 4
+_NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely")
+HOW_TO_INSTALL = (
+    "Maps need further packages, which are not installed here: pip install 'landslide-zoo[map]'."
+)
+
+Clouds = Literal["mask", "keep"]
+Tell = Callable[[dict[str, Any]], None]
+
+
+def available() -> bool:
+    """Whether the packages are there that maps need; none of them is imported here."""
+    return all(find_spec(name) for name in _NEEDED)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a visitor wants mapped; with another threshold it is the same map.
+
+    Attributes:
+        scene: Path of a GeoTIFF that was uploaded, or of a sample.
+        dem: Path of its elevation raster, or None.
+        model: One of the zoo's names.
+        clouds: ``mask`` or ``keep``.
+        folder: Where its probabilities lie; empty before it was mapped.
+    """
+
+    scene: str
+    dem: str | None
+    model: str
+    clouds: Clouds = "mask"
+    folder: str = ""
+
+
+class MapService:
+    """Maps scenes in processes of their own, one visitor after another.
+
+    Args:
+        service: The zoo and the bounds.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        settings = service.settings
+        limits = Limits(60 * settings.map_minutes, int(settings.map_gb * GIGABYTE))
+        self._turns = Turns(WORKERS, settings.queue)
+        self._pulls = Turns(_PULLS, settings.queue)
+        self._workers = [MapWorker(limits) for _ in range(WORKERS)]
+        self._free: queue.LifoQueue[MapWorker] = queue.LifoQueue()
+        for worker in reversed(self._workers):
+            self._free.put(worker)
+
+    def warm_up(self) -> None:
+        """Start a process, which takes seconds, before there is a scene for it."""
+        if available() and not self._free.empty():
+            with self._worker() as worker:
+                worker.start()
+
+    def map_scene(
+        self,
+        request: Request,
+        caller: Caller,
+        threshold: float | None = None,
+        minimum_area: float | None = None,
+        tell: Tell = lambda state: None,
+        tqdm_class: type[tqdm] | None = None,
+    ) -> tuple[Request, dict[str, Any]]:
+        """Map a scene, or draw one again that was mapped.
+
+        Args:
+            request: What to map.
+            caller: Who waits for it.
+            threshold: The model's own where None.
+            minimum_area: Smallest landslide in square metres; that of the rules where None.
+            tell: Is given every state of progress.
+            tqdm_class: Progress bar of the model's download, if there is one.
+
+        Returns:
+            The request with its folder, to draw it again by, and the answer of
+            :meth:`landslide_zoo.web.map_worker.MapWorker.run`.
+
+        Raises:
+            LandslideZooError: If it cannot be mapped.
+            Gone: If the caller no longer waits.
+        """
+        if not available():
+            raise LandslideZooError(HOW_TO_INSTALL)
+        entry = self.service.zoo.entry(request.model)
+        model = entry.folder
+        if model is None:
+            assert entry.repo_id is not None
+            with self._pulls.turn(caller):
+                model = download_folder(
+                    entry.repo_id, revision=entry.revision, tqdm_class=tqdm_class
+                )
+        with self._turns.turn(caller), self._worker() as worker:
+            for path in filter(None, (request.scene, request.dem)):
+                if not Path(path).is_file():
+                    raise DataError(
+                        f"{quoted(Path(path).name)} was deleted meanwhile: give it again."
+                    )
+            request = _keep(request)
+            job = Job(
+                scene=request.scene,
+                dem=request.dem,
+                model=str(model),
+                name=request.model,
+                clouds=request.clouds,
+                threshold=threshold,
+                minimum_area=minimum_area,
+                folder=str(Path(request.folder, "work")),
+                output=tempfile.mkdtemp(prefix="map-", dir=request.folder),
+                pixels=int(self.service.settings.map_megapixels * 1e6),
+            )
+            answer = worker.run(job, caller.waits, tell)
+        answer["figures"]["model"] = request.model
+        return request, answer
+
+    @contextmanager
+    def _worker(self) -> Iterator[MapWorker]:
+        worker = self._free.get()
+        try:
+            yield worker
+        finally:
+            self._free.put(worker)
+
+
+def discard(folder: str) -> None:
+    """Delete what was kept of a map: its folder, or one of its outputs; nothing where empty."""
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep(request: Request) -> Request:
+    """The request with a folder of its own; what is in use does not grow old."""
+    parent = Path(get_upload_folder())
+    if not request.folder or not Path(request.folder).is_dir():
+        parent.mkdir(parents=True, exist_ok=True)
+        request = replace(request, folder=tempfile.mkdtemp(dir=parent))
+    kept = [*Path(request.folder).rglob("*"), Path(request.scene), Path(request.dem or "")]
+    for path in kept:
+        if path.is_file() and path.is_relative_to(parent):
+            os.utime(path)
+    return request

@@ -1,0 +1,226 @@
+"""What the tab Map shows of a mapped scene: pictures, outlines, and facts as text.
+
+It runs where the scene was mapped (:mod:`landslide_zoo.web.map_worker`), not in the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image
+
+from landslide_zoo.data.bands import TRUE_COLOUR
+from landslide_zoo.figures import PROBABILITY_COLOURS
+from landslide_zoo.figures.images import FALSE_COLOUR
+from landslide_zoo.mapping.landslides import Landslide, Landslides
+from landslide_zoo.mapping.polygons import Ground
+from landslide_zoo.mapping.probabilities import Probabilities
+from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.mapping.windows import Window
+
+WIDEST = 3072
+"""Pictures on the page are at most this wide and high; downloads are whole."""
+MOST = 1000
+"""Landslides that the page draws and lists, the largest first; downloads hold all."""
+_LOSSLESS = 1024 * 1024
+"""Pixels up to which a composite is a PNG; larger ones are JPEG."""
+_STRIP = 4 * 1024 * 1024
+"""Pixels that are read at once."""
+_NODES = 17
+"""Nodes a side of the lattice of longitudes and latitudes."""
+_STRETCH = (1.0, 99.0)
+_HATCHING = (70, 70, 70, 210)
+
+
+def write_pictures(scene: Scene, probabilities: Probabilities, folder: Path) -> list[dict]:
+    """Draw the layers of a scene as picture files; what each is, without its address.
+
+    Args:
+        scene: The bands, open.
+        probabilities: What the network says, and what is observed.
+        folder: Where to write.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    composites = {"true": ("True colour", TRUE_COLOUR), "false": ("False colour", FALSE_COLOUR)}
+    layers = []
+    for key, (title, bands) in composites.items():
+        if set(bands) <= set(scene.bands):
+            path = _write(_composite(scene, probabilities, bands), folder / key)
+            layers.append({"file": path.name, "title": title, "base": True})
+    for key, title, picture in _overlays(probabilities):
+        path = _write(picture, folder / key)
+        shown = key == "unobserved"
+        opacity = 1.0 if shown else 0.8
+        layers.append({"file": path.name, "title": title, "shown": shown, "opacity": opacity})
+    return layers
+
+
+def describe_map(scene: Scene, landslides: Landslides) -> dict[str, Any]:
+    """Outlines, facts and places of a map, as plain values for JSON.
+
+    Args:
+        scene: What was mapped.
+        landslides: What was found in it.
+    """
+    hidden = len(landslides.objects) - MOST
+    coverage = landslides.coverage
+    return {
+        "name": scene.name,
+        "size": list(scene.size),
+        "metres": float(np.sqrt(np.prod(landslides.ground.pixel_size(scene.size[0] // 2)))),
+        "degrees": _degrees(landslides.ground, scene.size),
+        "landslides": [_shown(one) for one in landslides.objects[:MOST]],
+        "dropped": [_shown(one) for one in landslides.dropped[:MOST]],
+        "more": f"And {hidden:,} smaller ones, in the files." if hidden > 0 else "",
+        "figures": {
+            "scene": scene.name,
+            "height": scene.size[0],
+            "width": scene.size[1],
+            "threshold": landslides.threshold,
+            "area_hectares": round(landslides.area / 10_000, 2),
+            "objects": len(landslides.objects),
+            "largest_hectares": round(landslides.objects[0].area / 10_000, 2)
+            if landslides.objects
+            else 0.0,
+            "dropped": len(landslides.dropped),
+            "specks": landslides.specks,
+            "observed": round(coverage.observed / coverage.total, 4),
+            "cloud": round(coverage.cloud / coverage.total, 4),
+            "no_data": round(coverage.missing / coverage.total, 4),
+            "notes": [*scene.notes, *landslides.skipped],
+        },
+    }
+
+
+def _strips(size: tuple[int, int], step: int) -> Iterator[Window]:
+    """Windows over all columns, each of a multiple of ``step`` rows but the last."""
+    height, width = size
+    rows = max(step, _STRIP // width // step * step)
+    for row in range(0, height, rows):
+        yield Window(row, 0, min(rows, height - row), width)
+
+
+def _step(size: tuple[int, int]) -> int:
+    return -(-max(size) // WIDEST)
+
+
+def _thinned(values: np.ndarray, step: int) -> np.ndarray:
+    """Means of blocks of ``step`` x ``step`` of (..., H, W); those at the end are smaller."""
+    if step == 1:
+        return values
+    for axis in (-2, -1):
+        starts = np.arange(0, values.shape[axis], step)
+        counts = np.diff([*starts, values.shape[axis]])
+        sums = np.add.reduceat(values, starts, axis=axis, dtype=np.float32)
+        values = sums / (counts[:, None] if axis == -2 else counts)
+    return values
+
+
+def _composite(scene: Scene, probabilities: Probabilities, bands: Sequence[str]) -> np.ndarray:
+    """Three bands as red, green, blue, stretched by what is observed: clouds burn out."""
+    step = _step(scene.size)
+    colours, known, seen = [], [], []
+    for window in _strips(scene.size, step):
+        patch = scene.read(window, bands)
+        colours.append(_thinned(patch.values, step))
+        known.append(_thinned(patch.observed.astype(np.float32), step) > 0)
+        observed = probabilities.read(window).observed.astype(np.float32)
+        seen.append(_thinned(observed, step) > 0.5)
+    values, measured = np.concatenate(colours, axis=1), np.concatenate(known)
+    typical = np.concatenate(seen) if any(part.any() for part in seen) else measured
+    if scene.unit == "physical" and typical.any():
+        limits = np.percentile(values[:, typical], _STRETCH, axis=1)
+        low, high = limits[0, :, None, None], limits[1, :, None, None]
+        values = (values - low) / np.maximum(high - low, 1e-6)
+    picture = np.rint(255 * values.clip(0, 1)).astype(np.uint8)
+    picture[:, ~measured] = 0
+    return picture.transpose(1, 2, 0)
+
+
+def _overlays(probabilities: Probabilities) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Probability and what is not observed, as red, green, blue and opacity."""
+    size, step = probabilities.size, _step(probabilities.size)
+    levels, observed = [], []
+    for window in _strips(size, step):
+        known = probabilities.read(window)
+        weights = _thinned(known.observed.astype(np.float32), step)
+        sums = _thinned(np.where(known.observed, known.probability, 0), step)
+        levels.append(sums / np.maximum(weights, 1e-6))
+        observed.append(weights > 0.5)
+    seen = np.concatenate(observed)
+    picture = colormaps[PROBABILITY_COLOURS](np.concatenate(levels).clip(0, 1), bytes=True)
+    picture[~seen] = 0
+    yield "probability", "Probability", picture
+    rows, columns = np.indices(seen.shape, sparse=True)
+    hatch = (rows + columns) % 6 < 2
+    picture = np.zeros((*seen.shape, 4), np.uint8)
+    picture[~seen & hatch] = _HATCHING
+    yield "unobserved", "Not observed", picture
+
+
+def _write(picture: np.ndarray, stem: Path) -> Path:
+    large = picture.shape[2] == 3 and picture[..., 0].size > _LOSSLESS
+    path = stem.with_suffix(".jpg" if large else ".png")
+    Image.fromarray(picture).save(path, quality=90, compress_level=3)  # each takes its own
+    return path
+
+
+def _degrees(ground: Ground, size: tuple[int, int]) -> list[list[tuple[float, float]]] | None:
+    """Longitude and latitude at the nodes of a lattice over a scene; None where not known."""
+    if not ground.placed:
+        return None
+    rows, columns = (np.linspace(0, side, _NODES) for side in size)
+    nodes = [[ground.longitude_latitude(r - 0.5, c - 0.5) for c in columns] for r in rows]
+    return [[(round(x, 7), round(y, 7)) for x, y in filter(None, row)] for row in nodes]
+
+
+def _shown(one: Landslide) -> dict[str, Any]:
+    """One landslide, or what a rule dropped, for the page."""
+    seen, attributes = one.object, one.object.attributes
+    rings = [
+        [
+            [[round(x), round(y)] for x, y in ring.coords[:-1]]
+            for ring in (part.exterior, *part.interiors)
+        ]
+        for part in one.outline.geoms
+    ]
+    hectares = f"{one.area / 10_000:,.2f}"
+    length, width = one.extent.length, one.extent.width
+    slope = attributes.get("mean_slope")
+    facts = [
+        ("Area", f"{hectares} ha"),
+        ("Perimeter", f"{attributes['perimeter']:,.0f} m"),
+        ("Length x width", f"{length:,.0f} x {width:,.0f} m"),
+        ("Probability", f"mean {seen.mean_probability:.2f}, highest {seen.max_probability:.2f}"),
+    ]
+    further = {
+        "Mean slope": ("mean_slope", "{:.1f}\N{DEGREE SIGN}"),
+        "Elevation range": ("elevation_range", "{:,.0f} m"),
+        "Mean NDVI": ("mean_ndvi", "{:.2f}"),
+        "NDVI drop": ("mean_ndvi_drop", "{:.2f}"),
+        "Texture": ("mean_texture", "{:.2f}"),
+        "Edge hidden": ("hidden_contact", "{:.0%}"),
+    }
+    for title, (name, text) in further.items():
+        if attributes.get(name) is not None:
+            facts.append((title, text.format(attributes[name])))
+    if one.place:
+        facts.append(("Centre", f"{one.place[1]:.5f}, {one.place[0]:.5f}"))
+    return {
+        "number": seen.number,
+        "title": "Dropped by a rule" if one.why else f"Landslide {seen.number}",
+        "why": one.why,
+        "rings": rings,
+        "facts": facts,
+        "cells": [
+            hectares,
+            f"{length:,.0f}",
+            f"{width:,.0f}",
+            "\N{EN DASH}" if slope is None else f"{slope:.0f}",
+            f"{seen.mean_probability:.2f}",
+        ],
+    }
