@@ -19,6 +19,7 @@ from landslide_zoo.data.checks import check_patch
 from landslide_zoo.errors import LandslideZooError, quoted
 from landslide_zoo.inference.result import Steps, join_detections
 from landslide_zoo.web.bands import composites, summarise_bands
+from landslide_zoo.web.components import pull_bar
 from landslide_zoo.web.downloads import (
     Content,
     csv_table,
@@ -26,10 +27,12 @@ from landslide_zoo.web.downloads import (
     ensemble_files,
     write_files,
 )
+from landslide_zoo.web.map_jobs import MapService, Request, discard, teller
 from landslide_zoo.web.rendering import png
 from landslide_zoo.web.service import Service, Upload, sentence
 from landslide_zoo.web.turns import caller_of
 
+_PROGRESS = gr.Progress()
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
@@ -55,7 +58,7 @@ def sentences(function: Callable[P, R]) -> Callable[P, R]:
     return answered
 
 
-def build_api(service: Service) -> None:
+def build_api(service: Service, maps: MapService) -> None:
     """Wire the endpoints, on components that the page does not show."""
 
     @sentences
@@ -144,6 +147,43 @@ def build_api(service: Service) -> None:
         }
         return figures, write_files([*files, (f"{seen.name}_bands.csv", csv_table(rows))])
 
+    @sentences
+    def map_scene(
+        request: gr.Request,
+        scene: dict[str, Any],
+        dem: dict[str, Any] | None = None,
+        model: str | None = None,
+        threshold: float | None = None,
+        minimum_area: float | None = None,
+        clouds: str | None = None,
+        progress: gr.Progress = _PROGRESS,
+    ) -> tuple[dict[str, object], list[str]]:
+        """Map the landslides of a whole Sentinel-2 scene as polygons for a GIS.
+
+        Args:
+            request: Who asks.
+            scene: A GeoTIFF with Sentinel-2 bands that are named, or in their usual order.
+            dem: A GeoTIFF with elevation in metres, on any grid, where the model needs it.
+            model: A name that /models lists; the zoo's first model if left out.
+            threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
+            minimum_area: Smallest landslide in square metres; that of the rules if left out.
+            clouds: "mask" (the default): what is under cloud is not observed; or "keep".
+            progress: Is told how far the map is.
+        """
+        if scene is None:
+            raise LandslideZooError("There is no scene: give a GeoTIFF as scene.")
+        wanted = Request(
+            scene["path"],
+            dem["path"] if dem else None,
+            _name(model) or service.default,
+            _steps(clouds, None).clouds,
+        )
+        level, smallest = _level(threshold), _area(minimum_area)
+        tell, bar = teller(progress), pull_bar(wanted.model, progress)
+        done, answer = maps.map_scene(wanted, caller_of(request), level, smallest, tell, bar)
+        discard(str(Path(done.folder, "work")))  # nobody asks for the same map again
+        return answer["figures"], answer["files"]
+
     with gr.Column(visible=False):
         patch, mask = gr.File(label="patch"), gr.File(label="mask")
         model, threshold = gr.Textbox(None, label="model"), gr.Number(None, label="threshold")
@@ -159,6 +199,10 @@ def build_api(service: Service) -> None:
         patch.upload(detect, detecting, answer, **_public("detect", _DETECT))
         patch.upload(compare, [patch, names, mask, *steps], answer, **_public("compare", _COMPARE))
         patch.upload(bands, [patch, mask], answer, **_public("bands", _BANDS))
+        scene, dem = gr.File(label="scene"), gr.File(label="dem")
+        smallest = gr.Number(None, label="minimum_area")
+        given = [scene, dem, model, threshold, smallest, clouds]
+        scene.upload(map_scene, given, answer, **_public("map_scene", _MAP))
 
 
 _MODELS = """List the landslide models of this zoo. The answer holds, for each model, its name, \
@@ -176,6 +220,12 @@ _BANDS = """Describe every band of one Sentinel-2 patch. The answer holds figure
 (name, unit, lowest, highest, mean, deviation, and the means of landslide and other pixels where \
 a mask is known) with warnings about the patch, and files: true colour, false colour, NDVI and \
 hillshade as .png, the figures as .csv."""
+
+_MAP = """Map the landslides of a whole Sentinel-2 scene: a GeoTIFF and, where the model needs \
+it, an elevation raster (DEM). It takes from seconds to minutes and reports its progress. The \
+answer holds figures (area in hectares, number of landslides, share observed and under cloud, what \
+rules dropped, notes) and files: polygons as GeoPackage with a style for QGIS, the mask and the \
+probability as GeoTIFF, a report as HTML."""
 
 
 def _public(name: str, description: str) -> dict[str, Any]:
@@ -217,6 +267,16 @@ def _steps(clouds: object, rules_off: object) -> Steps:
         raise LandslideZooError(f'clouds is {quoted(clouds)}; it must be "mask" or "keep".')
     kept: Literal["mask", "keep"] = "keep" if clouds == "keep" else "mask"
     return Steps(kept, tuple(_names("rules_off", rules_off)))
+
+
+def _area(minimum: object) -> float | None:
+    if minimum is None or minimum == "":
+        return None
+    if isinstance(minimum, int | float) and not isinstance(minimum, bool) and 0 <= minimum < 1e12:
+        return float(minimum)
+    raise LandslideZooError(
+        f"minimum_area is {quoted(minimum)}; it must be a number of square metres from 0 on."
+    )
 
 
 def _level(threshold: object) -> float | None:

@@ -43,10 +43,12 @@ _MORE_THREADS = 64
 _FILES_OVER_MCP = (
     " A file is given as its public address, or as data:application/x-hdf5;base64,... itself."
 )
-_NO_ENDPOINT = "There is no such endpoint: there are /models, /detect, /compare and /bands."
+_NO_ENDPOINT = (
+    "There is no such endpoint: there are /models, /detect, /compare, /bands and /map_scene."
+)
 _BAD_INPUT = (
-    "What was sent cannot be taken: patch and mask are files, each uploaded first and given as "
-    '{"path": ..., "meta": {"_type": "gradio.FileData"}}, or as the public address of a file.'
+    "What was sent cannot be taken: patch, mask, scene and dem are files, each uploaded first and "
+    'given as {"path": ..., "meta": {"_type": "gradio.FileData"}}, or as the public address of a file.'
 )
 
 
@@ -138,7 +140,7 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
     models = gr.CheckboxGroup(names, value=names, label="Models", render=False, elem_id="lz-models")
     chosen = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-chosen")
     with App(folder, title=TITLE, analytics_enabled=False, fill_width=True) as app:
-        build_api(service)  # first: Gradio gives a name to whoever asks first
+        build_api(service, maps)  # first: Gradio gives a name to whoever asks first
         gr.HTML(render("header"), apply_default_css=False)
         with gr.Row(equal_height=False, elem_id="lz-workspace"):
             inputs = build_inputs(app, settings.files)

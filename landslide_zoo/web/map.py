@@ -21,9 +21,9 @@ from landslide_zoo.web.map_jobs import (
     HOW_TO_INSTALL,
     MapService,
     Request,
-    Tell,
     available,
     discard,
+    teller,
 )
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.samples import PUTHUMALA
@@ -41,13 +41,6 @@ _EMPTY = {
     "lead": "From a scene to a map",
     "text": "Give a Sentinel-2 scene as a GeoTIFF, and its elevation where the model reads it, "
     "or take the sample.",
-}
-_STEPS = {
-    "clouds": "Looking for clouds",
-    "network": "Looking for landslides",
-    "landslides": "Drawing outlines",
-    "borders": "Drawing outlines",
-    "files": "Writing files",
 }
 _DOWNLOADS = {
     "Landslides .gpkg": ".gpkg",
@@ -147,7 +140,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         caller = _until(stopped, caller_of(request))
         try:
             wanted, answer = maps.map_scene(
-                wanted, caller, None, smallest or None, _teller(progress), pull_bar(name, progress)
+                wanted, caller, None, smallest or None, teller(progress), pull_bar(name, progress)
             )
         except LandslideZooError as error:
             return [*_nothing(render("problems", sentences=[sentence(error)])), gr.skip()]
@@ -169,7 +162,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
             return [gr.skip()] * len(shown)
         try:
             wanted, answer = maps.map_scene(
-                before, caller_of(request), level, smallest or None, _teller(progress)
+                before, caller_of(request), level, smallest or None, teller(progress)
             )
         except LandslideZooError as error:
             return _nothing(render("problems", sentences=[sentence(error)]))
@@ -222,20 +215,6 @@ def _until(stopped: Event, caller: Caller) -> Caller:
     """The caller, who waits no longer once they press Stop."""
     waits = caller.waits
     return replace(caller, waits=lambda: waits() and not stopped.is_set())
-
-
-def _teller(progress: gr.Progress) -> Tell:
-    """Shows on the page how far a map is, with the time that is left."""
-
-    def tell(state: dict[str, Any]) -> None:
-        left = state["seconds_left"]
-        text = _STEPS.get(state["step"], state["step"])
-        if left is not None and left >= 1:
-            minutes, seconds = divmod(round(left), 60)
-            text += f", {minutes} min {seconds} s left" if minutes else f", {seconds} s left"
-        progress((state["done"], state["total"] or 1), desc=text, unit="parts")
-
-    return tell
 
 
 def _nothing(page: str) -> list[Any]:

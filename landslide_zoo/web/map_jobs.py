@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import gradio as gr
 from gradio.utils import get_upload_folder
 from tqdm.auto import tqdm
 
@@ -30,6 +31,14 @@ _NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely")
 HOW_TO_INSTALL = (
     "Maps need further packages, which are not installed here: pip install 'landslide-zoo[map]'."
 )
+
+_STEPS = {
+    "clouds": "Looking for clouds",
+    "network": "Looking for landslides",
+    "landslides": "Drawing outlines",
+    "borders": "Drawing outlines",
+    "files": "Writing files",
+}
 
 Clouds = Literal["mask", "keep"]
 Tell = Callable[[dict[str, Any]], None]
@@ -150,6 +159,20 @@ class MapService:
             yield worker
         finally:
             self._free.put(worker)
+
+
+def teller(progress: gr.Progress) -> Tell:
+    """Shows on the page how far a map is, with the time that is left."""
+
+    def tell(state: dict[str, Any]) -> None:
+        left = state["seconds_left"]
+        text = _STEPS.get(state["step"], state["step"])
+        if left is not None and left >= 1:
+            minutes, seconds = divmod(round(left), 60)
+            text += f", {minutes} min {seconds} s left" if minutes else f", {seconds} s left"
+        progress((state["done"], state["total"] or 1), desc=text, unit="parts")
+
+    return tell
 
 
 def discard(folder: str) -> None:

@@ -155,8 +155,7 @@ def _overlays(probabilities: Probabilities) -> Iterator[tuple[str, str, np.ndarr
     picture = colormaps[PROBABILITY_COLOURS](np.concatenate(levels).clip(0, 1), bytes=True)
     picture[~seen] = 0
     yield "probability", "Probability", picture
-    rows, columns = np.indices(seen.shape, sparse=True)
-    hatch = (rows + columns) % 6 < 2
+    hatch = np.add.outer(np.arange(seen.shape[0]), np.arange(seen.shape[1])) % 6 < 2
     picture = np.zeros((*seen.shape, 4), np.uint8)
     picture[~seen & hatch] = _HATCHING
     yield "unobserved", "Not observed", picture

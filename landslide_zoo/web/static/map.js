@@ -77,7 +77,7 @@
       this.map = L.map(this.canvas, {
         crs: L.extend({}, L.CRS.Simple, metres),
         minZoom: -6, maxZoom: CLOSEST, zoomSnap: 0.25, zoomDelta: 0.5,
-        maxBounds: this.bounds.pad(0.5),
+        maxBounds: this.bounds.pad(2),
         fadeAnimation: !still(), zoomAnimation: !still(), inertia: !still(),
         preferCanvas: data.landslides.length > 300,
       });
@@ -167,7 +167,8 @@
       if (!shape) return;
       this.groups.found.addTo(this.map);
       const bounds = shape.getBounds();
-      if (pan) this.map.fitBounds(bounds.pad(1), { animate: !still(), maxZoom: CLOSEST - 2 });
+      // At once: the popup then moves the map as far as it needs.
+      if (pan) this.map.fitBounds(bounds.pad(1), { animate: false, maxZoom: CLOSEST - 2 });
       shape.openPopup(bounds.getCenter());
     }
 
