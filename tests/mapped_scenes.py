@@ -38,9 +38,8 @@ class Slope:
 
     def __post_init__(self) -> None:
         size = (self.height, self.width)
-        noise = np.random.default_rng(0).normal(0, 15, (12, *size))
-        self.optical = np.array(FOREST, dtype=np.float64)[:, None, None] + noise
-        self.optical[9] = 10
+        self._noise = np.random.default_rng(0).normal(0, 15, (12, *size))
+        self.optical = np.array(FOREST, dtype=np.float64)[:, None, None] + self._noise
         self.dem = 3000 - self.fall * np.arange(self.width) + np.zeros(size)
         self.slope = np.full(size, np.degrees(np.arctan(self.fall / 10)))
         self.probability = np.full(size, 0.05, dtype=np.float32)
@@ -51,7 +50,8 @@ class Slope:
         self, *place: slice | np.ndarray, surface: tuple[int, ...] = SCAR, probability: float = 0.9
     ) -> None:
         """Lay a surface at a place, of which a network says a probability."""
-        self.optical[:, *place] += np.subtract(surface, FOREST)[(...,) + (None,) * 2]
+        for values, noise, value in zip(self.optical, self._noise, surface, strict=True):
+            values[place] = value + noise[place]
         self.probability[place] = probability
 
     def write(

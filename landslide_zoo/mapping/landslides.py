@@ -229,8 +229,8 @@ class _Finder:
             return
         box = _box(mask, window)
         around = self.views.view(box.padded(1, self.views.size))
-        layers = self.views.layers_in(around.window)
         mask = around.mask(self.threshold)
+        layers = self.views.layers_in(around.window, mask)
         broken = np.where(mask, cut_by_rules(mask, layers, self.rules), NOTHING)
         kinds[box.within(window)] = broken[box.within(around.window)]
         labels, parts = self.labelling.add(window, kinds, view.unseen_before)
@@ -294,9 +294,9 @@ class _Finder:
             self._keep(one, outline, fall, int(parts.first[number]))
             return
         around = self.views.view(window.padded(1, self.views.size))
-        labels, _ = self.labelling.read(around.window)
-        layers = self.views.layers_in(around.window)
-        self._describe(around, layers, _only(labels, numbers), parts.taken(numbers))
+        labels = _only(self.labelling.read(around.window)[0], numbers)
+        layers = self.views.layers_in(around.window, labels > 0)
+        self._describe(around, layers, labels, parts.taken(numbers))
 
     def _describe(
         self, view: View, layers: dict[str, np.ndarray], labels: np.ndarray, parts: Parts

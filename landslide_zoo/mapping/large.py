@@ -55,7 +55,7 @@ def describe_large(
         own = labels == number
         if not own.any():
             continue
-        view, layers = views.view(around), views.layers_in(around)
+        view, layers = views.view(around), views.layers_in(around, own)
         core = piece.within(around)
         edge = (ndimage.binary_dilation(own, _EIGHT_NEIGHBOURS) & ~own)[core]
         rim["around"] += int(np.count_nonzero(edge))
@@ -129,8 +129,7 @@ def _shape(sums: np.ndarray, outline: MultiPolygon, grid: Grid) -> dict[str, flo
     # Steps around a slanting edge are longer than the edge, by 4 / pi in the mean.
     perimeter = metres.length * np.pi / 4
     _, row, column, rows, columns, both = sums / sums[0]
-    # Each pixel is a square with a variance of its own.
-    down, across = rows - row**2 + 1 / 12, columns - column**2 + 1 / 12
+    down, across = rows - row**2, columns - column**2
     covariance = np.array([[down, both - row * column], [both - row * column, across]])
     short, long = 4 * np.sqrt(np.linalg.eigvalsh(covariance).clip(0))
     return {

@@ -42,12 +42,19 @@ class Lattice:
         )
         return Window(row, column, height, width)
 
-    def nodes(self, window: Window) -> Iterator[Node]:
-        """The nodes that the pixels of a window lie between, row by row."""
+    def nodes(self, window: Window, where: np.ndarray | None = None) -> Iterator[Node]:
+        """The nodes that pixels of a window lie between, row by row.
+
+        Args:
+            window: Lies inside the scene.
+            where: The pixels meant, shape (h, w), bool; all of them where None.
+        """
         rows, columns = self._axes(window)
-        for i in range(rows.first, rows.last + 1):
-            for j in range(columns.first, columns.last + 1):
-                yield i, j
+        used = np.ones((rows.weights.shape[1], columns.weights.shape[1]), dtype=bool)
+        if where is not None:
+            used = rows.touched(columns.touched(where.T).T)
+        for i, j in np.argwhere(used):
+            yield rows.first + int(i), columns.first + int(j)
 
     def interpolate(
         self, values: Mapping[Node, float], weights: Mapping[Node, float], window: Window
@@ -55,25 +62,30 @@ class Lattice:
         """What was measured on the nodes, for every pixel of a window, bilinear in between.
 
         Args:
-            values: A number for each node of the window.
-            weights: How much each node counts, such as the share of it that was
-                observed; the nodes around a pixel all have the weight 0 only where
-                the pixel's value does not matter: it is 0.
+            values: A number for each node of the window; those that are left out do not count.
+            weights: How much each node counts, such as the share of it that was observed.
+                Where those around a pixel are left out, or all have the weight 0, its value
+                means nothing: it is the mean of all.
             window: Lies inside the scene.
 
         Returns:
             Shape (h, w), float32.
         """
         rows, columns = self._axes(window)
-        grid = (rows.last - rows.first + 1, columns.last - columns.first + 1)
-        nodes = list(self.nodes(window))
-        weight = np.array([weights[node] for node in nodes]).reshape(grid)
-        value = np.array([values[node] for node in nodes]).reshape(grid)
+        shape = rows.weights.shape[1], columns.weights.shape[1]
+        weight = np.zeros(shape)
+        known = [node for node in self.nodes(window) if node in values]
+        value = np.full(shape, np.mean([values[node] for node in known]))
+        for i, j in known:
+            value[i - rows.first, j - columns.first] = values[i, j]
+            weight[i - rows.first, j - columns.first] = weights[i, j]
         if (value == value.flat[0]).all():  # exactly so, whatever the weights
             return np.full((window.height, window.width), value.flat[0], dtype=np.float32)
-        total = rows.weights @ weight @ columns.weights.T
-        mean = rows.weights @ (weight * value) @ columns.weights.T
-        return (mean / np.where(total > 0, total, 1)).astype(np.float32)
+        weight += 1e-9
+        down, across = rows.weights.astype(np.float32), columns.weights.astype(np.float32).T
+        mean = down @ (weight * value).astype(np.float32) @ across
+        mean /= down @ weight.astype(np.float32) @ across
+        return mean
 
     def _axes(self, window: Window) -> tuple[_Axis, _Axis]:
         return (
@@ -87,8 +99,11 @@ class _Axis:
     """Nodes along one side of a window, and how much each counts for every pixel (n, nodes)."""
 
     first: int
-    last: int
     weights: np.ndarray
+
+    def touched(self, where: np.ndarray) -> np.ndarray:
+        """Which nodes chosen pixels (n, m) lie between, shape (nodes, m)."""
+        return np.stack([where[along > 0].any(axis=0) for along in self.weights.T])
 
     @classmethod
     def of(cls, length: int, start: int, count: int) -> _Axis:
@@ -102,7 +117,7 @@ class _Axis:
         weights = np.zeros((count, last - first + 1))
         weights[np.arange(count), right - first] = share
         weights[np.arange(count), left - first] += 1 - share
-        return cls(first, last, weights)
+        return cls(first, weights)
 
 
 def _starts(length: int) -> np.ndarray:

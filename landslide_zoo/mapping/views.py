@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from operator import add
 
 import numpy as np
+from scipy import ndimage
 
+from landslide_zoo.data.bands import INDICES
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.inference.layers import layers_fitting, layers_of, references_of
 from landslide_zoo.mapping.assembly import TERRAIN
@@ -19,6 +21,8 @@ from landslide_zoo.mapping.windows import Window, hull
 
 MARGIN = 8
 """Pixels around a window that its layers depend on: texture on 3, the slope of a DEM on 5."""
+_SHARE = "share"
+"""Share of a neighbourhood that is observed, among its references."""
 _ON_TERRAIN = {"slope", "elevation"}
 
 
@@ -97,7 +101,11 @@ class Views:
         if before is not None:
             check_change(scene)
         self.size = scene.size
-        self.layers = [layer.name for layer in layers_fitting(scene.bands, scene.unit)]
+        self._fitting = layers_fitting(scene.bands, scene.unit)
+        needed = {name for layer in self._fitting for each in layer.bands for name in each}
+        self._bands = tuple(name for name in scene.bands if name in needed)
+        self._relative_to = {name for layer in self._fitting for name in layer.references}
+        self.layers = [layer.name for layer in self._fitting]
         if before is not None:
             self.layers.append(NDVI_DROP)
         self._scene = scene
@@ -116,38 +124,37 @@ class Views:
             window, known.probability, known.observed & ~unseen_before, known.cloud, unseen_before
         )
 
-    def layers_in(
-        self, window: Window, names: Collection[str] | None = None
-    ) -> dict[str, np.ndarray]:
-        """Layers of a window, by name, each of shape (h, w), float32.
+    def layers_in(self, window: Window, where: np.ndarray) -> dict[str, np.ndarray]:
+        """All layers of a window, by name, each of shape (h, w), float32.
 
         Args:
             window: Lies inside the scene.
-            names: The layers wanted; all of :attr:`layers` where None.
+            where: The pixels for which they are wanted, shape (h, w), bool: what they are
+                relative to is not measured elsewhere, and those layers mean nothing there.
         """
-        wanted = [
-            layer
-            for layer in layers_fitting(self._scene.bands, self._scene.unit)
-            if names is None or layer.name in names
-        ]
-        bands = {name for layer in wanted for each in layer.bands for name in each}
-        read = tuple(name for name in self._scene.bands if name in bands)
         found: dict[str, np.ndarray] = {}
-        if read:
-            needed = {name for layer in wanted for name in layer.references}
+        if self._bands:
             inner = window.padded(MARGIN, self.size)
-            nodes = list(self._lattice.nodes(inner)) if needed else []
+            wanted = np.zeros((inner.height, inner.width), dtype=bool)
+            wanted[window.within(inner)] = where
+            nodes = self._nodes(inner, wanted)
             outer = hull([inner, *map(self._lattice.window, nodes)])
-            patch = self._scene.read(outer, read)
-            references = self._reference_layers(patch, outer, nodes, needed, inner)
-            part = _cut(patch, inner.within(outer))
-            found = layers_of(part, {layer.name for layer in wanted}, references)
+            patch = self._scene.read(outer, self._bands)
+            references = self._reference_layers(patch, outer, nodes, inner)
+            found = layers_of(_cut(patch, inner.within(outer)), None, references)
             found = {name: values[window.within(inner)] for name, values in found.items()}
             self._without_terrain(found, window)
-        if self._before is not None and (names is None or NDVI_DROP in names):
-            after = self._scene.read(window, ("B8", "B4")).index("NDVI")
+        if self._before is not None:
+            after = self._scene.read(window, INDICES["NDVI"].bands).index("NDVI")
             found[NDVI_DROP] = self._before.ndvi(window) - after
         return found
+
+    def _nodes(self, window: Window, wanted: np.ndarray) -> list[Node]:
+        """The nodes of the lattice that layers of the wanted pixels depend on."""
+        if not self._relative_to:
+            return []
+        around = ndimage.maximum_filter(wanted, 2 * MARGIN + 1)
+        return list(self._lattice.nodes(window, around))
 
     def _without_terrain(self, layers: dict[str, np.ndarray], window: Window) -> None:
         """Take the values out of layers of the terrain where it has none."""
@@ -158,35 +165,26 @@ class Views:
                 layers[name] = np.where(missing, np.float32(np.nan), layers[name])
 
     def _reference_layers(
-        self,
-        patch: Patch,
-        outer: Window,
-        nodes: Iterable[Node],
-        names: Collection[str],
-        window: Window,
+        self, patch: Patch, outer: Window, nodes: Sequence[Node], window: Window
     ) -> dict[str, np.ndarray]:
         """What layers are measured by, for every pixel of a window."""
-        observed = self._probabilities.read(outer).observed if names else patch.observed
+        if not nodes:
+            return {}
+        missing = [node for node in nodes if node not in self._references]
+        observed = self._probabilities.read(outer).observed if missing else patch.observed
         patch = replace(patch, observed=observed)
-        around = {}
-        for node in nodes:
-            known = self._references.setdefault(node, {})
-            if missing := {*names, _SHARE} - set(known):
-                part = _cut(patch, self._lattice.window(node).within(outer))
-                known |= references_of(part, missing)
-                known[_SHARE] = float(part.observed.mean())
-            around[node] = known
-        # Never 0 all around: values mean nothing there, but they are numbers.
-        weights = {node: known[_SHARE] + 1e-9 for node, known in around.items()}
+        for node in missing:
+            part = _cut(patch, self._lattice.window(node).within(outer))
+            share = {_SHARE: float(part.observed.mean())}
+            self._references[node] = references_of(part, self._relative_to) | share
+        around = {node: self._references[node] for node in nodes}
+        weights = {node: known[_SHARE] for node, known in around.items()}
         return {
             name: self._lattice.interpolate(
                 {node: known[name] for node, known in around.items()}, weights, window
             )
-            for name in names
+            for name in self._relative_to
         }
-
-
-_SHARE = "share"
 
 
 def _cut(patch: Patch, place: tuple[slice, slice]) -> Patch:

@@ -68,3 +68,18 @@ def test_a_node_that_counts_little_decides_little() -> None:
     little = lattice.interpolate(values, {(0, 0): 0.01, (0, 1): 1.0, (0, 2): 1.0}, between)
     assert alike[0, 0] == pytest.approx(0.5, abs=0.01)
     assert little[0, 0] < 0.02
+
+
+def test_nodes_that_no_chosen_pixel_needs_are_left_out() -> None:
+    lattice = Lattice((400, 330))
+    values, weights = scene_values(lattice)
+    window = Window(10, 20, 380, 300)
+    where = np.zeros((380, 300), dtype=bool)
+    where[100:130, 40:60] = True
+    nodes = list(lattice.nodes(window, where))
+    assert len(nodes) == 6
+    assert set(nodes) < set(lattice.nodes(window))
+    some = lattice.interpolate({n: values[n] for n in nodes}, weights, window)
+    every = lattice.interpolate(values, weights, window)
+    assert np.allclose(some[where], every[where], atol=1e-6)
+    assert np.isfinite(some).all()
