@@ -256,3 +256,19 @@ def test_hatching_leaves_what_is_observed_untouched(picture: np.ndarray, mask: n
     assert not changed[mask == 0].any()
     assert changed[10, 15:30].all() and 0.2 < changed[mask == 1].mean() < 0.9
     assert np.array_equal(figures.hatch(picture, np.zeros((40, 50), bool)), picture)
+
+
+def test_a_png_file_holds_the_picture(picture: np.ndarray) -> None:
+    for shown in (picture, figures.enlarge(picture, 3), picture[::2, ::5]):
+        assert np.array_equal(_image(figures.png(shown)), shown)
+
+
+def test_marks_are_drawn_alike_on_a_picture_and_by_themselves(
+    picture: np.ndarray, mask: np.ndarray
+) -> None:
+    drawn = figures.marks(mask, np.roll(mask, 15, axis=0), np.roll(mask, 15, axis=1))
+    alone = Image.open(io.BytesIO(figures.png(drawn, figures.MARK_COLOURS)))
+    below = Image.fromarray(picture).convert("RGBA")
+    together = np.asarray(Image.alpha_composite(below, alone.convert("RGBA")).convert("RGB"))
+    assert np.array_equal(figures.marked(picture, drawn), together)
+    assert (together != picture).any(axis=2).sum() > 40

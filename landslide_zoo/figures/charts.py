@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.figures.images import mask_picture, true_colour
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SIDE = 2.4  # inches
 _BLUE, _GREY = "#0072b2", "#999999"
@@ -25,7 +27,7 @@ def examples_figure(rows: Sequence[tuple[Patch, np.ndarray, np.ndarray]]) -> byt
     Returns:
         A PNG file.
     """
-    figure = Figure(figsize=(3 * _SIDE, _SIDE * len(rows) + 0.3), layout="constrained")
+    figure = _figure(3 * _SIDE, _SIDE * len(rows) + 0.3)
     axes = figure.subplots(len(rows), 3, squeeze=False)
     for axis, title in zip(axes[0], ("true colour", "truth", "prediction"), strict=True):
         axis.set_title(title)
@@ -49,7 +51,7 @@ def curves_figure(history: Sequence[Mapping[str, float]]) -> bytes:
         A PNG file.
     """
     epochs = range(1, len(history) + 1)
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = _figure(9, 3.4)
     for axis, word in zip(figure.subplots(1, 2), ("loss", "f1"), strict=True):
         names = [name for name in (history[0] if history else ()) if word in name]
         for name in names:
@@ -77,7 +79,7 @@ def reliability_figure(
     Returns:
         A PNG file.
     """
-    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    figure = _figure(4.6, 5.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="perfect")
     known = np.isfinite(said)
@@ -107,7 +109,7 @@ def precision_recall_figure(
     Returns:
         A PNG file.
     """
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    figure = _figure(4.6, 4.2)
     axis = figure.subplots()
     for f1 in (0.2, 0.4, 0.6, 0.8):
         along = np.linspace(f1 / (2 - f1) + 1e-6, 1, 200)
@@ -136,7 +138,7 @@ def bars_figure(panels: Sequence[Bars]) -> bytes:
         A PNG file.
     """
     sizes = [len(bars) for _, _, bars in panels]
-    figure = Figure(figsize=(6.4, sum(0.34 * size + 0.8 for size in sizes)), layout="constrained")
+    figure = _figure(6.4, sum(0.34 * size + 0.8 for size in sizes))
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[s + 1 for s in sizes])
     for axis, (title, quantity, bars) in zip(axes[:, 0], panels, strict=True):
         names = [name for name, _, _ in bars]
@@ -152,8 +154,17 @@ def bars_figure(panels: Sequence[Bars]) -> bytes:
     return _png(figure)
 
 
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure, its size in inches."""
+    from matplotlib.figure import Figure  # it takes a quarter of a second
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def _png(figure: Figure) -> bytes:
     """A figure as a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     # A canvas of its own keeps pyplot, and with it global state, out of servers and tests.
     file = io.BytesIO()
     FigureCanvasAgg(figure).print_png(file)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.colors import LightSource
-from scipy import ndimage
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.data.grid import UNPLACED, Grid
@@ -19,8 +18,9 @@ PROBABILITY_COLOURS = "viridis"
 AGREEMENT_COLOURS = "cividis"
 DISAGREEMENT_COLOURS = "magma"
 _MOST_DISAGREEMENT = 0.5  # standard deviation where half say 0 and half say 1
-_OUTLINE = (255, 0, 0)
-_HATCHING = (90, 90, 90)
+_OUTLINE, _HATCHING = 1, 2
+MARK_COLOURS = np.array([(0, 0, 0, 0), (255, 0, 0, 255), (90, 90, 90, 255)], dtype=np.uint8)
+"""Red, green, blue and opacity of what :func:`marks` numbers: nothing, an outline, hatching."""
 _DASH = 4  # pixels
 
 # Okabe and Ito, "Color Universal Design", 2008: vermilion, yellow and blue stay
@@ -93,6 +93,8 @@ def hillshade(dem: np.ndarray, grid: Grid = UNPLACED) -> np.ndarray:
     Returns:
         Grey, shape (H, W, 3), uint8.
     """
+    from matplotlib.colors import LightSource
+
     height, width = grid.pixel_size
     light = LightSource(_SUN_AZIMUTH, _SUN_ALTITUDE)
     lit = light.hillshade(dem.astype(np.float64), dx=width, dy=height)
@@ -116,6 +118,45 @@ def mask_picture(mask: np.ndarray) -> np.ndarray:
     return _grey(np.where(mask > 0, 255, 0))
 
 
+def marks(mask: np.ndarray, dropped: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """What is drawn over a picture, as numbers of :data:`MARK_COLOURS`.
+
+    Args:
+        mask: Landslides, shape (H, W): outlined.
+        dropped: What rules dropped, shape (H, W): outlined with a dashed line.
+        hidden: What could not be observed, shape (H, W): hatched.
+
+    Returns:
+        Shape (H, W), uint8.
+    """
+    drawn = np.zeros(mask.shape, dtype=np.uint8)
+    if hidden.any():
+        lines = _diagonals(mask.shape) % (4 * _DASH) == 0
+        drawn[(hidden > 0) & lines | _outline(hidden > 0)] = _HATCHING
+    if dropped.any():
+        dashes = _diagonals(mask.shape) // _DASH % 2 == 0
+        drawn[_outline(dropped > 0) & dashes] = _OUTLINE
+    if mask.any():
+        drawn[_outline(mask > 0)] = _OUTLINE
+    return drawn
+
+
+def marked(picture: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """A picture with marks on it; every pixel without one stays as it is.
+
+    Args:
+        picture: Shape (H, W, 3), uint8.
+        drawn: The marks, shape (H, W), from :func:`marks`.
+
+    Returns:
+        A new picture, shape (H, W, 3), uint8.
+    """
+    places = np.flatnonzero(drawn)
+    shown = picture.copy()
+    shown.reshape(-1, 3)[places] = MARK_COLOURS[drawn.ravel()[places], :3]
+    return shown
+
+
 def overlay(picture: np.ndarray, mask: np.ndarray, *, dashed: bool = False) -> np.ndarray:
     """Draw the outline of a mask on a picture; every pixel off the outline stays as it is.
 
@@ -130,14 +171,9 @@ def overlay(picture: np.ndarray, mask: np.ndarray, *, dashed: bool = False) -> n
     Returns:
         A new picture, shape (H, W, 3), uint8.
     """
-    inside = mask > 0
-    outline = inside & ~ndimage.binary_erosion(inside)
-    if dashed:
-        rows, columns = np.indices(mask.shape)
-        outline &= (rows + columns) // _DASH % 2 == 0
-    drawn = picture.copy()
-    drawn[outline] = _OUTLINE
-    return drawn
+    nothing = np.zeros(mask.shape, dtype=bool)
+    solid, broken = (nothing, mask) if dashed else (mask, nothing)
+    return marked(picture, marks(solid, broken, nothing))
 
 
 def hatch(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -150,11 +186,21 @@ def hatch(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     Returns:
         A new picture, shape (H, W, 3), uint8.
     """
-    rows, columns = np.indices(hidden.shape)
-    lines = (rows + columns) % (4 * _DASH) == 0
-    drawn = picture.copy()
-    drawn[hidden & (lines | ~ndimage.binary_erosion(hidden))] = _HATCHING
-    return drawn
+    nothing = np.zeros(hidden.shape, dtype=bool)
+    return marked(picture, marks(nothing, nothing, hidden))
+
+
+def _outline(inside: np.ndarray) -> np.ndarray:
+    """The pixels inside that touch others, or the edge, shape (H, W), bool."""
+    padded = np.pad(inside, 1)
+    surrounded = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return inside & ~surrounded
+
+
+def _diagonals(shape: tuple[int, ...]) -> np.ndarray:
+    """Number of the diagonal of each pixel, from the top left, shape (H, W)."""
+    rows, columns = (np.arange(side, dtype=np.int16) for side in shape)
+    return rows[:, None] + columns
 
 
 def errors_picture(picture: np.ndarray, mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -203,12 +249,21 @@ def disagreement_picture(disagreement: np.ndarray) -> np.ndarray:
 
 def enlarge(picture: np.ndarray, factor: int) -> np.ndarray:
     """Repeat every pixel ``factor`` times along both sides of (H, W) or (H, W, 3)."""
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    return picture.repeat(factor, axis=1).repeat(factor, axis=0)
+
+
+@cache
+def colour_table(colours: str) -> np.ndarray:
+    """The 256 colours of a colour map of matplotlib, from 0 to 1, shape (256, 3), uint8."""
+    from matplotlib import colormaps  # it takes a quarter of a second
+
+    return colormaps[colours](np.arange(256), bytes=True)[:, :3]
 
 
 def _coloured(shares: np.ndarray, colours: str) -> np.ndarray:
     """Shares (H, W), cut off at 0 and 1, in a colour map of matplotlib."""
-    return colormaps[colours](np.clip(shares, 0, 1), bytes=True)[..., :3]
+    steps = np.minimum(256 * np.clip(shares, 0, 1), 255).astype(np.uint8)
+    return colour_table(colours)[steps]
 
 
 def _grey(brightness: np.ndarray) -> np.ndarray:
