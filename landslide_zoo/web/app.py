@@ -48,7 +48,7 @@ _NO_ENDPOINT = (
 )
 _BAD_INPUT = (
     "What was sent cannot be taken: patch, mask, scene and dem are files, each uploaded first and "
-    'given as {"path": ..., "meta": {"_type": "gradio.FileData"}}, or as the public address of a file.'
+    'given as {"path": ..., "meta": {"_type": "gradio.FileData"}}, or as a public address.'
 )
 
 
