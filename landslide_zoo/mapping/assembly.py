@@ -11,12 +11,12 @@ import numpy as np
 
 from landslide_zoo.data.bands import Unit
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.grids import Placement
+from landslide_zoo.mapping.grids import COARSEST, Placement
 from landslide_zoo.mapping.inputs import input_files
 from landslide_zoo.mapping.layers import Layer
 from landslide_zoo.mapping.naming import OPTICAL
 from landslide_zoo.mapping.products import Product, Source
-from landslide_zoo.mapping.rasters import open_raster
+from landslide_zoo.mapping.rasters import MAX_SIDE, open_raster
 from landslide_zoo.mapping.scales import Radiometry, Scale, radiometry_of, windows_from_the_middle
 from landslide_zoo.mapping.terrain import Terrain
 from landslide_zoo.mapping.windows import Window
@@ -63,7 +63,17 @@ def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[st
         key=lambda source: source.placement.pixel_area,
     )
     own = finest.placement
+    if onto is None and max(own.pixel_size) > 1.1 * COARSEST:
+        raise DataError(
+            f"Pixels of {finest.file} are {round(max(own.pixel_size), 2):g} m wide, and models know 10 m: "
+            "give a scene of Sentinel-2."
+        )
     placement = onto or own.to_10_metres()
+    if max(placement.height, placement.width) > MAX_SIDE:
+        raise DataError(
+            f"{finest.file} has {placement.height} x {placement.width} pixels of 10 m, more than a "
+            f"side of {MAX_SIDE}: cut it into parts."
+        )
     notes: list[str] = []
     for source in product.sources:
         other = source.placement
@@ -92,8 +102,8 @@ def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[st
     elif onto is None and placement != own:
         height, width = own.pixel_size
         notes.append(
-            f"Pixels of {finest.file} are {height:.3g} x {width:.3g} m: they are resampled to "
-            f"{placement.pixel_size[0]:.3g} m, which models know; what smaller pixels show is "
+            f"Pixels of {finest.file} are {round(height, 2):g} x {round(width, 2):g} m: they are resampled to "
+            f"{round(placement.pixel_size[0], 2):g} m, which models know; what smaller pixels show is "
             "lost, and larger ones gain nothing."
         )
     return placement, notes

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from affine import Affine
 from pyproj import Geod, Transformer
+from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
-from rasterio.warp import transform_bounds
 
 from landslide_zoo.data.grid import UNPLACED, Grid
 
@@ -19,6 +19,8 @@ PIXEL = 10.0
 """Metres: what the networks know."""
 KEPT = 7.0, 15.0
 """Pixels between these are taken as they are; others are resampled to 10 m."""
+COARSEST = 60.0
+"""Metres: no band of Sentinel-2 is coarser."""
 _NOMINAL = 0.005
 """Within this share of a projection's own unit a pixel has its nominal size: a Mercator zone's
 scale differs by 0.0004 to 0.001."""
@@ -71,7 +73,8 @@ class Placement:
     @property
     def on_earth(self) -> bool:
         """Whether its coordinates are those of a place, in its coordinate system."""
-        return all(math.isfinite(size) and size > 0 for size in self.pixel_size)
+        inside = all(math.isfinite(size) and size > 0 for size in self.pixel_size)
+        return inside and not self.transform.is_degenerate
 
     @property
     def pixel_area(self) -> float:
@@ -91,7 +94,11 @@ class Placement:
         if self.crs is None or other.crs is None:
             same = (self.height, self.width) == (other.height, other.width)
             return self.crs is other.crs and same
-        left, bottom, right, top = transform_bounds(other.crs, self.crs, *other.bounds)
+        try:
+            to_own = Transformer.from_crs(other.crs, self.crs, always_xy=True)
+            left, bottom, right, top = to_own.transform_bounds(*other.bounds)
+        except ProjError:
+            return False
         west, south, east, north = self.bounds
         return left < east and right > west and bottom < north and top > south
 
@@ -182,12 +189,15 @@ class Placement:
         to_column: float,
         to_row: np.ndarray,
     ) -> np.ndarray:
-        to_degrees = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
         a, b, x, d, e, y = self.transform[:6]
-        start, end = (
-            to_degrees.transform(a * c + b * r + x, d * c + e * r + y)
-            for c, r in ((column, row), (to_column, to_row))
-        )
+        try:
+            to_degrees = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
+            start, end = (
+                to_degrees.transform(a * c + b * r + x, d * c + e * r + y)
+                for c, r in ((column, row), (to_column, to_row))
+            )
+        except ProjError:  # such as the Moon's
+            return np.full(len(row), np.nan)
         if not all(np.isfinite(each).all() for each in (*start, *end)):
             return np.full(len(row), np.nan)
         return np.array(_WGS84.inv(*start, *end)[2])

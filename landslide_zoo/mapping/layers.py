@@ -9,12 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from landslide_zoo.data.readers.values import FARTHEST, NODATA
+from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.inputs import InputFile
 from landslide_zoo.mapping.naming import OPTICAL
@@ -81,7 +84,7 @@ class Layer:
         aligned = own.crs == self.target.crs and own.upright
         self._warped: WarpedVRT | None = None
         if not aligned or max(self._rows.scale, self._columns.scale) > FINER:
-            self._warped = warped(self.dataset, self.target, flipped=_flipped(to_own))
+            self._warped = warped(self.file, self.dataset, self.target, _flipped(to_own))
         flags = {flag for flags in self.dataset.mask_flag_enums for flag in flags}
         self._masked = bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
         self._nodata = [each for each in {*NODATA, self.dataset.nodata} if each is not None]
@@ -160,32 +163,44 @@ class Layer:
         return values
 
 
-def warped(dataset: DatasetReader, target: Placement, flipped: bool = False) -> WarpedVRT:
+def warped(
+    file: InputFile, dataset: DatasetReader, target: Placement, flipped: bool = False
+) -> WarpedVRT:
     """A raster as GDAL warps it to other pixels; its last band says where it has any.
 
     Args:
+        file: Where the raster lies.
         dataset: The raster.
         target: The pixels.
         flipped: Whether its pixels are the same ones in another order.
+
+    Raises:
+        DataError: If GDAL knows no way from one coordinate system to the other.
     """
     height, width = Placement.of(dataset).pixel_size
     down, right = (own / new for own, new in zip((height, width), target.pixel_size, strict=True))
     method = Resampling.average if max(down, right) < 1 / FINER else Resampling.bilinear
     nodata = dataset.nodata if dataset.nodata is not None else _usual_nodata(dataset)
-    return WarpedVRT(
-        dataset,
-        crs=target.crs,
-        transform=target.transform,
-        height=target.height,
-        width=target.width,
-        resampling=Resampling.nearest if flipped else method,
-        src_nodata=None if ColorInterp.alpha in dataset.colorinterp else nodata,
-        add_alpha=ColorInterp.alpha not in dataset.colorinterp,
-        tolerance=WARP_ERROR,
-        # GDAL would estimate them anew for each window, and widen its kernel where one is turned.
-        XSCALE=right,
-        YSCALE=down,
-    )
+    try:
+        return WarpedVRT(
+            dataset,
+            crs=target.crs,
+            transform=target.transform,
+            height=target.height,
+            width=target.width,
+            resampling=Resampling.nearest if flipped else method,
+            src_nodata=None if ColorInterp.alpha in dataset.colorinterp else nodata,
+            add_alpha=ColorInterp.alpha not in dataset.colorinterp,
+            tolerance=WARP_ERROR,
+            # GDAL would estimate them anew in each window, and widen its kernel in a turned one.
+            XSCALE=right,
+            YSCALE=down,
+        )
+    except (RasterioError, CPLE_BaseError) as error:
+        raise DataError(
+            f"{file} cannot be warped from {dataset.crs} to {target.crs}: check its projection, or "
+            "warp it yourself (gdalwarp)."
+        ) from error
 
 
 class _Places(NamedTuple):

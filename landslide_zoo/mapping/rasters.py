@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError  # what GDAL reports and rasterio does not translate
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
@@ -25,6 +26,8 @@ CACHE_BYTES = 384 * 1024 * 1024
 from left to right, and half of the next."""
 MAX_SIDE = 100_000
 """Largest height and width in pixels: 1,000 km at 10 m."""
+MAX_JPEG_2000_SIDE = 32_768
+"""Its decoder keeps books on the whole of an image without tiles; a product's has 10,980."""
 MAX_BANDS = 100
 MAX_BLOCK_BYTES = 256 * 1024 * 1024
 """GDAL decodes whole blocks, however little of them is asked for."""
@@ -77,7 +80,7 @@ def reading(file: InputFile) -> Iterator[None]:
     """
     try:
         yield
-    except (RasterioError, OSError, ValueError) as error:
+    except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
         raise DataError(
             f"{file} cannot be read: it is cut short or damaged; copy or download it again."
         ) from error
@@ -110,19 +113,23 @@ def open_raster(file: InputFile) -> DatasetReader:
 
 def _check(file: InputFile, dataset: DatasetReader) -> None:
     height, width, count = dataset.height, dataset.width, dataset.count
-    if max(height, width) > MAX_SIDE:
+    largest = MAX_JPEG_2000_SIDE if dataset.driver == "JP2OpenJPEG" else MAX_SIDE
+    if max(height, width) > largest:
         raise DataError(
-            f"{file} claims to be {height} x {width} pixels, more than a side of {MAX_SIDE}: "
+            f"{file} claims to be {height} x {width} pixels, more than a side of {largest}: "
             "cut it into parts, or download it again if it is smaller."
         )
     if count > MAX_BANDS:
         raise DataError(f"{file} has {count} bands, more than {MAX_BANDS}: give the bands needed.")
-    if count == 0 or np.dtype(dataset.dtypes[0]).kind not in "uif" or len(set(dataset.dtypes)) > 1:
-        kinds = ", ".join(sorted(set(dataset.dtypes))) or "no band"
-        raise DataError(f"{file} holds {kinds}: its bands must be real numbers of one type.")
+    kinds = sorted(set(dataset.dtypes))
+    if len(kinds) != 1 or kinds[0].startswith("complex"):
+        raise DataError(
+            f"{file} holds {', '.join(kinds) or 'no band'}: its bands must be real numbers of one "
+            "type."
+        )
     rows, columns = dataset.block_shapes[0]
     together = count if dataset.interleaving and dataset.interleaving.value == "PIXEL" else 1
-    if rows * columns * together * np.dtype(dataset.dtypes[0]).itemsize > MAX_BLOCK_BYTES:
+    if rows * columns * together * np.dtype(kinds[0]).itemsize > MAX_BLOCK_BYTES:
         raise DataError(
             f"{file} is stored in blocks of {rows} x {columns} pixels, too large to be read in "
             "parts: rewrite it in tiles (gdal_translate -of COG)."

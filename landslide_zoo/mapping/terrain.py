@@ -87,7 +87,7 @@ class Terrain:
         self._margin = 0 if own.crs is None else MARGIN
         self._pixels = dataset
         if own.crs is not None:
-            self._pixels = warped(dataset, target.widened(MARGIN))
+            self._pixels = warped(file, dataset, target.widened(MARGIN))
         self.covered = self._covered(own, target)
         if not self.covered:
             raise DataError(
@@ -154,7 +154,7 @@ class Terrain:
         if own.crs is None:
             return float(np.isfinite(self._read(self._dataset, size=size)).mean())
         coarse = target.coarse(*size)
-        with warped(self._dataset, coarse, flipped=True) as samples:
+        with warped(self._file, self._dataset, coarse, flipped=True) as samples:
             return float(np.isfinite(self._read(samples)).mean())
 
 

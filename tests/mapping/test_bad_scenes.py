@@ -115,6 +115,35 @@ def _no_place_on_earth(path: Path) -> None:
     write_raster(path, scene_values(bands=RGB), RGB, transform=far)
 
 
+def _flat_transform(path: Path) -> None:
+    flat = Affine(10, 10, PLACE.c, 10, 10, PLACE.f)
+    write_raster(path, scene_values(bands=RGB), RGB, transform=flat)
+
+
+def _on_the_moon(path: Path) -> None:
+    moon = (
+        'GEOGCS["Moon",DATUM["Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Moon",0],'
+        'UNIT["degree",0.0174532925199433]]'
+    )
+    place = Affine(1e-4, 0, 10, 0, -1e-4, 10)
+    write_raster(path, scene_values(bands=RGB), RGB, crs=moon, transform=place)
+
+
+def _pixels_of_a_kilometre(path: Path) -> None:
+    write_raster(path, scene_values(bands=RGB), RGB, transform=PLACE @ Affine.scale(100))
+
+
+def _huge_jp2(path: Path) -> None:
+    """A JPEG 2000 file whose header was changed to claim an image without tiles."""
+    small = write_jp2(path.with_suffix(".jp2"), scene_values(bands=("B4",))[0], PLACE)
+    content = bytearray(small.read_bytes())
+    box, size = content.index(b"ihdr"), content.index(b"\xff\x51")
+    content[box + 4 : box + 12] = struct.pack(">II", 90_000, 90_000)
+    for field in (6, 22):
+        content[size + field : size + field + 8] = struct.pack(">II", 90_000, 90_000)
+    path.write_bytes(content)
+
+
 def _five_bands(path: Path) -> None:
     write_raster(path, scene_values(bands=(*RGB, "B8", "B5")))
 
@@ -141,6 +170,10 @@ REFUSED = {
     _elsewhere: "points to other files",
     _geolocation: "points to other files",
     _no_place_on_earth: "lie on no place of the Earth",
+    _flat_transform: "lie on no place of the Earth",
+    _on_the_moon: "lie on no place of the Earth",
+    _pixels_of_a_kilometre: "are 1000 m wide",
+    _huge_jp2: "claims to be 90000 x 90000 pixels, more than a side of 32768",
     _five_bands: "has 5 bands without names",
     _twice: "has a band twice",
     _empty: "is empty",
@@ -158,7 +191,7 @@ def test_a_bad_raster_is_refused_with_a_sentence(tmp_path: Path, write):
     assert "bad_B04.tif" in str(refusal.value)
     assert "\n" not in str(refusal.value)
     good = write_raster(tmp_path / "good.tif", scene_values(bands=RGB), RGB)
-    if write not in (_five_bands, _twice):
+    if write not in (_five_bands, _twice, _pixels_of_a_kilometre):
         with pytest.raises(DataError, match=r"bad_B04\.tif"):
             open_scene(good, dem=path)
 
