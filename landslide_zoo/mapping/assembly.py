@@ -65,8 +65,8 @@ def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[st
     own = finest.placement
     if onto is None and max(own.pixel_size) > 1.1 * COARSEST:
         raise DataError(
-            f"Pixels of {finest.file} are {round(max(own.pixel_size), 2):g} m wide, and models know 10 m: "
-            "give a scene of Sentinel-2."
+            f"Pixels of {finest.file} are {round(max(own.pixel_size), 2):g} m wide, and models "
+            "know 10 m: give a scene of Sentinel-2."
         )
     placement = onto or own.to_10_metres()
     if max(placement.height, placement.width) > MAX_SIDE:
@@ -100,11 +100,11 @@ def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[st
             f"{finest.file} is rotated or mirrored: it is resampled to a grid that points north."
         )
     elif onto is None and placement != own:
-        height, width = own.pixel_size
+        height, width = (round(size, 2) for size in own.pixel_size)
         notes.append(
-            f"Pixels of {finest.file} are {round(height, 2):g} x {round(width, 2):g} m: they are resampled to "
-            f"{round(placement.pixel_size[0], 2):g} m, which models know; what smaller pixels show is "
-            "lost, and larger ones gain nothing."
+            f"Pixels of {finest.file} are {height:g} x {width:g} m: they are resampled to "
+            f"{round(placement.pixel_size[0], 2):g} m, which models know; what smaller pixels show "
+            "is lost, and larger ones gain nothing."
         )
     return placement, notes
 
