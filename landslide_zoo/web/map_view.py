@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from PIL import Image
+from shapely.geometry import LinearRing
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures import PROBABILITY_COLOURS
@@ -21,6 +22,7 @@ from landslide_zoo.mapping.polygons import Ground
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.writers import properties
 
 WIDEST = 3072
 """Pictures on the page are at most this wide and high; downloads are whole."""
@@ -33,6 +35,18 @@ _STRIP = 4 * 1024 * 1024
 _NODES = 17
 """Nodes a side of the lattice of longitudes and latitudes."""
 _STRETCH = (1.0, 99.0)
+_FACTS = (
+    ("Perimeter", "perimeter_m", "{:,.0f} m"),
+    ("Falls towards", "azimuth_deg", "{:.0f}\N{DEGREE SIGN}"),
+    ("Elongation", "elongation", "{:.1f}"),
+    ("Mean slope", "mean_slope_deg", "{:.1f}\N{DEGREE SIGN}"),
+    ("Elevation range", "elevation_range_m", "{:,.0f} m"),
+    ("Mean NDVI", "mean_ndvi", "{:.2f}"),
+    ("NDVI drop", "ndvi_drop", "{:.2f}"),
+    ("Texture", "texture", "{:.2f}"),
+    ("Edge not observed", "hidden_share", "{:.0%}"),
+)
+"""Title, attribute and text of what is shown where it is known."""
 _HATCHING = (70, 70, 70, 210)
 
 
@@ -179,47 +193,37 @@ def _degrees(ground: Ground, size: tuple[int, int]) -> list[list[tuple[float, fl
 
 def _shown(one: Landslide) -> dict[str, Any]:
     """One landslide, or what a rule dropped, for the page."""
-    seen, attributes = one.object, one.object.attributes
-    rings = [
-        [
-            [[round(x), round(y)] for x, y in ring.coords[:-1]]
-            for ring in (part.exterior, *part.interiors)
-        ]
-        for part in one.outline.geoms
-    ]
+    known = properties(one)
     hectares = f"{one.area / 10_000:,.2f}"
-    length, width = one.extent.length, one.extent.width
-    slope = attributes.get("mean_slope")
+    mean, highest = known["mean_probability"], known["max_probability"]
     facts = [
         ("Area", f"{hectares} ha"),
-        ("Perimeter", f"{attributes['perimeter']:,.0f} m"),
-        ("Length x width", f"{length:,.0f} x {width:,.0f} m"),
-        ("Probability", f"mean {seen.mean_probability:.2f}, highest {seen.max_probability:.2f}"),
+        ("Length x width", f"{known['length_m']:,.0f} x {known['width_m']:,.0f} m"),
+        ("Probability", f"mean {mean:.2f}, highest {highest:.2f}"),
+        *((title, text.format(known[name])) for title, name, text in _FACTS if known[name]),
     ]
-    further = {
-        "Mean slope": ("mean_slope", "{:.1f}\N{DEGREE SIGN}"),
-        "Elevation range": ("elevation_range", "{:,.0f} m"),
-        "Mean NDVI": ("mean_ndvi", "{:.2f}"),
-        "NDVI drop": ("mean_ndvi_drop", "{:.2f}"),
-        "Texture": ("mean_texture", "{:.2f}"),
-        "Edge hidden": ("hidden_contact", "{:.0%}"),
-    }
-    for title, (name, text) in further.items():
-        if attributes.get(name) is not None:
-            facts.append((title, text.format(attributes[name])))
     if one.place:
-        facts.append(("Centre", f"{one.place[1]:.5f}, {one.place[0]:.5f}"))
+        facts.append(("Centre", f"{known['latitude']:.5f}, {known['longitude']:.5f}"))
+    slope = known["mean_slope_deg"]
     return {
-        "number": seen.number,
-        "title": "Dropped by a rule" if one.why else f"Landslide {seen.number}",
+        "number": one.object.number,
+        "title": "Dropped by a rule" if one.why else f"Landslide {one.object.number}",
         "why": one.why,
-        "rings": rings,
+        "rings": [
+            [_corners(ring) for ring in (part.exterior, *part.interiors)]
+            for part in one.outline.geoms
+        ],
         "facts": facts,
         "cells": [
             hectares,
-            f"{length:,.0f}",
-            f"{width:,.0f}",
+            f"{known['length_m']:,.0f}",
+            f"{known['width_m']:,.0f}",
             "\N{EN DASH}" if slope is None else f"{slope:.0f}",
-            f"{seen.mean_probability:.2f}",
+            f"{mean:.2f}",
         ],
     }
+
+
+def _corners(ring: LinearRing) -> list[list[int]]:
+    """Columns and rows of a ring's corners, which are whole numbers."""
+    return [[round(x), round(y)] for x, y in ring.coords[:-1]]
