@@ -1,0 +1,333 @@
+"""Landslides as files that a GIS opens: mask, outlines with attributes, and a style for QGIS.
+
+The same landslides give the same bytes: where a format wants a date, it is the scene's own,
+or :data:`NO_DATE`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pyogrio
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.geometry.polygon import orient
+
+from landslide_zoo.data.files import write_whole
+from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.cogs import Colours, write_cog
+from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslide, Landslides
+from landslide_zoo.mapping.polygons import LONGITUDE_LATITUDE
+from landslide_zoo.mapping.styles import dropped_style, landslide_style
+
+Format = Literal["gpkg", "geojson", "parquet", "fgb"]
+FORMATS: tuple[Format, ...] = ("gpkg", "geojson", "parquet", "fgb")
+LANDSLIDES, DROPPED = "landslides", "dropped"
+"""Layers of a GeoPackage."""
+PROVENANCE = "landslide_zoo"
+"""Name of the metadata item that says, as JSON, where a file comes from."""
+NO_DATE = "2000-01-01"
+"""What a file that wants a date says where the scene's is not known."""
+MASK_COLOURS: Colours = {
+    0: (242, 242, 242, 255),
+    1: (213, 94, 0, 255),
+    NOT_OBSERVED: (150, 150, 150, 255),
+}
+
+Provenance = Mapping[str, Any]
+"""Where a map comes from, as plain values for JSON; ``acquired`` is the scene's date."""
+
+ATTRIBUTES: dict[str, str] = {
+    "id": "number, the largest first",
+    "area_m2": "area in square metres, on the ellipsoid where the projection is geographic",
+    "perimeter_m": "perimeter in metres; steps along pixels are evened out",
+    "length_m": "length in metres from crown to toe, or along the longer side where the "
+    "elevation is not known or flat",
+    "width_m": "width in metres across the length",
+    "azimuth_deg": "direction from crown to toe in degrees clockwise from grid north",
+    "elongation": "longer by shorter axis of the ellipse with the same moments",
+    "compactness": "1 for a disc, less for anything else",
+    "mean_probability": "mean of the network's probability",
+    "max_probability": "highest of it",
+    "mean_slope_deg": "mean slope in degrees",
+    "mean_elevation_m": "mean elevation in metres",
+    "elevation_range_m": "highest less lowest elevation in metres",
+    "mean_ndvi": "mean NDVI",
+    "ndvi_drop": "median over its pixels of the NDVI before the event less that after it",
+    "vegetation": "mean of three plant indices, relative to the vegetation around: 1 plants, "
+    "0 bare ground",
+    "brightness": "mean of red, green and blue",
+    "texture": "mean local entropy of the brightness in bits",
+    "water_contact": "share of the pixels along its edge that are open water",
+    "hidden_share": "share of the pixels along its edge that were not observed (cloud, no data): "
+    "it may go on there",
+    "longitude": "of its centre, in degrees (WGS 84)",
+    "latitude": "likewise",
+    "row": "of its centre, in pixels from the top of the scene",
+    "column": "of its centre, in pixels from its left",
+}
+"""What is known of each landslide, in every format; empty where bands do not tell it."""
+_LAYER_ATTRIBUTES = {
+    "perimeter_m": ("perimeter", 1),
+    "elongation": ("elongation", 3),
+    "compactness": ("compactness", 3),
+    "mean_slope_deg": ("mean_slope", 2),
+    "mean_elevation_m": ("mean_elevation", 1),
+    "elevation_range_m": ("elevation_range", 1),
+    "mean_ndvi": ("mean_ndvi", 4),
+    "ndvi_drop": ("median_ndvi_drop", 4),
+    "vegetation": ("mean_vegetation", 4),
+    "brightness": ("mean_brightness", 1),
+    "texture": ("mean_texture", 3),
+    "water_contact": ("water_contact", 3),
+    "hidden_share": ("hidden_contact", 3),
+}
+_gdal_settings = Lock()
+
+
+def properties(one: Landslide) -> dict[str, Any]:
+    """The attributes of a landslide by the names of :data:`ATTRIBUTES`, None where not known.
+
+    What a rule dropped has besides ``rule``, the attribute, and ``why``, a sentence.
+    """
+    seen, extent = one.object, one.extent
+    longitude, latitude = one.place or (None, None)
+    known: dict[str, Any] = {
+        "id": seen.number,
+        "area_m2": round(one.area, 1),
+        "length_m": round(extent.length, 1),
+        "width_m": round(extent.width, 1),
+        "azimuth_deg": None if extent.azimuth is None else round(extent.azimuth, 1),
+        "mean_probability": seen.mean_probability,
+        "max_probability": seen.max_probability,
+        "longitude": None if longitude is None else round(longitude, 7),
+        "latitude": None if latitude is None else round(latitude, 7),
+        "row": seen.row,
+        "column": seen.column,
+    }
+    for name, (attribute, digits) in _LAYER_ATTRIBUTES.items():
+        value = seen.attributes.get(attribute)
+        known[name] = None if value is None or math.isnan(value) else round(value, digits)
+    found: dict[str, Any] = {name: known[name] for name in ATTRIBUTES}
+    if one.rule is not None:
+        found |= {"rule": one.rule.attribute, "why": one.why}
+    return found
+
+
+def to_table(landslides: Landslides, dropped: bool = False) -> geopandas.GeoDataFrame:
+    """Landslides, or what rules dropped, with outlines in the scene's coordinates."""
+    rows = landslides.dropped if dropped else landslides.objects
+    names = [*ATTRIBUTES, *(("rule", "why") if dropped else ())]
+    table = pd.DataFrame([properties(one) for one in rows], columns=names)
+    for name in names:
+        kind = "int64" if name == "id" else "object" if name in ("rule", "why") else "float64"
+        table[name] = table[name].astype(kind)
+    ground = landslides.ground
+    outlines = [ground.place(one.outline) for one in rows]
+    return geopandas.GeoDataFrame(
+        table, geometry=outlines, crs=ground.grid.crs if ground.placed else None
+    )
+
+
+def write_landslides(
+    landslides: Landslides,
+    folder: Path,
+    stem: str,
+    provenance: Provenance,
+    formats: Sequence[Format] = ("gpkg",),
+) -> list[Path]:
+    """Write the mask, the outlines and a style for them, each whole before it gets its name.
+
+    Args:
+        landslides: What was found.
+        folder: Made if need be; files of the same names are replaced.
+        stem: What the files' names begin with.
+        provenance: Where they come from, written into each of them.
+        formats: Those of the outlines. A GeoPackage has a second layer of what rules dropped.
+
+    Returns:
+        The files: ``STEM_mask.tif``, ``STEM_landslides.gpkg`` and so on, and
+        ``STEM_landslides.qml``.
+
+    Raises:
+        DataError: If one cannot be written.
+    """
+    mask = folder / f"{stem}_mask.tif"
+    write_cog(
+        mask,
+        landslides.mask,
+        landslides.size,
+        landslides.ground.grid,
+        dtype="uint8",
+        nodata=NOT_OBSERVED,
+        colours=MASK_COLOURS,
+        names=("1 landslide, 0 none, 255 not observed",),
+        tags=tags_of(provenance),
+    )
+    outlines = folder / f"{stem}_landslides"
+    written = [mask]
+    for kind in formats:
+        path = outlines.with_name(f"{outlines.name}.{kind}")
+        with _renamed(path) as new:
+            _WRITERS[kind](new, landslides, provenance)
+        written.append(path)
+    style = outlines.with_name(f"{outlines.name}.qml")
+    write_whole(style, landslide_style())
+    return [*written, style]
+
+
+def tags_of(provenance: Provenance) -> dict[str, str]:
+    """Provenance as the metadata items of a raster."""
+    version = f" {provenance['version']}" if provenance.get("version") else ""
+    return {PROVENANCE: _json(provenance), "TIFFTAG_SOFTWARE": f"landslide-zoo{version}"}
+
+
+def _write_gpkg(path: Path, landslides: Landslides, provenance: Provenance) -> None:
+    metadata = {PROVENANCE: _json(provenance), "DESCRIPTION": _title(provenance)}
+    date = f"{str(provenance.get('acquired') or NO_DATE)[:10]}T00:00:00.000Z"
+    with _gdal_option("OGR_CURRENT_DATE", date):
+        for layer in (LANDSLIDES, DROPPED):
+            pyogrio.write_dataframe(
+                to_table(landslides, dropped=layer == DROPPED),
+                path,
+                layer=layer,
+                driver="GPKG",
+                geometry_type="MultiPolygon",
+                layer_metadata=metadata,
+                append=layer == DROPPED,
+            )
+        # Where QGIS looks for the styles of a GeoPackage's layers.
+        styles = {LANDSLIDES: landslide_style(), DROPPED: dropped_style()}
+        table = pd.DataFrame(
+            {
+                "f_table_catalog": "",
+                "f_table_schema": "",
+                "f_table_name": list(styles),
+                "f_geometry_column": "geom",
+                "styleName": list(styles),
+                "styleQML": list(styles.values()),
+                "styleSLD": "",
+                "useAsDefault": True,
+                "description": "",
+                "owner": "",
+                "ui": "",
+                "update_time": pd.to_datetime(date),
+            }
+        )
+        pyogrio.write_dataframe(table, path, layer="layer_styles", driver="GPKG", append=True)
+
+
+def _write_fgb(path: Path, landslides: Landslides, provenance: Provenance) -> None:
+    pyogrio.write_dataframe(
+        to_table(landslides),
+        path,
+        layer=LANDSLIDES,
+        driver="FlatGeobuf",
+        geometry_type="MultiPolygon",
+        layer_options={"TITLE": _title(provenance), "DESCRIPTION": _json(provenance)},
+    )
+
+
+def _write_parquet(path: Path, landslides: Landslides, provenance: Provenance) -> None:
+    to_table(landslides).to_parquet(path, index=False, compression="zstd")
+    table = pyarrow.parquet.read_table(path)
+    known = table.schema.metadata | {PROVENANCE.encode(): _json(provenance).encode()}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(known), path, compression="zstd")
+
+
+def _write_geojson(path: Path, landslides: Landslides, provenance: Provenance) -> None:
+    """RFC 7946: longitude and latitude, shells counterclockwise; in pixels without a place."""
+    table = to_table(landslides)
+    outlines = table.geometry
+    if landslides.ground.placed:
+        outlines = outlines.to_crs(LONGITUDE_LATITUDE)
+    features = [
+        {
+            "type": "Feature",
+            "id": one.object.number,
+            "properties": properties(one),
+            "geometry": shapely.geometry.mapping(_rounded(outline)),
+        }
+        for one, outline in zip(landslides.objects, outlines, strict=True)
+    ]
+    content = {
+        "type": "FeatureCollection",
+        "name": LANDSLIDES,
+        PROVENANCE: dict(provenance),
+        "features": features,
+    }
+    path.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+
+
+_WRITERS = {
+    "gpkg": _write_gpkg,
+    "geojson": _write_geojson,
+    "parquet": _write_parquet,
+    "fgb": _write_fgb,
+}
+
+
+def _rounded(outline: shapely.MultiPolygon) -> shapely.MultiPolygon:
+    """Shells counterclockwise, holes clockwise; to a centimetre, as RFC 7946 advises."""
+    parts = [orient(part) for part in outline.geoms]
+    return shapely.transform(
+        shapely.MultiPolygon(parts), lambda coordinates: np.round(coordinates, 7)
+    )
+
+
+def _title(provenance: Provenance) -> str:
+    scene = provenance.get("scene")
+    return f"Landslides of {scene}" if scene else "Landslides"
+
+
+def _json(provenance: Provenance) -> str:
+    return json.dumps(dict(provenance), ensure_ascii=False, allow_nan=False)
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
+    """A file to write to, which gets its name when it is whole.
+
+    Raises:
+        DataError: In place of what its writer raises.
+    """
+    new = path.with_name(f".new-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.unlink(missing_ok=True)
+        with warnings.catch_warnings():
+            # Without a place there is no coordinate system to write.
+            warnings.filterwarnings("ignore", message="'crs' was not provided")
+            yield new
+        new.replace(path)
+    except (OSError, DataSourceError, DataLayerError) as error:
+        raise DataError(
+            f"{path} cannot be written ({getattr(error, 'strerror', None) or error}): free some "
+            "space, or choose another folder."
+        ) from error
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
+@contextmanager
+def _gdal_option(name: str, value: str) -> Iterator[None]:
+    """A setting of the GDAL that writes outlines; it has one set of them for all threads."""
+    with _gdal_settings:
+        before = pyogrio.get_gdal_config_option(name)
+        pyogrio.set_gdal_config_options({name: value})
+        try:
+            yield
+        finally:
+            pyogrio.set_gdal_config_options({name: before})
