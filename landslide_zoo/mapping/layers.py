@@ -20,7 +20,7 @@ from landslide_zoo.data.readers.values import FARTHEST, NODATA
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.inputs import InputFile
-from landslide_zoo.mapping.naming import OPTICAL
+from landslide_zoo.mapping.naming import OPTICAL, SCL
 from landslide_zoo.mapping.rasters import reading
 from landslide_zoo.mapping.windows import Window
 
@@ -83,16 +83,20 @@ class Layer:
         self._columns = _Axis(to_own.a, to_own.c, own.width)
         aligned = own.crs == self.target.crs and own.upright
         self._warped: WarpedVRT | None = None
+        self._warped_classes: WarpedVRT | None = None
         if not aligned or max(self._rows.scale, self._columns.scale) > FINER:
-            self._warped = warped(self.file, self.dataset, self.target, _flipped(to_own))
-        flags = {flag for flags in self.dataset.mask_flag_enums for flag in flags}
-        self._masked = bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
+            place = self.file, self.dataset, self.target
+            self._warped = warped(*place, nearest=_flipped(to_own))
+            if SCL in self.indexes:
+                self._warped_classes = warped(*place, nearest=True)
+        self._masked = is_masked(self.dataset)
         self._nodata = [each for each in {*NODATA, self.dataset.nodata} if each is not None]
 
     def close(self) -> None:
         """Close the raster."""
-        if self._warped:
-            self._warped.close()
+        for each in (self._warped, self._warped_classes):
+            if each:
+                each.close()
         self.dataset.close()
 
     def read(self, window: Window, bands: Sequence[str]) -> Values:
@@ -119,15 +123,16 @@ class Layer:
     def read_classes(self, window: Window, band: str) -> np.ndarray:
         """A band of classes, of the nearest pixel each; 0 where there is none; shape (H, W)."""
         stored, inside = self._stored(window, [self.indexes[band]], nearest=True)
-        return np.where(inside, stored[0], 0)
+        return np.where(inside & np.isfinite(stored[0]), stored[0], 0)
 
     def _stored(
         self, window: Window, indexes: list[int], nearest: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Stored values (B, H, W), NaN where missing; and where the raster has pixels (H, W)."""
         with reading(self.file):
-            if self._warped is not None:
-                return self._read_warped(window, indexes)
+            pixels = self._warped_classes if nearest else self._warped
+            if pixels is not None:
+                return self._read_warped(pixels, window, indexes)
             rows = self._rows.places(window.row, window.height, nearest)
             columns = self._columns.places(window.column, window.width, nearest)
             part = RasterioWindow(columns.first, rows.first, columns.number, rows.number)
@@ -138,11 +143,17 @@ class Layer:
                 inside = inside & shown[rows.nearest][:, columns.nearest]
         return _interpolated(stored, rows, columns), inside
 
-    def _read_warped(self, window: Window, indexes: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        assert self._warped is not None
+    def _read_warped(
+        self, pixels: WarpedVRT, window: Window, indexes: list[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
         part = RasterioWindow(window.column, window.row, window.width, window.height)
-        *stored, alpha = self._warped.read([*indexes, self._warped.count], window=part)
-        return self._without_missing(np.array(stored)), alpha > 0
+        if self._masked:
+            *bands, shown = pixels.read([*indexes, pixels.count], window=part)
+            return self._without_missing(np.array(bands)), shown > 0
+        stored = pixels.read(indexes, window=part)
+        if nodata_of(self.dataset) == 0 and not self.zero_is_missing:
+            stored[np.isnan(stored)] = 0  # dark, unless all bands are
+        return self._without_missing(stored), np.ones(stored.shape[1:], bool)
 
     def _without_missing(self, stored: np.ndarray) -> np.ndarray:
         """Stored values, as float32 with NaN in place of those that stand for none."""
@@ -164,15 +175,17 @@ class Layer:
 
 
 def warped(
-    file: InputFile, dataset: DatasetReader, target: Placement, flipped: bool = False
+    file: InputFile, dataset: DatasetReader, target: Placement, nearest: bool = False
 ) -> WarpedVRT:
-    """A raster as GDAL warps it to other pixels; its last band says where it has any.
+    """A raster as GDAL warps it to other pixels: float32, NaN where there is no value.
+
+    Where the raster has a mask or alpha, its last band says where it is shown.
 
     Args:
         file: Where the raster lies.
         dataset: The raster.
         target: The pixels.
-        flipped: Whether its pixels are the same ones in another order.
+        nearest: Whether pixels are copied, not interpolated.
 
     Raises:
         DataError: If GDAL knows no way from one coordinate system to the other.
@@ -180,7 +193,7 @@ def warped(
     height, width = Placement.of(dataset).pixel_size
     down, right = (own / new for own, new in zip((height, width), target.pixel_size, strict=True))
     method = Resampling.average if max(down, right) < 1 / FINER else Resampling.bilinear
-    nodata = dataset.nodata if dataset.nodata is not None else _usual_nodata(dataset)
+    masked = is_masked(dataset)
     try:
         return WarpedVRT(
             dataset,
@@ -188,10 +201,14 @@ def warped(
             transform=target.transform,
             height=target.height,
             width=target.width,
-            resampling=Resampling.nearest if flipped else method,
-            src_nodata=None if ColorInterp.alpha in dataset.colorinterp else nodata,
-            add_alpha=ColorInterp.alpha not in dataset.colorinterp,
+            resampling=Resampling.nearest if nearest else method,
+            dtype="float32",
+            working_dtype="float32",
+            src_nodata=None if masked else nodata_of(dataset),
+            nodata=None if masked else np.nan,
+            add_alpha=masked and ColorInterp.alpha not in dataset.colorinterp,
             tolerance=WARP_ERROR,
+            UNIFIED_SRC_NODATA="NO",
             # GDAL would estimate them anew in each window, and widen its kernel in a turned one.
             XSCALE=right,
             YSCALE=down,
@@ -201,6 +218,20 @@ def warped(
             f"{file} cannot be warped from {dataset.crs} to {target.crs}: check its projection, or "
             "warp it yourself (gdalwarp)."
         ) from error
+
+
+def is_masked(dataset: DatasetReader) -> bool:
+    """Whether a raster has a mask or alpha of its own."""
+    flags = {flag for flags in dataset.mask_flag_enums for flag in flags}
+    return bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
+
+
+def nodata_of(dataset: DatasetReader) -> float:
+    """What stands for no value, by the raster itself or as is usual: 0 in unsigned ones."""
+    if dataset.nodata is not None:
+        return float(dataset.nodata)
+    kind = np.dtype(dataset.dtypes[0]).kind
+    return {"u": 0.0, "i": NODATA[0]}.get(kind, NODATA[1])
 
 
 class _Places(NamedTuple):
@@ -292,9 +323,3 @@ def _possible(number: float, dtype: np.dtype) -> bool:
         bounds = np.iinfo(dtype)
         return bool(number == int(number) and bounds.min <= number <= bounds.max)
     return False
-
-
-def _usual_nodata(dataset: DatasetReader) -> float | None:
-    """What stands for no value where a raster does not say: 0 in unsigned rasters."""
-    kind = np.dtype(dataset.dtypes[0]).kind
-    return {"u": 0.0, "i": NODATA[0]}.get(kind, NODATA[1])

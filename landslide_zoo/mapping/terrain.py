@@ -10,7 +10,7 @@ from scipy import ndimage
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.inputs import InputFile
-from landslide_zoo.mapping.layers import warped
+from landslide_zoo.mapping.layers import is_masked, warped
 from landslide_zoo.mapping.rasters import reading
 from landslide_zoo.mapping.windows import Window
 
@@ -140,8 +140,9 @@ class Terrain:
         with reading(self._file):
             stored = pixels.read(self._band, window=part, out_shape=size)
             elevation = stored.astype(np.float32, copy=False)
-            if pixels is not self._dataset:
-                elevation[pixels.read(pixels.count, window=part) == 0] = np.nan
+            if is_masked(self._dataset):
+                shown = pixels.read_masks(self._band, window=part, out_shape=size)
+                elevation[shown == 0] = np.nan
         if self._dataset.nodata is not None:
             elevation[elevation == np.float32(self._dataset.nodata)] = np.nan
         elevation *= np.float32(self._gain)
@@ -154,7 +155,7 @@ class Terrain:
         if own.crs is None:
             return float(np.isfinite(self._read(self._dataset, size=size)).mean())
         coarse = target.coarse(*size)
-        with warped(self._file, self._dataset, coarse, flipped=True) as samples:
+        with warped(self._file, self._dataset, coarse, nearest=True) as samples:
             return float(np.isfinite(self._read(samples)).mean())
 
 

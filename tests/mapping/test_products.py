@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from pyproj import Transformer
+from rasterio.crs import CRS
 from scene_files import (
     PLACE,
     RESOLUTIONS,
     SENTINEL_2,
+    UTM,
     metadata_xml,
     real_level_1c,
     scene_values,
@@ -25,6 +28,7 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.scenes import SHADOWS, open_scene
 from landslide_zoo.mapping.windows import Window
 
@@ -165,6 +169,26 @@ def test_clouds_and_shadows_come_from_the_classification(tmp_path: Path):
     np.testing.assert_array_equal(part, expected[11:41, 37:68])
     assert np.argwhere(shadow).min(axis=0).tolist() == [40, 0]
     assert shadow.sum() == 400
+
+
+def test_classes_are_not_mixed_where_they_are_warped(tmp_path: Path):
+    classes = np.full((60, 90), 4)
+    classes[20:40, 30:60] = 10
+    product = write_safe(tmp_path, classes=classes)
+    degree = 1 / 11_132
+    longitude, latitude = Transformer.from_crs(UTM, "EPSG:4326", always_xy=True).transform(
+        PLACE.c, PLACE.f
+    )
+    transform = Affine(degree, 0, longitude, 0, -degree, latitude)
+    onto = Placement(CRS.from_epsg(4326), transform, 120, 180)
+    with open_scene(product, onto=onto) as scene:
+        cloud = scene.classification(scene.whole)
+        vegetation = scene.classification(scene.whole, (4,))
+        between = scene.classification(scene.whole, (5, 6, 7, 8, 9))
+
+    assert cloud.sum() == pytest.approx(40 * 60, rel=0.05)
+    assert vegetation.sum() == pytest.approx(120 * 180 - 40 * 60, rel=0.05)
+    assert not between.any()
 
 
 def test_the_border_of_the_swath_is_not_observed(tmp_path: Path):

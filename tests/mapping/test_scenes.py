@@ -313,6 +313,50 @@ def test_a_rotated_scene_is_turned_north(tmp_path: Path, turn):
     np.testing.assert_allclose(patch.values[0][rows, columns][inner], expected[inner], atol=2)
 
 
+@pytest.mark.parametrize(
+    ("number", "dtype", "nodata"),
+    [
+        (np.nan, "float32", None),
+        (np.nan, "float32", np.nan),
+        (-9999, "float32", None),
+        (0, "uint16", None),
+        (65535, "uint16", 65535),
+    ],
+)
+def test_missing_values_do_not_bleed_into_a_turned_scene(tmp_path: Path, number, dtype, nodata):
+    values = scene_values(bands=RGB)
+    values[:, 30:60, 40:60] = number
+    values[0, 70:, :20] = number
+    turned = PLACE @ Affine.rotation(30)
+    path = tmp_path / "turned.tif"
+    write_raster(path, values, RGB, dtype=dtype, nodata=nodata, transform=turned)
+    patch = _read(path, RGB)
+
+    hidden = 20 * 30 + (20 * 26 if number != 0 else 0)  # one dark band is no gap
+    assert patch.observed.sum() == pytest.approx(96 * 120 - hidden, rel=0.02)
+    for band, stored in zip(patch.values, scene_values(bands=RGB), strict=True):
+        assert band[patch.observed].max() <= stored.max()
+        assert band[patch.observed].min() >= (stored.min() if number != 0 else 0)
+
+
+def test_what_a_mask_hides_is_not_observed_in_a_turned_scene(tmp_path: Path):
+    path = write_raster(
+        tmp_path / "mask.tif",
+        scene_values(bands=RGB),
+        RGB,
+        transform=PLACE @ Affine.rotation(90),
+    )
+    hidden = np.zeros((96, 120), bool)
+    hidden[:, 100:] = True
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(~hidden)
+    patch = _read(path)
+
+    assert patch.observed.shape == (120, 96)
+    assert patch.observed.sum() == pytest.approx(96 * 100, rel=0.02)
+    assert patch.observed[:99].all() or patch.observed[21:].all()
+
+
 def test_a_scene_stored_upside_down_keeps_its_numbers(tmp_path: Path):
     values = scene_values(bands=RGB)
     upside_down = Affine(10, 0, PLACE.c, 0, 10, PLACE.f - 960)
