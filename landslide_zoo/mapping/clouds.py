@@ -1,0 +1,192 @@
+"""Where a scene is under cloud: as its own classification says, or found in its bands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.figures import enlarge
+from landslide_zoo.inference.clouds import find_clouds, product_level, why_no_clouds
+from landslide_zoo.mapping.probabilities import Journal, RawRaster
+from landslide_zoo.mapping.progress import Progress
+from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.mapping.windows import Window
+
+Clouds = Literal["mask", "keep"]
+CloudReader = Callable[[Window], np.ndarray]
+"""Gives the pixels of a window that are under cloud, shape (h, w), bool."""
+
+STEP = "clouds"
+BANDS = ("B2", "B3", "B4", "B8", "B11", "B12")
+"""What clouds are told by; the last two are not needed, and help."""
+COARSE = 3
+"""Pixels of a scene that become one for the cloud networks, each way. They were made for about
+30 m: on 25 patches without a cloud they take 0 % for cloud then, and 0.2 % at 10 m."""
+_SIDE, _MARGIN = 256, 24
+"""Side of the networks' input, and how much of it on each side only shows what is around."""
+_RIM = 1
+"""Pixels that clouds are grown by."""
+
+
+def why_no_scene_clouds(scene: Scene) -> str | None:
+    """Why clouds cannot be told in a scene, in a sentence; None where they can."""
+    return None if scene.classified else why_no_clouds(_one_pixel(scene))
+
+
+def find_scene_clouds(
+    scene: Scene, folder: Path, clouds: Clouds, journal: Journal, progress: Progress
+) -> CloudReader:
+    """Where a scene is under cloud.
+
+    Args:
+        scene: The scene.
+        folder: Working folder, for clouds that have to be found.
+        clouds: Whether they are looked for at all.
+        journal: Says how much of a scene was looked at before, and is told.
+        progress: Is told how far the search is.
+    """
+    if clouds == "keep" or why_no_scene_clouds(scene):
+        return _clear
+    if scene.classified:
+        return _classified(scene)
+    found = FoundClouds(scene, folder)
+    found.find(journal, progress)
+    return found.read
+
+
+def _clear(window: Window) -> np.ndarray:
+    return np.zeros((window.height, window.width), dtype=bool)
+
+
+def _classified(scene: Scene) -> CloudReader:
+    """The clouds that a Level-2A product names itself."""
+
+    def read(window: Window) -> np.ndarray:
+        found = scene.classification(window)
+        return _clear(window) if found is None else found
+
+    return read
+
+
+def _one_pixel(scene: Scene) -> Patch:
+    """A patch of one pixel: what is said of its bands and unit holds for the scene."""
+    return Patch(np.zeros((len(scene.bands), 1, 1), np.float32), scene.bands, scene.unit)
+
+
+class FoundClouds:
+    """Clouds that are found in the bands of a scene, kept in a raster of its working folder.
+
+    A scene that is no larger than the networks' input is looked at as a patch is. Of a larger
+    one they see means of 3 x 3 pixels, and clouds are grown by a pixel: their rims are thin.
+
+    Args:
+        scene: Holds the bands that clouds are told by.
+        folder: The working folder.
+    """
+
+    def __init__(self, scene: Scene, folder: Path) -> None:
+        self._scene = scene
+        self._level = scene.level or product_level(_one_pixel(scene))
+        self._bands = [name for name in BANDS if name in scene.bands]
+        self._factor = 1 if max(scene.size) <= _SIDE else COARSE
+        height, width = (-(-length // self._factor) for length in scene.size)
+        self._raster = RawRaster(folder / "clouds.u8", (height, width), "u1")
+
+    def find(self, journal: Journal, progress: Progress) -> None:
+        """Find the clouds, from the row of windows on that the journal says."""
+        height, width = self._raster.size
+        step = _SIDE - 2 * _MARGIN
+        rows, columns = range(0, height, step), range(0, width, step)
+        first = journal.done(STEP)
+        if not first:
+            self._raster.create()
+        progress.start(STEP, len(rows) * len(columns), first * len(columns))
+        for number, row in enumerate(rows):
+            if number < first:
+                continue
+            found = np.zeros((min(step, height - row), width), dtype=np.uint8)
+            for column in columns:
+                part = Window(row, column, len(found), min(step, width - column))
+                found[:, column : column + part.width] = self._find(part)
+                progress.advance()
+            self._raster.write(row, found)
+            journal.advance(STEP, number + 1)
+
+    def read(self, window: Window) -> np.ndarray:
+        """The pixels of a window that are under cloud, shape (h, w), bool."""
+        if self._factor == 1:
+            return self._raster.read(window) > 0
+        around = _grown(window, self._scene.size)
+        outer = _outer(around, self._factor)
+        fine = enlarge(self._raster.read(outer), self._factor) > 0
+        fine = ndimage.binary_dilation(fine, np.ones((3, 3), dtype=bool), iterations=_RIM)
+        row = window.row - outer.row * self._factor
+        column = window.column - outer.column * self._factor
+        return fine[row : row + window.height, column : column + window.width]
+
+    def _find(self, part: Window) -> np.ndarray:
+        """The clouds of a part of the raster, shape (h, w)."""
+        around = _around(part, self._raster.size)
+        factor = self._factor
+        fine = Window(
+            around.row * factor,
+            around.column * factor,
+            min(around.height * factor, self._scene.size[0] - around.row * factor),
+            min(around.width * factor, self._scene.size[1] - around.column * factor),
+        )
+        patch = self._scene.read(fine, self._bands)
+        if not patch.observed.any():
+            return np.zeros((part.height, part.width), dtype=bool)
+        cloud = find_clouds(_means(patch, factor), self._level).cloud
+        row, column = part.row - around.row, part.column - around.column
+        return cloud[row : row + part.height, column : column + part.width]
+
+
+def _around(part: Window, size: tuple[int, int]) -> Window:
+    """A window as large as the networks' input around a part, inside the raster."""
+    sides = [min(_SIDE, length) for length in size]
+    row, column = (
+        min(max(0, start - _MARGIN), length - side)
+        for start, length, side in zip((part.row, part.column), size, sides, strict=True)
+    )
+    return Window(row, column, *sides)
+
+
+def _grown(window: Window, size: tuple[int, int]) -> Window:
+    """A window with the rim around it, inside the scene."""
+    top, left = max(0, window.row - _RIM), max(0, window.column - _RIM)
+    bottom = min(size[0], window.row + window.height + _RIM)
+    right = min(size[1], window.column + window.width + _RIM)
+    return Window(top, left, bottom - top, right - left)
+
+
+def _outer(window: Window, factor: int) -> Window:
+    """The coarse pixels that a window lies on."""
+    row, column = window.row // factor, window.column // factor
+    bottom = -(-(window.row + window.height) // factor)
+    right = -(-(window.column + window.width) // factor)
+    return Window(row, column, bottom - row, right - column)
+
+
+def _means(patch: Patch, factor: int) -> Patch:
+    """Means over blocks of observed pixels; 0 where there are none."""
+    if factor == 1:
+        return patch
+    height, width = patch.size
+    margins = ((0, -height % factor), (0, -width % factor))
+    observed = _sums(np.pad(patch.observed, margins), factor)
+    values = [
+        _sums(np.pad(np.where(patch.observed, one, 0), margins), factor) / np.maximum(observed, 1)
+        for one in patch.values
+    ]
+    return Patch(np.stack(values).astype(np.float32), patch.bands, name=patch.name)
+
+
+def _sums(values: np.ndarray, factor: int) -> np.ndarray:
+    height, width = values.shape
+    return values.reshape(height // factor, factor, width // factor, factor).sum(axis=(1, 3))

@@ -1,0 +1,185 @@
+"""Tiles of a scene as a network takes them: light measured nearby, clouds and gaps evened out.
+
+A network for true colour knows patches that were divided by their brightest pixel. In a scene
+that pixel may be a cloud fifty kilometres away, and tiles divided each by its own would not fit
+together. So the brightest pixel that is observed is looked for in neighbourhoods as large as
+a patch, on a lattice (:class:`landslide_zoo.mapping.lattice.Lattice`), and changes smoothly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from landslide_zoo.data.bands import TRUE_COLOUR, Unit, band, brightest, divisors
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.mapping.clouds import CloudReader
+from landslide_zoo.mapping.lattice import Lattice, Node
+from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.mapping.windows import Window
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A window of a scene, ready for a network.
+
+    Attributes:
+        patch: Its values, finite everywhere; observed is what is measured and not under cloud.
+        measured: Pixels that hold data, under cloud or not, shape (h, w), bool.
+        cloud: Pixels under cloud, shape (h, w), bool.
+        peak: True colour that is white on display, over the divisors: one number, or one
+            for each pixel, shape (h, w).
+    """
+
+    patch: Patch
+    measured: np.ndarray
+    cloud: np.ndarray
+    peak: np.ndarray | float
+
+    def in_unit(self, names: Sequence[str], unit: Unit) -> np.ndarray:
+        """The named bands in the unit that a predictor takes, shape (B, h, w), float32.
+
+        Raises:
+            DataError: If a band is missing or the unit cannot be had.
+        """
+        if unit == self.patch.unit or not set(names) <= set(TRUE_COLOUR):
+            return self.patch.in_unit(names, unit)
+        v = self.patch.select(names) / divisors(tuple(names))
+        peak = np.where(self.peak > 0, self.peak, 1)
+        # As landslide_zoo.data.bands.display_values does with one maximum.
+        return (np.floor(255.0 * np.clip(v, 0, peak) / peak) / 255.0).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Neighbourhood:
+    """What the observed pixels around a node are like.
+
+    Attributes:
+        share: Share of its pixels that is observed.
+        peak: The brightest true colour, over the divisors.
+        levels: Lowest value, median and highest value of each band, shape (3, B); where
+            all is observed, nothing needs them and they are None.
+    """
+
+    share: float
+    peak: float
+    levels: np.ndarray | None
+
+
+class LocalLight:
+    """Reads tiles of a scene.
+
+    It keeps what it measured around the last row of tiles: they are best read row by row.
+
+    Args:
+        scene: The scene.
+        bands: What is read of it.
+        clouds: Where it is under cloud.
+        display: Whether display values will be asked for.
+    """
+
+    def __init__(
+        self, scene: Scene, bands: Sequence[str], clouds: CloudReader, display: bool
+    ) -> None:
+        self._scene = scene
+        self._bands = tuple(bands)
+        self._clouds = clouds
+        self._lattice = Lattice(scene.size)
+        self._measured: dict[Node, _Neighbourhood] = {}
+        self._display = display and scene.unit == "physical"
+
+    def tile(self, window: Window) -> Tile:
+        """A window of the scene."""
+        patch = self._scene.read(window, self._bands)
+        cloud = self._clouds(window)
+        observed = patch.observed & ~cloud
+        seen = Tile(replace(patch, observed=observed), patch.observed, cloud, 0.0)
+        hidden = not observed.all()
+        if not observed.any() or not (hidden or self._display):
+            return seen
+        nodes = self._neighbourhoods(window)
+        return replace(
+            seen,
+            patch=self._even_out(seen, nodes, window) if hidden else seen.patch,
+            peak=self._interpolate({node: one.peak for node, one in nodes.items()}, nodes, window),
+        )
+
+    def _even_out(self, tile: Tile, nodes: dict[Node, _Neighbourhood], window: Window) -> Patch:
+        """The patch with its clouds lowered to the brightest around and its gaps filled."""
+        values = tile.patch.values.copy()
+        gap = ~tile.measured
+        for i, name in enumerate(tile.patch.bands):
+            low, middle, high = (
+                self._interpolate(
+                    {
+                        node: 0.0 if one.levels is None else float(one.levels[level, i])
+                        for node, one in nodes.items()
+                    },
+                    nodes,
+                    window,
+                    levels=True,
+                )
+                for level in range(3)
+            )
+            if band(name).unit == "DN":
+                values[i] = np.where(tile.cloud, np.minimum(values[i], high), values[i])
+            strange = gap & ~((values[i] >= low) & (values[i] <= high))
+            values[i] = np.where(strange, middle, values[i])
+        return replace(tile.patch, values=values)
+
+    def _interpolate(
+        self,
+        values: dict[Node, float],
+        nodes: dict[Node, _Neighbourhood],
+        window: Window,
+        levels: bool = False,
+    ) -> np.ndarray | float:
+        if len(values) == 1:
+            return next(iter(values.values()))
+        weights = {
+            node: 0.0 if levels and one.levels is None else one.share for node, one in nodes.items()
+        }
+        return self._lattice.interpolate(values, weights, window)
+
+    def _neighbourhoods(self, window: Window) -> dict[Node, _Neighbourhood]:
+        """What is around the nodes of a window; what was not known is measured at once."""
+        nodes = list(self._lattice.nodes(window))
+        top = nodes[0][0]
+        self._measured = {node: one for node, one in self._measured.items() if node[0] >= top}
+        missing = {n: self._lattice.window(n) for n in nodes if n not in self._measured}
+        if missing:
+            around = _hull(list(missing.values()))
+            patch = self._scene.read(around, self._bands)
+            observed = patch.observed & ~self._clouds(around)
+            for node, (row, column, height, width) in missing.items():
+                rows = slice(row - around.row, row - around.row + height)
+                columns = slice(column - around.column, column - around.column + width)
+                self._measured[node] = self._measure(
+                    patch.values[:, rows, columns], observed[rows, columns]
+                )
+        return {node: self._measured[node] for node in nodes}
+
+    def _measure(self, values: np.ndarray, observed: np.ndarray) -> _Neighbourhood:
+        if not observed.any():
+            return _Neighbourhood(0.0, 0.0, np.zeros((3, len(values))))
+        levels = None
+        if not observed.all():
+            seen = values[:, observed]
+            levels = np.stack([seen.min(axis=1), np.median(seen, axis=1), seen.max(axis=1)])
+            # Under a cloud the ground would be black beside its maximum.
+            values = np.where(observed, values, np.fmin(values, levels[2][:, None, None]))
+        peak = 0.0
+        if self._display:
+            places = [self._bands.index(name) for name in TRUE_COLOUR]
+            peak, _ = brightest(values[places] / divisors(TRUE_COLOUR))
+        return _Neighbourhood(float(observed.mean()), peak, levels)
+
+
+def _hull(windows: Sequence[Window]) -> Window:
+    """The smallest window around several."""
+    top, left = min(one.row for one in windows), min(one.column for one in windows)
+    bottom = max(one.row + one.height for one in windows)
+    right = max(one.column + one.width for one in windows)
+    return Window(top, left, bottom - top, right - left)
