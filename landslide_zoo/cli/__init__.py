@@ -17,6 +17,7 @@ from landslide_zoo import __version__
 from landslide_zoo.cli.app import app
 from landslide_zoo.cli.compare import compare
 from landslide_zoo.cli.evaluate import evaluate
+from landslide_zoo.cli.export import export
 from landslide_zoo.cli.models import models
 from landslide_zoo.cli.predict import predict
 from landslide_zoo.cli.publish import publish
@@ -29,7 +30,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (models, predict, compare, evaluate, publish, app):
+for _command in (models, predict, compare, evaluate, export, publish, app):
     cli.command()(_command)
 
 

@@ -1,0 +1,85 @@
+"""``export``: one file for another program, or one sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Answer
+from onnxruntime import InferenceSession
+
+from landslide_zoo import LandslideModel, read_patch
+from landslide_zoo.models import EnsembleConfig
+from landslide_zoo.web.samples import samples
+
+Command = Callable[..., Answer]
+BUNDLED = "unet-mobilenet_v2-rgb"
+
+
+def test_the_bundled_model_as_a_file(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = command("export", BUNDLED)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.startswith(f"{BUNDLED}.onnx written: it takes B4, B3, B2 (display values)")
+    assert [path.name for path in tmp_path.iterdir()] == [f"{BUNDLED}.onnx"]
+
+    patch = read_patch(samples()[0].path)
+    session = InferenceSession(f"{BUNDLED}.onnx", providers=["CPUExecutionProvider"])
+    values = patch.in_unit(("B4", "B3", "B2"), "display")[None]
+    (probability,) = session.run(None, {"values": values})
+    expected = LandslideModel.from_pretrained(BUNDLED, device="cpu").predict(patch).probability
+    assert np.abs(probability[0, 0] - expected).max() <= 1e-4
+
+
+def test_a_file_for_deepness(command: Command, model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "for_qgis.onnx"
+    arguments = ("--for", "deepness", "--unit", "physical", "--output", path)
+    answer = command("export", model_folder, *arguments)
+    assert (answer.status, answer.err) == (0, "")
+    assert "(physical values)" in answer.out
+    session = InferenceSession(path, providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["model_type"]) == "Segmentor"
+    assert json.loads(metadata["seg_thresh"]) == 0.4
+
+
+def test_an_ensemble_is_refused(command: Command, model_folder: Path, tmp_path: Path) -> None:
+    for name in ("first-rgb", "second-rgb"):
+        shutil.copytree(model_folder, tmp_path / name)
+    config = EnsembleConfig(
+        name="both", bands=["B4", "B3", "B2"], unit="display", members=["first-rgb", "second-rgb"]
+    )
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "config.json").write_text(config.to_json())
+    answer = command("export", tmp_path / "both", "--output", tmp_path / "both.onnx")
+    assert answer.status == 1
+    assert "is an ensemble: export its members" in answer.errors[0]
+    assert not (tmp_path / "both.onnx").exists()
+
+
+def test_a_place_that_cannot_be_written(command: Command, tmp_path: Path) -> None:
+    answer = command("export", BUNDLED, "--output", tmp_path)
+    assert answer.status == 1
+    assert answer.errors[0].startswith(f"Error: {tmp_path} cannot be written")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_onnx_a_sentence_says_what_to_install(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)  # what an import finds where it is missing
+    answer = command("export", BUNDLED, "--output", tmp_path / "model.onnx")
+    assert answer.status == 1
+    (sentence,) = answer.errors
+    assert "pip install 'landslide-zoo[export]'" in sentence
+
+
+def test_a_program_that_is_not_known(command: Command) -> None:
+    assert command("export", BUNDLED, "--for", "arcgis").status == 2
