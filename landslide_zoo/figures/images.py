@@ -21,7 +21,7 @@ _MOST_DISAGREEMENT = 0.5  # standard deviation where half say 0 and half say 1
 _OUTLINE, _HATCHING = 1, 2
 MARK_COLOURS = np.array([(0, 0, 0, 0), (255, 0, 0, 255), (90, 90, 90, 255)], dtype=np.uint8)
 """Red, green, blue and opacity of what :func:`marks` numbers: nothing, an outline, hatching."""
-_DASH = 4  # pixels
+_DASH = 4  # pixels; a power of 2, so that no pixel needs a division
 
 # Okabe and Ito, "Color Universal Design", 2008: vermilion, yellow and blue stay
 # apart for people with any of the three colour deficiencies.
@@ -129,15 +129,16 @@ def marks(mask: np.ndarray, dropped: np.ndarray, hidden: np.ndarray) -> np.ndarr
     Returns:
         Shape (H, W), uint8.
     """
-    drawn = np.zeros(mask.shape, dtype=np.uint8)
-    if hidden.any():
-        lines = _diagonals(mask.shape) % (4 * _DASH) == 0
-        drawn[(hidden > 0) & lines | _outline(hidden > 0)] = _HATCHING
+    line = np.zeros(mask.shape, dtype=bool)
+    drawn = line.view(np.uint8)
     if dropped.any():
-        dashes = _diagonals(mask.shape) // _DASH % 2 == 0
-        drawn[_outline(dropped > 0) & dashes] = _OUTLINE
+        line |= _outline(dropped > 0) & (_diagonals(mask.shape) & _DASH == 0)
     if mask.any():
-        drawn[_outline(mask > 0)] = _OUTLINE
+        line |= _outline(mask > 0)
+    if hidden.any():
+        lines = _diagonals(mask.shape) & (4 * _DASH - 1) == 0
+        hatching = (hidden > 0) & lines | _outline(hidden > 0)
+        drawn = np.where(line, np.uint8(_OUTLINE), hatching * np.uint8(_HATCHING))
     return drawn
 
 
@@ -199,7 +200,7 @@ def _outline(inside: np.ndarray) -> np.ndarray:
 
 def _diagonals(shape: tuple[int, ...]) -> np.ndarray:
     """Number of the diagonal of each pixel, from the top left, shape (H, W)."""
-    rows, columns = (np.arange(side, dtype=np.int16) for side in shape)
+    rows, columns = (np.arange(side, dtype=np.uint16) for side in shape)
     return rows[:, None] + columns
 
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.inference.cache import ModelCache
+from landslide_zoo.inference.comparison import EnsembleResult, ModelResult, join_detections
 from landslide_zoo.inference.ensembles import Agreement, Ensemble, join_predictions
 from landslide_zoo.inference.objects import LandslideObject, find_objects
 from landslide_zoo.inference.outputs import write_outputs
-from landslide_zoo.inference.result import (
-    Detection,
-    EnsembleResult,
-    ModelResult,
-    Steps,
-    detect,
-    join_detections,
-)
+from landslide_zoo.inference.result import Detection, PreparedPatch, Steps, detect
 from landslide_zoo.inference.tta import TestTimeAugmentation
 
 __all__ = [
@@ -25,6 +19,7 @@ __all__ = [
     "LandslideObject",
     "ModelCache",
     "ModelResult",
+    "PreparedPatch",
     "Steps",
     "TestTimeAugmentation",
     "detect",

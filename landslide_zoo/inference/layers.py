@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from landslide_zoo.data.bands import NormalisedDifference, Unit
 from landslide_zoo.data.checks import slope_of
@@ -78,7 +78,7 @@ def _slope(patch: Patch, _: References) -> np.ndarray:
     if "slope" in patch.bands:
         return patch.select(("slope",))[0]
     (dem,) = patch.select(("DEM",))
-    return slope_of(ndimage.gaussian_filter(dem, 1.0), patch.grid.pixel_size)
+    return slope_of(scipy.ndimage.gaussian_filter(dem, 1.0), patch.grid.pixel_size)
 
 
 def _entropy(patch: Patch, references: References) -> np.ndarray:
@@ -229,3 +229,40 @@ def layers_of(
         each.name: each.compute(patch, references).astype(np.float32, copy=False)
         for each in fitting
     }
+
+
+class PatchLayers(Mapping[str, np.ndarray]):
+    """The layers that a patch's bands allow, by name, each made when it is first asked for.
+
+    Of the patch only the bands are kept that layers are made of.
+
+    Args:
+        patch: As :func:`layers_of` takes it.
+    """
+
+    def __init__(self, patch: Patch) -> None:
+        self._names = [each.name for each in layers_fitting(patch.bands, patch.unit)]
+        used = {name for each in LAYERS for names in each.bands for name in names}
+        bands = tuple(name for name in patch.bands if name in used)
+        self._patch = replace(patch, values=patch.select(bands), bands=bands, mask=None)
+        self._made: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        return self.select([name])[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def select(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Those of the named layers that the bands allow, made together."""
+        wanted = [name for name in self._names if name in set(names)]
+        self._made |= layers_of(self._patch, [name for name in wanted if name not in self._made])
+        return {name: self._made[name] for name in wanted}

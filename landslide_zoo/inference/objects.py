@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from landslide_zoo.models.prediction import Prediction
 
@@ -65,7 +65,7 @@ def connected_parts(mask: np.ndarray) -> tuple[np.ndarray, int]:
     Returns:
         The number of each pixel's part, from 1 (0 where there is none), and how many there are.
     """
-    labels, count = ndimage.label(mask, structure=_EIGHT_NEIGHBOURS)
+    labels, count = scipy.ndimage.label(mask, structure=_EIGHT_NEIGHBOURS)
     return labels, int(count)
 
 

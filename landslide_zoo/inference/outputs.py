@@ -10,12 +10,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.readers.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
-from landslide_zoo.figures import enlarge, hatch, overlay
+from landslide_zoo.figures import enlarge, marked, marks, png
 from landslide_zoo.inference.result import Detection
 
 OVERLAY_SIDE = 512
@@ -61,30 +60,35 @@ class OutputNames:
 def output_contents(detection: Detection) -> tuple[bytes, bytes, bytes]:
     """Contents of the files of a detection, in the order of :class:`OutputNames`."""
     prediction = detection.prediction
-    probability, mask, picture = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    probability, mask = io.BytesIO(), io.BytesIO()
     np.save(probability, detection.network.probability.astype(np.float32), allow_pickle=False)
     write_mask_h5(mask, prediction.mask, prediction.observed)
-    Image.fromarray(overlay_picture(detection)).save(picture, format="PNG")
-    return probability.getvalue(), mask.getvalue(), picture.getvalue()
+    return probability.getvalue(), mask.getvalue(), png(overlay_picture(detection))
 
 
-def overlay_picture(detection: Detection, side: int = OVERLAY_SIDE) -> np.ndarray:
+def overlay_picture(detection: Detection) -> np.ndarray:
     """True colour with outlines: red of landslides, dashed of what rules dropped; cloud hatched.
 
-    Args:
-        detection: What was found.
-        side: A smaller patch is enlarged by a whole factor to about this, in pixels.
+    Returns:
+        Shape (H, W, 3), uint8, enlarged as :func:`overlay_marks` are.
+    """
+    drawn = overlay_marks(detection)
+    factor = len(drawn) // len(detection.picture)
+    return marked(enlarge(detection.picture, factor), drawn)
+
+
+def overlay_marks(detection: Detection) -> np.ndarray:
+    """What an overlay has over the true colour, as :func:`landslide_zoo.figures.marks` draws it.
 
     Returns:
-        Shape (H, W, 3), uint8.
+        Shape (H, W), uint8; a small patch is enlarged by a whole factor to about
+        :data:`OVERLAY_SIDE`.
     """
     # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
-    factor = max(1, side // max(detection.patch.size))
-    drawn = hatch(
-        enlarge(detection.picture, factor), enlarge(~detection.prediction.observed, factor)
-    )
-    drawn = overlay(drawn, enlarge(detection.ruled.dropped_labels, factor), dashed=True)
-    return overlay(drawn, enlarge(detection.prediction.mask, factor))
+    factor = max(1, OVERLAY_SIDE // max(detection.patch.size))
+    found, dropped = detection.prediction.mask > 0, detection.ruled.dropped_labels > 0
+    hidden = ~detection.prediction.observed
+    return marks(*(enlarge(layer, factor) for layer in (found, dropped, hidden)))
 
 
 def write_outputs(folder: Path, detection: Detection) -> list[Path]:

@@ -22,11 +22,11 @@ from landslide_zoo.inference.clouds import (
     why_no_clouds,
     without_clouds,
 )
-from landslide_zoo.inference.ensembles import Agreement, join_predictions
-from landslide_zoo.inference.layers import layers_of
-from landslide_zoo.inference.objects import LandslideObject
+from landslide_zoo.inference.layers import PatchLayers
+from landslide_zoo.inference.objects import LandslideObject, find_objects
 from landslide_zoo.inference.rules import (
     ALL_RULES,
+    DEFAULT_RULES,
     DroppedObject,
     RuledPrediction,
     apply_rules,
@@ -81,14 +81,98 @@ ALL_STEPS = Steps()
 
 
 @dataclass(frozen=True, eq=False)
+class PreparedPatch:
+    """A patch with all that is known of it before a model sees it, each made once when needed.
+
+    Attributes:
+        patch: As it was read.
+        steps: What is done beside the network.
+    """
+
+    patch: Patch
+    steps: Steps = ALL_STEPS
+
+    @cached_property
+    def clouds(self) -> CloudMask | None:
+        """Its clouds; None where they are not looked for or cannot be told."""
+        return self.steps.find_clouds(self.patch)
+
+    @cached_property
+    def seen(self) -> Patch:
+        """The patch with its clouds not observed."""
+        return without_clouds(self.patch, self.clouds) if self.clouds else self.patch
+
+    @cached_property
+    def layers(self) -> PatchLayers:
+        """What the bands say of each pixel."""
+        return PatchLayers(self.seen)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What is odd about it, whatever model it is for."""
+        return check_patch(self.patch)
+
+    @cached_property
+    def shown(self) -> Patch:
+        """Its true colour as display values, with its name and known mask, and nothing else."""
+        values = true_colour(self.patch).transpose(2, 0, 1).astype(np.float32) / 255
+        return replace(self.patch, values=values, bands=TRUE_COLOUR, unit="display")
+
+    def detect(self, predictor: Predictor, threshold: float | None = None) -> Detection:
+        """Run a predictor on the patch, and the rules on what it finds.
+
+        Args:
+            predictor: A model, or whatever else predicts.
+            threshold: The predictor's own where None.
+
+        Raises:
+            DataError: If the predictor cannot take the patch.
+            ModelError: If its probabilities are not finite, or a rule is not known.
+        """
+        start = time.perf_counter()
+        self.steps.check(predictor.config)
+        rules = rules_of(predictor.config)
+        (network,) = predict(predictor, [self.seen], threshold)
+        layers: Mapping[str, np.ndarray] = self.layers
+        if self.patch.values[0].size > SMALL:
+            # A visitor's session keeps them: of a large patch only what the rules look at.
+            layers = self.layers.select(layers_needed((*rules, *DEFAULT_RULES)))
+        return Detection(
+            patch=self.shown,
+            network=network,
+            layers=layers,
+            rules=rules,
+            rules_off=self.steps.rules_off,
+            clouds=self.clouds,
+            milliseconds=1000 * (time.perf_counter() - start),
+            warnings=tuple(self.warnings or model_warnings(predictor.config, self.patch)),
+            cloud_note=None if self.steps.clouds == "keep" else why_no_clouds(self.patch),
+            backend=predictor.backend,
+        )
+
+    def refine(self, predictor: Predictor, prediction: Prediction) -> Prediction:
+        """A network's prediction after the steps beside it, as :meth:`detect` makes it.
+
+        Args:
+            predictor: What made the prediction; it runs again where there are clouds.
+            prediction: What it says of the whole patch.
+        """
+        if self.clouds and self.clouds.cloud.any():
+            (prediction,) = predict(predictor, [self.seen], prediction.threshold)
+        rules = switched_on(rules_of(predictor.config), self.steps.rules_off)
+        if not rules:
+            return prediction
+        return apply_rules(prediction, self.layers.select(layers_needed(rules)), rules).prediction
+
+
+@dataclass(frozen=True, eq=False)
 class Detection:
     """What was found in a patch, with what is needed to show it again at another threshold.
 
     Attributes:
-        patch: What is kept of the patch: its true colour as display values, with
-            its name and known mask. A visitor's fourteen bands are not kept.
+        patch: Its true colour as display values, with its name and known mask.
         network: What the network says.
-        layers: What the bands say of each pixel, for the rules.
+        layers: What the bands say of each pixel, for the rules and the objects.
         rules: The rules of the predictor.
         rules_off: Attributes of those that are switched off, or ``all``.
         clouds: The clouds that were found; None where they were not looked for.
@@ -120,17 +204,20 @@ class Detection:
     @cached_property
     def ruled(self) -> RuledPrediction:
         """What the rules keep and drop of what the network says."""
-        return apply_rules(self.network, self.layers, switched_on(self.rules, self.rules_off))
+        needed = {
+            name: self.layers[name] for name in layers_needed(self.rules) if name in self.layers
+        }
+        return apply_rules(self.network, needed, switched_on(self.rules, self.rules_off))
 
     @property
     def prediction(self) -> Prediction:
         """What the network says, without what the rules drop."""
         return self.ruled.prediction
 
-    @property
+    @cached_property
     def objects(self) -> list[LandslideObject]:
-        """The single landslides, the largest first."""
-        return self.ruled.kept
+        """The single landslides, the largest first, described by every layer."""
+        return find_objects(self.prediction, self.layers)
 
     @property
     def dropped(self) -> list[DroppedObject]:
@@ -160,7 +247,7 @@ class Detection:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values for JSON."""
-        prediction = self.prediction
+        prediction, kept = self.prediction, self.ruled.kept
         height, width = prediction.probability.shape
         observed = int(prediction.observed.sum())
         pixels = int(prediction.mask.sum())
@@ -174,8 +261,8 @@ class Detection:
             "share": round(pixels / observed, 6) if observed else 0.0,
             "observed": round(observed / (height * width), 6),
             "cloud": round(self.clouds.share, 6) if self.clouds else None,
-            "objects": len(self.objects),
-            "largest_hectares": self.objects[0].hectares if self.objects else 0.0,
+            "objects": len(kept),
+            "largest_hectares": kept[0].hectares if kept else 0.0,
             "network_hectares": round(self.network.hectares, 4),
             "dropped": [
                 {
@@ -206,56 +293,6 @@ class Detection:
         return None if truth is None or not truth.any() else prediction.scores(truth)
 
 
-@dataclass(frozen=True, eq=False)
-class ModelResult:
-    """One model's place in a comparison.
-
-    Attributes:
-        model: Its name.
-        detection: What it found, or None.
-        error: Why it found nothing, or None.
-    """
-
-    model: str
-    detection: Detection | None = None
-    error: str | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether the model has not run yet."""
-        return self.detection is None and self.error is None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values for JSON."""
-        if self.detection:
-            return self.detection.to_dict()
-        return {"model": self.model, "error": self.error}
-
-
-@dataclass(frozen=True, eq=False)
-class EnsembleResult:
-    """What several models say together.
-
-    Attributes:
-        agreement: Votes, mean and disagreement.
-        mean: The mean as a detection of its own.
-    """
-
-    agreement: Agreement
-    mean: Detection
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values for JSON."""
-        votes, members = self.agreement.votes, self.agreement.members
-        return {
-            **self.mean.to_dict(),
-            "members": members,
-            "seen_by_all": int((votes == members).sum()),
-            "seen_by_any": int((votes > 0).sum()),
-            "mean_disagreement": round(float(self.agreement.disagreement.mean()), 4),
-        }
-
-
 def detect(
     predictor: Predictor, patch: Patch, threshold: float | None = None, steps: Steps = ALL_STEPS
 ) -> Detection:
@@ -272,24 +309,8 @@ def detect(
         ModelError: If its probabilities are not finite, or a rule is not known.
     """
     start = time.perf_counter()
-    steps.check(predictor.config)
-    rules = rules_of(predictor.config)
-    clouds = steps.find_clouds(patch)
-    seen = without_clouds(patch, clouds) if clouds else patch
-    (network,) = predict(predictor, [seen], threshold)
-    return Detection(
-        patch=_true_colour_alone(patch),
-        network=network,
-        # A visitor's session keeps them: of a large patch only what the rules look at.
-        layers=layers_of(seen, None if seen.values[0].size <= SMALL else layers_needed(rules)),
-        rules=rules,
-        rules_off=steps.rules_off,
-        clouds=clouds,
-        milliseconds=1000 * (time.perf_counter() - start),
-        warnings=tuple(input_warnings(predictor.config, patch)),
-        cloud_note=None if steps.clouds == "keep" else why_no_clouds(patch),
-        backend=predictor.backend,
-    )
+    found = PreparedPatch(patch, steps).detect(predictor, threshold)
+    return replace(found, milliseconds=1000 * (time.perf_counter() - start))
 
 
 def refine(
@@ -303,46 +324,21 @@ def refine(
         prediction: What it says of the whole patch.
         steps: What is done beside the network.
     """
-    clouds = steps.find_clouds(patch)
-    if clouds and clouds.cloud.any():
-        patch = without_clouds(patch, clouds)
-        (prediction,) = predict(predictor, [patch], prediction.threshold)
-    rules = switched_on(rules_of(predictor.config), steps.rules_off)
-    if not rules:
-        return prediction
-    return apply_rules(prediction, layers_of(patch, layers_needed(rules)), rules).prediction
-
-
-def join_detections(results: Sequence[ModelResult]) -> EnsembleResult | None:
-    """What the models that ran say together, if they are two or more.
-
-    Votes and disagreement are of what rules keep; the rules of the first decide on the mean.
-    """
-    found = [result.detection for result in results if result.detection]
-    if len(found) < 2:
-        return None
-    mean = replace(
-        found[0],
-        network=join_predictions([one.network for one in found]).mean,
-        milliseconds=sum(one.milliseconds for one in found),
-        warnings=(),
-    )
-    return EnsembleResult(join_predictions([one.prediction for one in found]), mean)
+    return PreparedPatch(patch, steps).refine(predictor, prediction)
 
 
 def input_warnings(config: PredictorConfig, patch: Patch) -> list[str]:
     """What is odd about a patch, by itself and for a model of this configuration."""
-    odd = check_patch(patch)
-    if odd or not isinstance(config, ModelConfig):
-        return odd
+    return check_patch(patch) or model_warnings(config, patch)
+
+
+def model_warnings(config: PredictorConfig, patch: Patch) -> list[str]:
+    """What is odd about a patch for a model of this configuration."""
+    if not isinstance(config, ModelConfig):
+        return []
     # Indices have no unit to be far off in; bands do.
     places = [i for i, name in enumerate(config.channels) if name in config.bands]
     names = [config.channels[i] for i in places]
     values = values_of([patch], config)[0][[config.bands.index(name) for name in names]]
     mean, std = np.array(config.scaling.mean)[places], np.array(config.scaling.std)[places]
     return check_statistics(values, names, mean, std, patch.name)
-
-
-def _true_colour_alone(patch: Patch) -> Patch:
-    values = true_colour(patch).transpose(2, 0, 1).astype(np.float32) / 255
-    return replace(patch, values=values, bands=TRUE_COLOUR, unit="display")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from landslide_zoo.inference.layers import LAYERS, Layer
 from landslide_zoo.inference.objects import (
@@ -254,7 +254,7 @@ def _list_dropped(
         total += count
     parts = number_by_size(parts)
     objects = describe(parts, prediction, layers)
-    which = ndimage.maximum(broken, parts, [one.number for one in objects]) if objects else []
+    which = scipy.ndimage.maximum(broken, parts, [one.number for one in objects]) if objects else []
     listed = [
         DroppedObject.by(rules[int(number) - 1], one)
         for one, number in zip(objects, which, strict=True)

@@ -17,7 +17,8 @@ import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
 from landslide_zoo.errors import LandslideZooError, quoted
-from landslide_zoo.inference.result import Steps, join_detections
+from landslide_zoo.inference.comparison import join_detections
+from landslide_zoo.inference.result import Steps
 from landslide_zoo.web.bands import composites, summarise_bands
 from landslide_zoo.web.components import pull_bar
 from landslide_zoo.web.downloads import (

@@ -10,7 +10,7 @@ import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
-from landslide_zoo.inference.result import ModelResult, join_detections
+from landslide_zoo.inference.comparison import ModelResult, join_detections
 from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, table
 from landslide_zoo.web.downloads import comparison_files, write_zip
 from landslide_zoo.web.inputs import Inputs

@@ -14,8 +14,9 @@ from typing import Any
 from gradio.utils import get_upload_folder
 
 from landslide_zoo.figures import agreement_picture, disagreement_picture
+from landslide_zoo.inference.comparison import EnsembleResult, ModelResult
 from landslide_zoo.inference.outputs import OutputNames, output_contents
-from landslide_zoo.inference.result import Detection, EnsembleResult, ModelResult
+from landslide_zoo.inference.result import Detection
 from landslide_zoo.web.rendering import png
 
 Content = tuple[str, bytes | str]

@@ -17,7 +17,8 @@ from landslide_zoo.data.readers.worker import read_patch_safely
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
 from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.inference.cache import ModelCache
-from landslide_zoo.inference.result import ALL_STEPS, Detection, ModelResult, Steps, detect
+from landslide_zoo.inference.comparison import ModelResult
+from landslide_zoo.inference.result import ALL_STEPS, Detection, Steps, detect
 from landslide_zoo.models import LoadedPredictor
 from landslide_zoo.web.settings import GIGABYTE, Settings
 from landslide_zoo.web.turns import Caller, Turns

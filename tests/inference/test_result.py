@@ -15,8 +15,11 @@ from patch_files import physical_values
 from landslide_zoo import LandslideModel, Patch, read_patch
 from landslide_zoo.data import Grid
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.inference import ModelResult, detect, join_detections
+from landslide_zoo.inference import ModelResult, PreparedPatch, detect, join_detections
+from landslide_zoo.inference.layers import PatchLayers, layers_of
 from landslide_zoo.inference.result import Steps, input_warnings, refine
+from landslide_zoo.inference.rules import DEFAULT_RULES
+from landslide_zoo.models.config import Rule
 
 NETWORK_ALONE = Steps(clouds="keep", rules_off=("all",))
 
@@ -103,6 +106,45 @@ def test_models_that_ran_are_joined_and_one_that_failed_is_named(
     assert figures["members"] == 2
     assert 0 <= figures["seen_by_all"] <= figures["seen_by_any"] <= 48 * 40
     assert join_detections([first, failed]) is None
+
+
+def test_the_mean_is_ruled_as_all_models_are_else_as_any_network(
+    model: LandslideModel, patch: Patch
+) -> None:
+    own = Rule(attribute="hectares", minimum=50.0, reason="it is small", source="a test")
+    first = ModelResult("first", detect(model, patch))
+    model_with_rules = LandslideModel(model.config.model_copy(update={"rules": [own]}))
+    second = ModelResult("second", detect(model_with_rules, patch))
+    for results, rules in (
+        ([first, second], DEFAULT_RULES),
+        ([second, first], DEFAULT_RULES),
+        ([second, second], (own,)),
+    ):
+        joined = join_detections(results)
+        assert joined is not None and joined.mean.rules == rules
+
+
+def test_what_needs_no_model_is_done_once_for_several(model: LandslideModel, patch: Patch) -> None:
+    prepared = PreparedPatch(patch)
+    one, other = prepared.detect(model), prepared.detect(model, 0.3)
+    assert one.clouds is other.clouds and one.layers is other.layers and one.patch is other.patch
+    assert one.to_dict() | {"milliseconds": 0} == detect(model, patch).to_dict() | {
+        "milliseconds": 0
+    }
+
+
+def test_layers_are_those_of_the_patch_made_when_they_are_asked_for(
+    patch: Patch,
+) -> None:
+    layers = PatchLayers(patch)
+    assert "texture" in layers and "colour" not in layers
+    for name, expected in layers_of(patch).items():
+        np.testing.assert_array_equal(layers[name], expected)
+    assert set(layers) == set(layers_of(patch)) == set(layers.select([*layers, "colour"]))
+    with pytest.raises(KeyError):
+        layers["colour"]
+    picture = Patch(np.full((3, 32, 32), 0.5, np.float32), ("B4", "B3", "B2"), "display")
+    assert set(PatchLayers(picture)) == {"brightness", "texture"}
 
 
 def test_a_patch_that_the_model_cannot_take(patch: Patch) -> None:
