@@ -17,6 +17,7 @@ import rasterio
 from rasterio._err import CPLE_BaseError  # what GDAL reports and rasterio does not translate
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
+from rasterio.session import DummySession
 
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.inputs import InputFile
@@ -63,6 +64,7 @@ def driver_of(file: InputFile) -> str:
 def environment() -> rasterio.Env:
     """GDAL's settings for a scene: no companions of a file, no hosts, a bounded cache."""
     return rasterio.Env(
+        DummySession(),  # no credentials of clouds are looked for
         GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
         GDAL_PAM_ENABLED="NO",
         GDAL_GEOREF_SOURCES="INTERNAL",
