@@ -18,7 +18,9 @@ FRESH = Rule(
     attribute=f"median_{NDVI_DROP}",
     minimum=0.15,
     reason="it was as bare before: an old scar, a river bed or a field",
-    source="to be measured",
+    source="between 0.12, which ground without an event stays below over two months (99 % of "
+    "patches of 12 pixels, Slovenia, L1C), and 0.17, by which 95 % of 43 labelled landslides of "
+    "14-band Landslide4Sense patches are less green than the ground around (experiments/change)",
 )
 """What a fresh landslide must be like, where there is a scene from before it."""
 
@@ -45,6 +47,17 @@ class Earlier:
         check_change(scene)
         self.scene = scene
         self._clouds = clouds
+
+    def notes(self, later: Scene) -> tuple[str, ...]:
+        """What is odd about it and about comparing it with a later scene, a sentence each."""
+        levels = self.scene.level, later.level
+        if None in levels or levels[0] == levels[1]:
+            return self.scene.notes
+        return (
+            *self.scene.notes,
+            f"{self.scene.name} is {levels[0]} and {later.name} {levels[1]}: vegetation is "
+            "greener at the ground (L2A) than through the air (L1C), and NDVI drops are off by it.",
+        )
 
     def observed(self, window: Window) -> np.ndarray:
         """Pixels of a window that were seen then, shape (h, w), bool."""

@@ -91,6 +91,7 @@ class Landslides:
         threshold: Probability from which a pixel counts as landslide.
         rules: The rules that were applied.
         skipped: Why rules could not be applied, a sentence each.
+        notes: What is odd about the scene, and the earlier one, a sentence each.
         objects: The landslides, the largest first.
         dropped: What rules dropped, the largest first: whole objects, and parts cut out of
             objects from ten pixels on.
@@ -114,6 +115,7 @@ class Landslides:
         self.skipped = tuple(
             reason for rule in finder.rules if (reason := why_skipped(rule, finder.views.layers))
         )
+        self.notes = finder.notes
         self.objects = objects
         self.dropped = dropped
         self.specks = specks
@@ -207,6 +209,7 @@ class _Finder:
     ) -> None:
         self.views = Views(scene, probabilities, before)
         self.ground = Ground(scene.grid, scene.size)
+        self.notes = tuple(scene.notes) + (before.notes(scene) if before else ())
         self.probabilities = probabilities
         self.threshold = threshold
         self.rules = rules

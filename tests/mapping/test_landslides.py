@@ -33,7 +33,7 @@ class PatchScene:
     def __init__(self, patch: Patch) -> None:
         self.patch = patch
         self.name, self.bands, self.unit = patch.name, patch.bands, patch.unit
-        self.size, self.grid = patch.size, patch.grid
+        self.size, self.grid, self.notes = patch.size, patch.grid, ()
 
     def read(self, window: Window, bands: Sequence[str] | None = None) -> Patch:
         names = self.bands if bands is None else tuple(bands)

@@ -105,7 +105,7 @@ def test_it_lists_the_largest_with_their_measures(tmp_path: Path) -> None:
 def test_what_others_named_is_escaped(tmp_path: Path) -> None:
     scene, landslides = scene_with(tmp_path, Slope(64, 64))
     nasty = "<script>alert(1)</script>\"'&"
-    scene.notes = (nasty,)
+    landslides.notes = (nasty,)
     text = render_report(scene, landslides, {"scene": nasty, "input": [nasty], nasty: {nasty: 1}})
     page = Page(text)
     assert "script" not in page.tags

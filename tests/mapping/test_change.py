@@ -1,0 +1,177 @@
+"""Before and after: fresh scars are told from what was bare already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mapped_scenes import FOREST, SCAR, Slope
+
+from landslide_zoo.errors import DataError
+from landslide_zoo.inference.rules import DEFAULT_RULES
+from landslide_zoo.mapping.change import FRESH, Earlier, rules_with_change
+from landslide_zoo.mapping.landslides import Landslides, find_landslides
+from landslide_zoo.mapping.scenes import Scene, open_scene
+from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.writers import properties
+from landslide_zoo.models.config import Rule
+
+FRESH_PLACE = (slice(20, 40), slice(20, 40))
+OLD_PLACE = (slice(20, 40), slice(80, 100))
+NDVI_OF_SCAR, NDVI_OF_FOREST = (1800 - 1150) / (1800 + 1150), (2500 - 450) / (2500 + 450)
+
+
+def clear(window: Window) -> np.ndarray:
+    return np.zeros((window.height, window.width), dtype=bool)
+
+
+def two_dates(height: int = 128, width: int = 128) -> tuple[Slope, Slope]:
+    """Before, with an old scar, and after, with a fresh one beside it."""
+    before, after = Slope(height, width), Slope(height, width)
+    before.put(*OLD_PLACE)
+    after.put(*OLD_PLACE)
+    after.put(*FRESH_PLACE)
+    return before, after
+
+
+def opened(slope: Slope, folder: Path, **options: object) -> Scene:
+    return open_scene(slope.write(folder, name="before", **options))
+
+
+def compare(
+    before: Slope, after: Slope, folder: Path, cloud: np.ndarray | None = None
+) -> Landslides:
+    scene, probabilities = after.open(folder)
+    covered = np.zeros(scene.size, dtype=bool) if cloud is None else cloud
+    with scene, opened(before, folder) as earlier:
+        return find_landslides(
+            scene,
+            probabilities,
+            threshold=0.5,
+            rules=rules_with_change(DEFAULT_RULES),
+            before=Earlier(earlier, lambda window: covered[window.slices]),
+        )
+
+
+def test_an_old_scar_is_dropped_and_a_fresh_one_kept(tmp_path: Path) -> None:
+    found = compare(*two_dates(), tmp_path)
+    (fresh,), (old,) = found.objects, found.dropped
+    assert (fresh.object.top, fresh.object.left) == (20, 20)
+    drop = properties(fresh)["ndvi_drop"]
+    assert drop == pytest.approx(NDVI_OF_FOREST - NDVI_OF_SCAR, abs=0.02)
+    assert old.rule == FRESH
+    assert old.why == (
+        "Median NDVI drop is 0, below 0.15: it was as bare before: an old scar, a river bed or a "
+        "field."
+    )
+    assert found.mask(Window(0, 0, 128, 128)).sum() == fresh.object.pixels
+
+
+def test_what_was_a_little_greener_before_is_still_old(tmp_path: Path) -> None:
+    before, after = two_dates()
+    between = tuple(0.9 * s + 0.1 * f for s, f in zip(SCAR, FOREST, strict=True))
+    before.put(*OLD_PLACE, surface=between)
+    assert [one.rule for one in compare(before, after, tmp_path).dropped] == [FRESH]
+
+
+def test_without_an_earlier_scene_both_are_kept(tmp_path: Path) -> None:
+    _, after = two_dates()
+    scene, probabilities = after.open(tmp_path)
+    with scene:
+        found = find_landslides(
+            scene, probabilities, threshold=0.5, rules=rules_with_change(DEFAULT_RULES)
+        )
+    assert len(found.objects) == 2
+    assert all(properties(one)["ndvi_drop"] is None for one in found.objects)
+
+
+def test_clouds_of_the_earlier_date_are_not_observed(tmp_path: Path) -> None:
+    cloud = np.zeros((128, 128), dtype=bool)
+    cloud[:, 30:] = True
+    found = compare(*two_dates(), tmp_path, cloud)
+    mask = found.mask(Window(0, 0, 128, 128))
+    assert (mask[:, 30:] == 255).all()
+    (fresh,) = found.objects
+    assert fresh.object.pixels == 200
+    assert properties(fresh)["hidden_share"] == pytest.approx(22 / 64, abs=1e-3)
+    seen = found.coverage
+    assert (seen.observed, seen.unseen_before) == (128 * 30, 128 * 98)
+
+
+def test_clouds_of_the_later_date_are_not_counted_twice(tmp_path: Path) -> None:
+    before, after = two_dates()
+    after.observed[:, :60] = False
+    after.cloud[:, :60] = True
+    cloud = np.zeros((128, 128), dtype=bool)
+    cloud[:, :90] = True
+    seen = compare(before, after, tmp_path, cloud).coverage
+    assert (seen.cloud, seen.unseen_before, seen.observed) == (128 * 60, 128 * 30, 128 * 38)
+    assert seen.missing == 0
+
+
+def test_where_the_earlier_scene_holds_nothing_is_not_observed(tmp_path: Path) -> None:
+    before, after = two_dates()
+    before.observed[:, 90:] = False
+    found = compare(before, after, tmp_path)
+    assert (found.mask(Window(0, 90, 128, 38)) == 255).all()
+    assert len(found.objects) == 1
+
+
+def test_blocks_make_no_difference(tmp_path: Path) -> None:
+    before, after = two_dates(300, 520)
+    after.put(slice(250, 262), slice(240, 270))
+    cloud = np.zeros((300, 520), dtype=bool)
+    cloud[240:270, 255:] = True
+    scene, probabilities = after.open(tmp_path)
+    with scene, opened(before, tmp_path) as earlier:
+        small, large = (
+            find_landslides(
+                scene,
+                probabilities,
+                threshold=0.5,
+                rules=rules_with_change(DEFAULT_RULES),
+                before=Earlier(earlier, lambda window: cloud[window.slices]),
+                memory=memory,
+            )
+            for memory in (1, 2**30)
+        )
+        assert [one.object for one in small.objects] == [one.object for one in large.objects]
+        assert len(small.objects) == 2
+        whole = Window(0, 0, 300, 520)
+        assert np.array_equal(small.mask(whole), large.mask(whole))
+
+
+def test_a_scene_without_near_infrared_cannot_be_compared(tmp_path: Path) -> None:
+    before, after = two_dates()
+    with (
+        opened(before, tmp_path, bands=("B4", "B3", "B2")) as earlier,
+        pytest.raises(DataError, match=r"before has no B8: scenes before and after are compared"),
+    ):
+        Earlier(earlier, clear)
+    scene, probabilities = after.open(tmp_path, bands=("B4", "B3", "B2"))
+    with (
+        scene,
+        opened(before, tmp_path) as earlier,
+        pytest.raises(DataError, match=r"slope has no B8"),
+    ):
+        find_landslides(
+            scene, probabilities, threshold=0.5, rules=(), before=Earlier(earlier, clear)
+        )
+
+
+def test_two_levels_are_told(tmp_path: Path) -> None:
+    before, after = two_dates(64, 128)
+    path = after.write(tmp_path, name="after")
+    with (
+        open_scene(before.write(tmp_path, name="before"), level="L1C") as earlier,
+        open_scene(path, level="L2A") as later,
+    ):
+        notes = Earlier(earlier, clear).notes(later)
+    assert notes[-1].startswith("before is L1C and after L2A: vegetation is greener")
+
+
+def test_a_rule_of_ones_own_takes_the_place_of_the_usual_one() -> None:
+    own = Rule(attribute="median_ndvi_drop", minimum=0.3, reason="a test", source="a test")
+    assert rules_with_change(DEFAULT_RULES) == (*DEFAULT_RULES, FRESH)
+    assert rules_with_change([own]) == (own,)
