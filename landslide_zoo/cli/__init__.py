@@ -18,6 +18,7 @@ from landslide_zoo.cli.app import app
 from landslide_zoo.cli.compare import compare
 from landslide_zoo.cli.evaluate import evaluate
 from landslide_zoo.cli.export import export
+from landslide_zoo.cli.map import map_scenes
 from landslide_zoo.cli.models import models
 from landslide_zoo.cli.predict import predict
 from landslide_zoo.cli.publish import publish
@@ -32,6 +33,7 @@ cli = typer.Typer(
 )
 for _command in (models, predict, compare, evaluate, export, publish, app):
     cli.command()(_command)
+cli.command("map")(map_scenes)  # `map` itself is Python's own
 
 
 def _print_version(wanted: bool) -> None:

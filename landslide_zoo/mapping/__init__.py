@@ -1,1 +1,61 @@
-"""Maps of landslides from whole Sentinel-2 scenes."""
+"""Maps of landslides from whole Sentinel-2 scenes.
+
+What reads and writes them comes with ``pip install 'landslide-zoo[map]'``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from landslide_zoo.errors import LandslideZooError
+
+if TYPE_CHECKING:
+    from landslide_zoo.mapping.landslides import Landslides, find_landslides
+    from landslide_zoo.mapping.maps import SceneMap, map_scene
+    from landslide_zoo.mapping.network import compute_probabilities
+    from landslide_zoo.mapping.probabilities import Probabilities
+    from landslide_zoo.mapping.scenes import Scene, open_scene
+    from landslide_zoo.mapping.windows import Window
+
+__all__ = [
+    "Landslides",
+    "Probabilities",
+    "Scene",
+    "SceneMap",
+    "Window",
+    "compute_probabilities",
+    "find_landslides",
+    "map_scene",
+    "open_scene",
+]
+
+NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely", "pyarrow")
+
+_HOME = {
+    "Landslides": "landslides",
+    "Probabilities": "probabilities",
+    "Scene": "scenes",
+    "SceneMap": "maps",
+    "Window": "windows",
+    "compute_probabilities": "network",
+    "find_landslides": "landslides",
+    "map_scene": "maps",
+    "open_scene": "scenes",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    missing = [package for package in NEEDED if find_spec(package) is None]
+    if missing:
+        raise LandslideZooError(
+            f"Maps need {', '.join(missing)}, not installed here: pip install 'landslide-zoo[map]'."
+        )
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

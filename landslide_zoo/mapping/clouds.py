@@ -35,7 +35,7 @@ _RIM = 1
 
 def why_no_scene_clouds(scene: Scene) -> str | None:
     """Why clouds cannot be told in a scene, in a sentence; None where they can."""
-    return None if scene.classified else why_no_clouds(_one_pixel(scene))
+    return None if scene.classified else why_no_clouds(one_pixel(scene))
 
 
 def find_scene_clouds(
@@ -73,9 +73,10 @@ def _classified(scene: Scene) -> CloudReader:
     return read
 
 
-def _one_pixel(scene: Scene) -> Patch:
+def one_pixel(scene: Scene) -> Patch:
     """A patch of one pixel: what is said of its bands and unit holds for the scene."""
-    return Patch(np.zeros((len(scene.bands), 1, 1), np.float32), scene.bands, scene.unit)
+    values = np.zeros((len(scene.bands), 1, 1), dtype=np.float32)
+    return Patch(values, scene.bands, scene.unit, scene.name)
 
 
 class FoundClouds:
@@ -91,7 +92,7 @@ class FoundClouds:
 
     def __init__(self, scene: Scene, folder: Path) -> None:
         self._scene = scene
-        self._level = scene.level or product_level(_one_pixel(scene))
+        self._level = scene.level or product_level(one_pixel(scene))
         self._bands = [name for name in BANDS if name in scene.bands]
         self._factor = 1 if max(scene.size) <= _SIDE else COARSE
         height, width = (-(-length // self._factor) for length in scene.size)
@@ -121,13 +122,11 @@ class FoundClouds:
         """The pixels of a window that are under cloud, shape (h, w), bool."""
         if self._factor == 1:
             return self._raster.read(window) > 0
-        around = _grown(window, self._scene.size)
-        outer = _outer(around, self._factor)
+        outer = _outer(window.padded(_RIM, self._scene.size), self._factor)
         fine = enlarge(self._raster.read(outer), self._factor) > 0
         fine = ndimage.binary_dilation(fine, np.ones((3, 3), dtype=bool), iterations=_RIM)
-        row = window.row - outer.row * self._factor
-        column = window.column - outer.column * self._factor
-        return fine[row : row + window.height, column : column + window.width]
+        corner = Window(outer.row * self._factor, outer.column * self._factor, *fine.shape)
+        return fine[window.within(corner)]
 
     def _find(self, part: Window) -> np.ndarray:
         """The clouds of a part of the raster, shape (h, w)."""
@@ -143,8 +142,7 @@ class FoundClouds:
         if not patch.observed.any():
             return np.zeros((part.height, part.width), dtype=bool)
         cloud = find_clouds(_means(patch, factor), self._level).cloud
-        row, column = part.row - around.row, part.column - around.column
-        return cloud[row : row + part.height, column : column + part.width]
+        return cloud[part.within(around)]
 
 
 def _around(part: Window, size: tuple[int, int]) -> Window:
@@ -155,14 +153,6 @@ def _around(part: Window, size: tuple[int, int]) -> Window:
         for start, length, side in zip((part.row, part.column), size, sides, strict=True)
     )
     return Window(row, column, *sides)
-
-
-def _grown(window: Window, size: tuple[int, int]) -> Window:
-    """A window with the rim around it, inside the scene."""
-    top, left = max(0, window.row - _RIM), max(0, window.column - _RIM)
-    bottom = min(size[0], window.row + window.height + _RIM)
-    right = min(size[1], window.column + window.width + _RIM)
-    return Window(top, left, bottom - top, right - left)
 
 
 def _outer(window: Window, factor: int) -> Window:

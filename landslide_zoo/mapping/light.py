@@ -18,7 +18,7 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.mapping.clouds import CloudReader
 from landslide_zoo.mapping.lattice import Lattice, Node
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.windows import Window, hull
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,15 +150,12 @@ class LocalLight:
         self._measured = {node: one for node, one in self._measured.items() if node[0] >= top}
         missing = {n: self._lattice.window(n) for n in nodes if n not in self._measured}
         if missing:
-            around = _hull(list(missing.values()))
+            around = hull(missing.values())
             patch = self._scene.read(around, self._bands)
             observed = patch.observed & ~self._clouds(around)
-            for node, (row, column, height, width) in missing.items():
-                rows = slice(row - around.row, row - around.row + height)
-                columns = slice(column - around.column, column - around.column + width)
-                self._measured[node] = self._measure(
-                    patch.values[:, rows, columns], observed[rows, columns]
-                )
+            for node, window in missing.items():
+                part = window.within(around)
+                self._measured[node] = self._measure(patch.values[:, *part], observed[part])
         return {node: self._measured[node] for node in nodes}
 
     def _measure(self, values: np.ndarray, observed: np.ndarray) -> _Neighbourhood:
@@ -175,11 +172,3 @@ class LocalLight:
             places = [self._bands.index(name) for name in TRUE_COLOUR]
             peak, _ = brightest(values[places] / divisors(TRUE_COLOUR))
         return _Neighbourhood(float(observed.mean()), peak, levels)
-
-
-def _hull(windows: Sequence[Window]) -> Window:
-    """The smallest window around several."""
-    top, left = min(one.row for one in windows), min(one.column for one in windows)
-    bottom = max(one.row + one.height for one in windows)
-    right = max(one.column + one.width for one in windows)
-    return Window(top, left, bottom - top, right - left)

@@ -15,10 +15,9 @@ import numpy as np
 
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.errors import DataError
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.tta import TestTimeAugmentation
-from landslide_zoo.mapping.clouds import CloudReader, Clouds, find_scene_clouds
+from landslide_zoo.mapping.clouds import CloudReader, Clouds, find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight
 from landslide_zoo.mapping.probabilities import Journal, Probabilities
 from landslide_zoo.mapping.progress import Listener, Progress
@@ -101,7 +100,7 @@ def compute_probabilities(
         ModelError: If the network gives probabilities that are not finite.
     """
     members = members_of(predictor)
-    bands = _bands(scene, predictor)
+    bands = _bands(scene, members)
     by_patch = any(member.scales_by_itself for member in members)
     side, overlap = (OWN_SIDE, OWN_OVERLAP) if by_patch else (SIDE, OVERLAP)
     tiles = Tiles(scene.size, side, overlap)
@@ -228,27 +227,17 @@ class _Run:
         return self.probabilities.folder / f"carry-{done}.npy"
 
 
-def _bands(scene: Scene, predictor: Predictor) -> tuple[str, ...]:
-    """What has to be read of a scene for a predictor.
+def _bands(scene: Scene, members: Sequence[Member]) -> tuple[str, ...]:
+    """What has to be read of a scene for networks.
 
     Raises:
-        DataError: If the scene lacks one of them.
+        DataError: If the scene lacks a band, or has another unit than one of them takes.
     """
-    needed = tuple(
-        dict.fromkeys(
-            name for member in members_of(predictor) for name in member.network.config.bands
-        )
-    )
-    missing = [name for name in needed if name not in scene.bands]
-    if missing:
-        terrain = {"slope", "DEM"} & set(missing)
-        raise DataError(
-            f"{scene.name} has no band {', '.join(missing)}, which {predictor.config.name} reads; "
-            f"it has {', '.join(scene.bands)}: "
-            + ("give its elevation model too, or " if terrain else "")
-            + "choose a model that reads less."
-        )
-    return needed
+    configs = [member.network.config for member in members]
+    for config in configs:
+        scene.require(config.bands)
+        one_pixel(scene).in_unit(config.bands, config.unit)
+    return tuple(dict.fromkeys(name for config in configs for name in config.bands))
 
 
 def _ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Generator[Made, None, None]:

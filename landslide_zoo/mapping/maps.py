@@ -1,0 +1,266 @@
+"""The whole way: from a scene to probabilities, landslides and the files that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from landslide_zoo.errors import DataError
+from landslide_zoo.inference.backends import Backend, load_predictor
+from landslide_zoo.inference.clouds import Level
+from landslide_zoo.inference.result import Steps
+from landslide_zoo.inference.rules import rules_of, switched_on
+from landslide_zoo.inference.tta import TestTimeAugmentation
+from landslide_zoo.mapping.change import Earlier, rules_with_change
+from landslide_zoo.mapping.clouds import Clouds, find_scene_clouds, why_no_scene_clouds
+from landslide_zoo.mapping.cogs import write_cog
+from landslide_zoo.mapping.coregistration import align
+from landslide_zoo.mapping.landslides import Landslide, find_landslides
+from landslide_zoo.mapping.network import compute_probabilities
+from landslide_zoo.mapping.probabilities import Journal, Probabilities
+from landslide_zoo.mapping.progress import Listener, Progress
+from landslide_zoo.mapping.provenance import provenance_of
+from landslide_zoo.mapping.report import write_report
+from landslide_zoo.mapping.scenes import Scene, open_scene
+from landslide_zoo.mapping.views import Coverage
+from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.writers import Format, Provenance, tags_of, write_landslides
+from landslide_zoo.models.downloads import load_downloaded
+from landslide_zoo.models.files import bundled_folders, local_folder
+from landslide_zoo.models.prediction import Predictor
+
+Paths = str | Path | Sequence[str | Path]
+ProbabilityType = Literal["uint8", "float32"]
+
+STEP = "files"
+MEMORY = 2.0
+"""Gigabytes that a map may take, roughly, where nothing else is asked for."""
+_LEAST_MEMORY = 1.0
+_FOR_BLOCKS = 0.5
+"""Share of the memory that is for finding landslides block by block."""
+STEPS = 254
+"""Values of a probability as uint8, 0 to this; 255 is nodata."""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneMap:
+    """A scene that was mapped.
+
+    Attributes:
+        name: Name of the scene, which its files begin with.
+        files: What was written: probability, mask, outlines with their style, report.
+        landslides: The landslides, the largest first.
+        dropped: What rules dropped, likewise.
+        hectares: Area of all landslides.
+        coverage: How much was seen.
+        threshold: Probability from which a pixel counts as landslide.
+        notes: What was taken for granted, left out or is odd, a sentence each.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    landslides: list[Landslide]
+    dropped: list[Landslide]
+    hectares: float
+    coverage: Coverage
+    threshold: float
+    notes: tuple[str, ...]
+
+
+def map_scene(
+    scene: Paths,
+    output: str | Path,
+    *,
+    model: str | Path | Predictor | None = None,
+    dem: str | Path | None = None,
+    before: Paths | None = None,
+    threshold: float | None = None,
+    minimum_area: float | None = None,
+    rules_off: Sequence[str] = (),
+    clouds: Clouds = "mask",
+    level: Level | None = None,
+    offset: float | None = None,
+    bands: Sequence[str] | None = None,
+    formats: Sequence[Format] = ("gpkg",),
+    probability: ProbabilityType = "uint8",
+    tta: bool = False,
+    backend: Backend = "auto",
+    device: str = "auto",
+    memory: float = MEMORY,
+    progress: Listener | None = None,
+) -> SceneMap:
+    """Map the landslides of a scene.
+
+    Beside the files there will be a hidden folder with the network's probabilities as they
+    are. Mapped again with another threshold or other rules, the network does not run again;
+    what was interrupted goes on where it was. It may be deleted.
+
+    Args:
+        scene: A GeoTIFF, a product folder or its ZIP, or several files of one scene.
+        output: Folder for the files, made if need be; files of the same names are replaced.
+        model: A predictor, or the name of one: a folder, a bundled model or a repo id on
+            the Hub; the first that is bundled where None.
+        dem: An elevation raster in metres, in any projection and resolution.
+        before: A scene from before the event: what was as bare then is dropped.
+        threshold: Probability from which a pixel counts as landslide; the model's own where
+            None.
+        minimum_area: Smallest landslide in hectares; that of the rules where None.
+        rules_off: Attributes of the rules that are switched off, or ``all``.
+        clouds: ``mask``: what lies under cloud is not observed, where the bands tell
+            clouds; ``keep``: clouds are not looked for.
+        level: Product level; told from metadata and names where None.
+        offset: What is to be added to digital numbers; told from metadata where None.
+        bands: Names of the files' bands in their order; told from the files where None.
+        formats: Those of the outlines.
+        probability: Type of the pixels of ``STEM_probability.tif``.
+        tta: Whether the network sees every tile in eight orientations.
+        backend: What computes the network, where ``model`` is a name.
+        device: ``auto`` (a GPU where there is one), or a torch device, likewise.
+        memory: Gigabytes that may be used, roughly.
+        progress: Is told how far the work is.
+
+    Returns:
+        What was found and written: ``STEM_probability.tif``, ``STEM_mask.tif`` (1 landslide,
+        0 not, 255 not observed), ``STEM_landslides`` in every format with a style for QGIS,
+        and ``STEM_report.html``.
+
+    Raises:
+        DataError: If the scene cannot be mapped, or a file cannot be written.
+        ModelError: If there is no such model or rule, or its probabilities are not finite.
+        HubError: If the Hub does not give the model.
+
+    Example:
+        >>> map_scene("S2A_MSIL2A.SAFE", "maps", dem="dem.tif").hectares  # doctest: +SKIP
+        23.4
+    """
+    if memory < _LEAST_MEMORY:
+        raise DataError(f"A map needs {_LEAST_MEMORY:g} GB of memory or more, not {memory:g}.")
+    predictor = _predictor(model, backend, device)
+    if tta:
+        predictor = TestTimeAugmentation(predictor)
+    config = predictor.config
+    every = rules_of(config) if before is None else rules_with_change(rules_of(config))
+    Steps(rules_off=tuple(rules_off)).check(config.model_copy(update={"rules": list(every)}))
+    rules = switched_on(every, rules_off)
+    threshold = config.threshold if threshold is None else threshold
+    told, folder = Progress(progress), Path(output)
+    with ExitStack() as opened:
+        later = opened.enter_context(open_scene(scene, dem, level, offset, bands))
+        stem, work = later.name, folder / f".{later.name}.work"
+        found = compute_probabilities(later, predictor, work, clouds=clouds, progress=progress)
+        earlier, notes = None, [*later.notes, *_cloud_notes(later, clouds)]
+        if before is not None:
+            aligned = opened.enter_context(align(before, later))
+            notes += [*aligned.notes, *_cloud_notes(aligned, clouds)]
+            earlier = _earlier(aligned, work / "before", clouds, told)
+        landslides = find_landslides(
+            later,
+            found,
+            threshold=threshold,
+            rules=rules,
+            minimum_area=None if minimum_area is None else 10_000 * minimum_area,
+            before=earlier,
+            memory=int(memory * _FOR_BLOCKS * 1e9),
+            folder=work,
+            progress=told,
+        )
+        provenance = provenance_of(
+            stem,
+            predictor,
+            threshold,
+            landslides.rules,
+            clouds=clouds,
+            level=later.level,
+            elevation=Path(dem).name if dem else None,
+            before=earlier.scene.name if earlier else None,
+        )
+        told.start(STEP, 3)
+        report = folder / f"{stem}_report.html"
+        files = [write_probability(folder, stem, found, provenance, probability)]
+        told.advance()
+        files += write_landslides(landslides, folder, stem, provenance, formats)
+        told.advance()
+        write_report(report, later, landslides, provenance)
+        told.advance()
+    return SceneMap(
+        name=stem,
+        files=(*files, report),
+        landslides=landslides.objects,
+        dropped=landslides.dropped,
+        hectares=landslides.area / 10_000,
+        coverage=landslides.coverage,
+        threshold=threshold,
+        notes=(*notes, *landslides.skipped),
+    )
+
+
+def write_probability(
+    folder: Path,
+    stem: str,
+    probabilities: Probabilities,
+    provenance: Provenance,
+    dtype: ProbabilityType = "uint8",
+) -> Path:
+    """Write ``STEM_probability.tif``: what the network says, nodata where nothing was observed.
+
+    Args:
+        folder: Made if need be.
+        stem: What the file's name begins with.
+        probabilities: Those of the scene.
+        provenance: Where they come from.
+        dtype: ``uint8``: probability is the value times the scale in its metadata, 1/254,
+            and 255 is nodata; ``float32``: as it is, and NaN is nodata.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+
+    def read(window: Window) -> np.ndarray:
+        part = probabilities.read(window)
+        if dtype == "float32":
+            return np.where(part.observed, part.probability, np.float32(np.nan))
+        scaled = np.rint(part.probability * STEPS).astype(np.uint8)
+        return np.where(part.observed, scaled, np.uint8(STEPS + 1))
+
+    path = folder / f"{stem}_probability.tif"
+    write_cog(
+        path,
+        read,
+        probabilities.size,
+        probabilities.grid,
+        dtype=dtype,
+        nodata=float("nan") if dtype == "float32" else STEPS + 1,
+        names=("landslide probability",),
+        scale=None if dtype == "float32" else 1 / STEPS,
+        tags=tags_of(provenance),
+        resampling="average",
+    )
+    return path
+
+
+def _predictor(model: str | Path | Predictor | None, backend: Backend, device: str) -> Predictor:
+    if model is None:
+        model = next(iter(bundled_folders()))
+    if not isinstance(model, str | Path):
+        return model
+    folder = local_folder(model)
+    if folder is not None:
+        return load_predictor(folder, backend, device)
+    return load_downloaded(str(model), lambda found: load_predictor(found, backend, device))
+
+
+def _cloud_notes(scene: Scene, clouds: Clouds) -> list[str]:
+    reason = None if clouds == "keep" else why_no_scene_clouds(scene)
+    return [f"{scene.name}: {reason}"] if reason else []
+
+
+def _earlier(scene: Scene, folder: Path, clouds: Clouds, progress: Progress) -> Earlier:
+    """The earlier scene with its own clouds, which are found once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(folder, {"scene": scene.fingerprint, "clouds": clouds})
+    return Earlier(scene, find_scene_clouds(scene, folder, clouds, journal, progress))
