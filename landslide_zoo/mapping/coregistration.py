@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.clouds import Level
+from landslide_zoo.mapping.grids import per_cent
 from landslide_zoo.mapping.scales import Scale
 from landslide_zoo.mapping.scenes import CLOUDS, SHADOWS, Scene, open_scene
 from landslide_zoo.mapping.windows import Window
@@ -90,7 +91,7 @@ def align(
         share = earlier.covered
     if share < 1:
         notes.append(
-            f"{earlier.name} covers {100 * share:.0f} % of {scene.name}: elsewhere nothing is "
+            f"{earlier.name} covers {per_cent(share)} % of {scene.name}: elsewhere nothing is "
             "known of the time before."
         )
     rows, columns = 0.0, 0.0

@@ -29,6 +29,11 @@ _LATTICE = 64
 _WGS84 = Geod(ellps="WGS84")
 
 
+def per_cent(share: float) -> int:
+    """A share above 0 and below 1 in whole per cent, neither 0 nor 100."""
+    return min(99, max(1, round(100 * share)))
+
+
 @dataclass(frozen=True)
 class Placement:
     """Pixels on the ground: coordinate system, transform and size.

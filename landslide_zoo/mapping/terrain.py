@@ -8,7 +8,7 @@ from rasterio.windows import Window as RasterioWindow
 from scipy import ndimage
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.grids import Placement
+from landslide_zoo.mapping.grids import Placement, per_cent
 from landslide_zoo.mapping.inputs import InputFile
 from landslide_zoo.mapping.layers import is_masked, warped
 from landslide_zoo.mapping.rasters import reading
@@ -105,7 +105,7 @@ class Terrain:
         if self.covered == 1:
             return None
         return (
-            f"{self._file} covers {100 * self.covered:.0f} % of the scene: elsewhere slope and DEM "
+            f"{self._file} covers {per_cent(self.covered)} % of the scene: elsewhere slope and DEM "
             "are missing, and what needs them does not count as observed."
         )
 
@@ -169,6 +169,8 @@ def _smoothed(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
 
 def _difference(values: np.ndarray, axis: int) -> np.ndarray:
     """Change from pixel to pixel: the mean of those to both sides, or to the side there is."""
+    if not np.isnan(values).any():
+        return np.asarray(np.gradient(values, axis=axis))
     steps = np.diff(values, axis=axis)
     first = [(0, 0), (0, 0)]
     last = [(0, 0), (0, 0)]
