@@ -19,7 +19,7 @@ FRESH = Rule(
     minimum=0.15,
     reason="it was as bare before: an old scar, a river bed or a field",
     source="between 0.12, which ground without an event stays below over two months (99 % of "
-    "patches of 12 pixels, Slovenia, L1C), and 0.17, by which 95 % of 43 labelled landslides of "
+    "patches of 12 pixels, Slovenia, L1C), and 0.17, by which 95 % of 41 labelled landslides of "
     "14-band Landslide4Sense patches are less green than the ground around (experiments/change)",
 )
 """What a fresh landslide must be like, where there is a scene from before it."""

@@ -9,9 +9,12 @@ import pytest
 from mapped_scenes import FOREST, SCAR, Slope
 
 from landslide_zoo.errors import DataError
+from landslide_zoo.inference.clouds import find_clouds
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.mapping.change import FRESH, Earlier, rules_with_change
+from landslide_zoo.mapping.coregistration import align
 from landslide_zoo.mapping.landslides import Landslides, find_landslides
+from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene, open_scene
 from landslide_zoo.mapping.windows import Window
 from landslide_zoo.mapping.writers import properties
@@ -175,3 +178,51 @@ def test_a_rule_of_ones_own_takes_the_place_of_the_usual_one() -> None:
     own = Rule(attribute="median_ndvi_drop", minimum=0.3, reason="a test", source="a test")
     assert rules_with_change(DEFAULT_RULES) == (*DEFAULT_RULES, FRESH)
     assert rules_with_change([own]) == (own,)
+
+
+def bare_ground(scene: Scene, folder: Path) -> Probabilities:
+    """What a network says that takes whatever is least green for a landslide."""
+    ndvi = scene.read(scene.whole, ("B8", "B4")).index("NDVI")
+    found = Probabilities(folder / "work", scene.size, scene.grid)
+    found.create()
+    seen = np.ones(scene.size, dtype=bool)
+    found.write(0, (ndvi < np.percentile(ndvi, 10)).astype(np.float32), seen, ~seen)
+    return found
+
+
+def test_nothing_is_fresh_where_nothing_slid(real_data: Path, tmp_path: Path) -> None:
+    slovenia = real_data / "scenes" / "slovenia"
+    later = slovenia / "S2_L1C_2015-09-09_13bands.tif"
+    with (
+        open_scene(later, dem=slovenia / "DEM.tif") as scene,
+        align(slovenia / "S2_L1C_2015-07-11_13bands.tif", scene) as earlier,
+    ):
+        probabilities = bare_ground(scene, tmp_path)
+        alone, compared = (
+            find_landslides(scene, probabilities, threshold=0.5, rules=rules, before=before)
+            for rules, before in (((), None), ((FRESH,), Earlier(earlier, clear)))
+        )
+    assert len(alone.objects) > 10
+    assert alone.area > 100_000
+    # Small ones appear: at two months' distance some edge of a field is.
+    assert compared.area < 0.02 * alone.area
+
+
+def test_clouds_of_a_real_earlier_scene_hide_everything(real_data: Path, tmp_path: Path) -> None:
+    slovenia = real_data / "scenes" / "slovenia"
+    later = slovenia / "S2_L1C_2015-09-09_13bands.tif"
+    with (
+        open_scene(later) as scene,
+        align(slovenia / "S2_L1C_2015-08-20_13bands.tif", scene) as earlier,
+    ):
+        cloud = find_clouds(earlier.read(earlier.whole), "L1C").cloud
+        found = find_landslides(
+            scene,
+            bare_ground(scene, tmp_path),
+            threshold=0.5,
+            rules=(FRESH,),
+            before=Earlier(earlier, lambda window: cloud[window.slices]),
+        )
+    assert cloud.mean() > 0.99
+    assert found.objects == []
+    assert found.coverage.unseen_before > 0.99 * found.coverage.total
