@@ -28,7 +28,7 @@ from landslide_zoo.web.downloads import (
     ensemble_files,
     write_files,
 )
-from landslide_zoo.web.map_jobs import MapService, Request, discard, teller
+from landslide_zoo.web.map_jobs import MapService, Request, teller
 from landslide_zoo.web.rendering import png
 from landslide_zoo.web.service import Service, Upload, sentence
 from landslide_zoo.web.turns import caller_of
@@ -157,6 +157,7 @@ def build_api(service: Service, maps: MapService) -> None:
         threshold: float | None = None,
         minimum_area: float | None = None,
         clouds: str | None = None,
+        rules_off: list[str] | None = None,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[dict[str, object], list[str]]:
         """Map the landslides of a whole Sentinel-2 scene as polygons for a GIS.
@@ -167,8 +168,9 @@ def build_api(service: Service, maps: MapService) -> None:
             dem: A GeoTIFF with elevation in metres, on any grid, where the model needs it.
             model: A name that /models lists; the zoo's first model if left out.
             threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
-            minimum_area: Smallest landslide in square metres; that of the rules if left out.
+            minimum_area: Smallest landslide in hectares; that of the rules if left out.
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
+            rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
             progress: Is told how far the map is.
         """
         if scene is None:
@@ -179,10 +181,10 @@ def build_api(service: Service, maps: MapService) -> None:
             _name(model) or service.default,
             _steps(clouds, None).clouds,
         )
+        off = _names("rules_off", rules_off)
         level, smallest = _level(threshold), _area(minimum_area)
         tell, bar = teller(progress), pull_bar(wanted.model, progress)
-        done, answer = maps.map_scene(wanted, caller_of(request), level, smallest, tell, bar)
-        discard(str(Path(done.folder, "work")))  # nobody asks for the same map again
+        _, answer = maps.map_scene(wanted, caller_of(request), level, smallest, off, tell, bar)
         return answer["figures"], answer["files"]
 
     with gr.Column(visible=False):
@@ -202,7 +204,7 @@ def build_api(service: Service, maps: MapService) -> None:
         patch.upload(bands, [patch, mask], answer, **_public("bands", _BANDS))
         scene, dem = gr.File(label="scene"), gr.File(label="dem")
         smallest = gr.Number(None, label="minimum_area")
-        given = [scene, dem, model, threshold, smallest, clouds]
+        given = [scene, dem, model, threshold, smallest, *steps]
         scene.upload(map_scene, given, answer, **_public("map_scene", _MAP))
 
 
@@ -276,7 +278,7 @@ def _area(minimum: object) -> float | None:
     if isinstance(minimum, int | float) and not isinstance(minimum, bool) and 0 <= minimum < 1e12:
         return float(minimum)
     raise LandslideZooError(
-        f"minimum_area is {quoted(minimum)}; it must be a number of square metres from 0 on."
+        f"minimum_area is {quoted(minimum)}; it must be a number of hectares from 0 on."
     )
 
 

@@ -63,7 +63,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
     if not available():
         gr.HTML(render("problems", sentences=[HOW_TO_INSTALL]), apply_default_css=False)
         return
-    mapped, outputs, stop = gr.State(None), gr.State([]), gr.State(None)
+    mapped, stop = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False):
         with gr.Column(scale=0, min_width=310, elem_id="lz-map-inputs"):
             most = f"{maps.service.settings.map_megapixels:g} million pixels"
@@ -92,8 +92,9 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
                 )
                 area = gr.Number(
                     0,
-                    label="Smallest landslide in m\N{SUPERSCRIPT TWO} (0: as the rules say)",
+                    label="Smallest landslide in hectares (0: as the rules say)",
                     minimum=0,
+                    step=0.1,
                     elem_id="lz-map-area",
                 )
             view = gr.HTML(
@@ -108,7 +109,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
                 buttons = [
                     gr.DownloadButton(title, size="sm", min_width=120) for title in _DOWNLOADS
                 ]
-    shown = [mapped, outputs, page, settings, view, row, *buttons]
+    shown = [mapped, page, settings, view, row, *buttons]
 
     def fill(chosen: str | None) -> gr.Dropdown:
         maps.warm_up()
@@ -124,7 +125,6 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         leave_out: bool,
         smallest: float | None,
         before: Request | None,
-        old: list[str],
         stopped: Event,
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
@@ -140,7 +140,13 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         caller = _until(stopped, caller_of(request))
         try:
             wanted, answer = maps.map_scene(
-                wanted, caller, None, smallest or None, teller(progress), pull_bar(name, progress)
+                wanted,
+                caller,
+                None,
+                smallest or None,
+                (),
+                teller(progress),
+                pull_bar(name, progress),
             )
         except LandslideZooError as error:
             return [*_nothing(render("problems", sentences=[sentence(error)])), gr.skip()]
@@ -148,13 +154,12 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
             return [*_nothing(render("notices", sentences=["Stopped."])), gr.skip()]
         level = round(answer["figures"]["threshold"], 2)
         info = f"Redrawn at once; the model's own is {level:.2f}"
-        return [*_shown(wanted, answer, old), gr.Slider(value=level, info=info)]
+        return [*_shown(wanted, answer), gr.Slider(value=level, info=info)]
 
     def redraw(
         level: float,
         smallest: float | None,
         before: Request | None,
-        old: list[str],
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
@@ -162,11 +167,11 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
             return [gr.skip()] * len(shown)
         try:
             wanted, answer = maps.map_scene(
-                before, caller_of(request), level, smallest or None, teller(progress)
+                before, caller_of(request), level, smallest or None, (), teller(progress)
             )
         except LandslideZooError as error:
             return _nothing(render("problems", sentences=[sentence(error)]))
-        return _shown(wanted, answer, old)
+        return _shown(wanted, answer)
 
     tab.select(fill, model, model, **QUIET)
     begun: dict[str, Any] = {
@@ -177,7 +182,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
     }
     mapping: dict[str, Any] = {
         "fn": map_anew,
-        "inputs": [scene, dem, model, clouds, area, mapped, outputs, stop],
+        "inputs": [scene, dem, model, clouds, area, mapped, stop],
         "outputs": [*shown, threshold],
         "api_visibility": "private",
         "show_progress_on": page,
@@ -195,7 +200,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
     gr.on(
         [threshold.input, area.input],
         redraw,
-        [threshold, area, mapped, outputs],
+        [threshold, area, mapped],
         shown,
         api_visibility="private",
         show_progress_on=page,
@@ -220,14 +225,11 @@ def _until(stopped: Event, caller: Caller) -> Caller:
 def _nothing(page: str) -> list[Any]:
     """What is shown where there is no map."""
     hidden = [gr.Row(visible=False), gr.HTML(visible=False), gr.Row(visible=False)]
-    return [None, [], page, *hidden, *[gr.DownloadButton(value=None)] * len(_DOWNLOADS)]
+    return [None, page, *hidden, *[gr.DownloadButton(value=None)] * len(_DOWNLOADS)]
 
 
-def _shown(wanted: Request, answer: dict[str, Any], old: list[str]) -> list[Any]:
-    """A map with its files; those of the map before stay: a download of them may have begun."""
-    for folder in old[:-1]:
-        discard(folder)
-    kept = [*old[-1:], answer["output"]]
+def _shown(wanted: Request, answer: dict[str, Any]) -> list[Any]:
+    """A map with its files."""
     page = render("map", figures=answer["figures"], colours=PROBABILITY_COLOURS)
     pictures = [{**one, "url": _url(one["file"])} for one in answer["pictures"]]
     names = ("name", "size", "metres", "degrees", "landslides", "dropped", "more")
@@ -242,7 +244,7 @@ def _shown(wanted: Request, answer: dict[str, Any], old: list[str]) -> list[Any]
     ]
     ready = [gr.DownloadButton(value=path, interactive=path is not None) for path in paths]
     seen = gr.Row(visible=True)
-    return [wanted, kept, page, seen, gr.HTML(value=value, visible=True), seen, *ready]
+    return [wanted, page, seen, gr.HTML(value=value, visible=True), seen, *ready]
 
 
 def _url(path: str) -> str:

@@ -6,7 +6,7 @@ import os
 import queue
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ from gradio.utils import get_upload_folder
 from tqdm.auto import tqdm
 
 from landslide_zoo.errors import DataError, LandslideZooError, quoted
+from landslide_zoo.mapping import NEEDED
 from landslide_zoo.models.downloads import download_folder
 from landslide_zoo.web.map_worker import Job, Limits, MapWorker
 from landslide_zoo.web.service import Service
@@ -27,7 +28,6 @@ from landslide_zoo.web.turns import Caller, Turns
 WORKERS = 2
 """Scenes mapped at once: another threshold need not wait behind a large scene."""
 _PULLS = 4
-_NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely")
 HOW_TO_INSTALL = (
     "Maps need further packages, which are not installed here: pip install 'landslide-zoo[map]'."
 )
@@ -46,7 +46,7 @@ Tell = Callable[[dict[str, Any]], None]
 
 def available() -> bool:
     """Whether the packages are there that maps need; none of them is imported here."""
-    return all(find_spec(name) for name in _NEEDED)
+    return all(find_spec(name) for name in NEEDED)
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,18 @@ class MapService:
             with self._worker() as worker:
                 worker.start()
 
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
+            worker.close()
+
     def map_scene(
         self,
         request: Request,
         caller: Caller,
         threshold: float | None = None,
         minimum_area: float | None = None,
+        rules_off: Sequence[str] = (),
         tell: Tell = lambda state: None,
         tqdm_class: type[tqdm] | None = None,
     ) -> tuple[Request, dict[str, Any]]:
@@ -107,7 +113,8 @@ class MapService:
             request: What to map.
             caller: Who waits for it.
             threshold: The model's own where None.
-            minimum_area: Smallest landslide in square metres; that of the rules where None.
+            minimum_area: Smallest landslide in hectares; that of the rules where None.
+            rules_off: Attributes of the rules that are switched off, or ``all``.
             tell: Is given every state of progress.
             tqdm_class: Progress bar of the model's download, if there is one.
 
@@ -144,8 +151,8 @@ class MapService:
                 clouds=request.clouds,
                 threshold=threshold,
                 minimum_area=minimum_area,
-                folder=str(Path(request.folder, "work")),
-                output=tempfile.mkdtemp(prefix="map-", dir=request.folder),
+                rules_off=rules_off,
+                folder=request.folder,
                 pixels=int(self.service.settings.map_megapixels * 1e6),
             )
             answer = worker.run(job, caller.waits, tell)
@@ -176,7 +183,7 @@ def teller(progress: gr.Progress) -> Tell:
 
 
 def discard(folder: str) -> None:
-    """Delete what was kept of a map: its folder, or one of its outputs; nothing where empty."""
+    """Delete the folder of a map; nothing where it is empty."""
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
 

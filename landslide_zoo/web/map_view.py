@@ -17,7 +17,8 @@ from shapely.geometry import LinearRing
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures import PROBABILITY_COLOURS
 from landslide_zoo.figures.images import FALSE_COLOUR
-from landslide_zoo.mapping.landslides import Landslide, Landslides
+from landslide_zoo.mapping.landslides import Landslide
+from landslide_zoo.mapping.maps import SceneMap
 from landslide_zoo.mapping.polygons import Ground
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene
@@ -73,39 +74,37 @@ def write_pictures(scene: Scene, probabilities: Probabilities, folder: Path) -> 
     return layers
 
 
-def describe_map(scene: Scene, landslides: Landslides) -> dict[str, Any]:
+def describe_map(scene: Scene, made: SceneMap) -> dict[str, Any]:
     """Outlines, facts and places of a map, as plain values for JSON.
 
     Args:
         scene: What was mapped.
-        landslides: What was found in it.
+        made: What came of it.
     """
-    hidden = len(landslides.objects) - MOST
-    coverage = landslides.coverage
+    ground, coverage = Ground(scene.grid, scene.size), made.coverage
+    hidden = len(made.landslides) - MOST
+    largest = max((one.area for one in made.landslides), default=0.0)
     return {
         "name": scene.name,
         "size": list(scene.size),
-        "metres": float(np.sqrt(np.prod(landslides.ground.pixel_size(scene.size[0] // 2)))),
-        "degrees": _degrees(landslides.ground, scene.size),
-        "landslides": [_shown(one) for one in landslides.objects[:MOST]],
-        "dropped": [_shown(one) for one in landslides.dropped[:MOST]],
+        "metres": float(np.sqrt(np.prod(ground.pixel_size(scene.size[0] // 2)))),
+        "degrees": _degrees(ground, scene.size),
+        "landslides": [_shown(one) for one in made.landslides[:MOST]],
+        "dropped": [_shown(one) for one in made.dropped[:MOST]],
         "more": f"And {hidden:,} smaller ones, in the files." if hidden > 0 else "",
         "figures": {
             "scene": scene.name,
             "height": scene.size[0],
             "width": scene.size[1],
-            "threshold": landslides.threshold,
-            "area_hectares": round(landslides.area / 10_000, 2),
-            "objects": len(landslides.objects),
-            "largest_hectares": round(landslides.objects[0].area / 10_000, 2)
-            if landslides.objects
-            else 0.0,
-            "dropped": len(landslides.dropped),
-            "specks": landslides.specks,
+            "threshold": made.threshold,
+            "area_hectares": round(made.hectares, 2),
+            "objects": len(made.landslides),
+            "largest_hectares": round(largest / 10_000, 2),
+            "dropped": len(made.dropped),
             "observed": round(coverage.observed / coverage.total, 4),
             "cloud": round(coverage.cloud / coverage.total, 4),
             "no_data": round(coverage.missing / coverage.total, 4),
-            "notes": [*scene.notes, *landslides.skipped],
+            "notes": list(made.notes),
         },
     }
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,10 +49,10 @@ class Job:
         name: What the zoo calls the model.
         clouds: ``mask`` or ``keep``.
         threshold: The model's own where None.
-        minimum_area: Smallest landslide in square metres; that of the rules where None.
-        folder: Where the work is kept: probabilities and pictures are there for another
+        minimum_area: Smallest landslide in hectares; that of the rules where None.
+        rules_off: Attributes of the rules that are switched off, or ``all``.
+        folder: Where the files are written, and probabilities and pictures kept for another
             threshold.
-        output: Where the files are written.
         pixels: A scene of more pixels is refused.
     """
 
@@ -63,8 +63,8 @@ class Job:
     clouds: Literal["mask", "keep"]
     threshold: float | None
     minimum_area: float | None
+    rules_off: Sequence[str]
     folder: str
-    output: str
     pixels: int
 
 
@@ -105,7 +105,7 @@ class MapWorker:
 
         Returns:
             What :func:`landslide_zoo.web.map_view.describe_map` says of it, and beside it
-            ``pictures``, and ``files`` in the folder ``output``, by their paths.
+            ``pictures`` and ``files``, by their paths.
 
         Raises:
             LandslideZooError: If it cannot be mapped, takes too long, or breaks the process.
@@ -123,6 +123,9 @@ class MapWorker:
                 if "step" not in answer:
                     break
                 tell(answer)
+        except Gone:  # a ValueError, as Gradio has it
+            self.close()
+            raise
         except TimeoutError as error:
             self.close()
             raise DataError(
@@ -190,7 +193,7 @@ def serve(memory: int) -> None:
     # What libraries print is for the server's log; the answers have a pipe to themselves.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    import landslide_zoo.inference.backends
+    import landslide_zoo.mapping.maps
     import landslide_zoo.web.map_view  # noqa: F401 - what takes seconds is done before it is needed
 
     limit_memory(memory)
@@ -224,14 +227,10 @@ def _answer(job: Job, stream: IO[bytes]) -> dict[str, Any]:
 
 
 def _mapped(job: Job, tell: Callable[[State], None]) -> dict[str, Any]:
-    from landslide_zoo.inference.rules import rules_of
-    from landslide_zoo.mapping.landslides import find_landslides
-    from landslide_zoo.mapping.network import compute_probabilities
-    from landslide_zoo.mapping.progress import Progress
-    from landslide_zoo.mapping.scenes import open_scene
+    from landslide_zoo.mapping import Probabilities, map_scene, open_scene
     from landslide_zoo.web.map_view import describe_map, write_pictures
 
-    work = Path(job.folder)
+    folder = Path(job.folder)
     with open_scene(job.scene, dem=job.dem) as scene:
         height, width = scene.size
         if height * width > job.pixels:
@@ -239,27 +238,26 @@ def _mapped(job: Job, tell: Callable[[State], None]) -> dict[str, Any]:
                 f"{scene.name} is {height} x {width} pixels, more than the {job.pixels / 1e6:g} "
                 "million that are taken here: cut it into parts, or use landslide-zoo map."
             )
-        model = _model(job.model)
-        found = compute_probabilities(scene, model, work, clouds=job.clouds, progress=tell)
-        landslides = find_landslides(
-            scene,
-            found,
-            threshold=model.config.threshold if job.threshold is None else job.threshold,
-            rules=rules_of(model.config),
+        made = map_scene(
+            job.scene,
+            folder,
+            model=_model(job.model),
+            dem=job.dem,
+            threshold=job.threshold,
             minimum_area=job.minimum_area,
-            folder=work,
-            progress=Progress(tell),
+            rules_off=job.rules_off,
+            clouds=job.clouds,
+            progress=tell,
         )
-        index = work / "pictures" / _PICTURES
+        index = folder / ".pictures" / _PICTURES
         if not index.is_file():
-            index.parent.mkdir(parents=True, exist_ok=True)
-            index.write_text(json.dumps(write_pictures(scene, found, index.parent)))
-        answer = describe_map(scene, landslides)
-    pictures = [
-        {**one, "file": str(index.with_name(one["file"]))} for one in json.loads(index.read_text())
-    ]
-    files = sorted(str(path) for path in Path(job.output).iterdir())
-    return {**answer, "pictures": pictures, "output": job.output, "files": files}
+            found = Probabilities(folder / f".{made.name}.work", scene.size, scene.grid)
+            drawn = write_pictures(scene, found, index.parent)
+            index.write_text(json.dumps(drawn), encoding="utf-8")
+        answer = describe_map(scene, made)
+    drawn = json.loads(index.read_text(encoding="utf-8"))
+    pictures = [{**one, "file": str(index.with_name(one["file"]))} for one in drawn]
+    return {**answer, "pictures": pictures, "files": [str(path) for path in made.files]}
 
 
 @lru_cache(maxsize=1)

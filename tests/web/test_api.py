@@ -18,7 +18,7 @@ from rest_client import Rest
 from landslide_zoo import read_patch
 from landslide_zoo.data.bands import BAND_NAMES
 
-ENDPOINTS = ["/models", "/detect", "/compare", "/bands"]
+ENDPOINTS = ["/models", "/detect", "/compare", "/bands", "/map_scene"]
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def test_every_endpoint_is_documented(client: Client) -> None:
         "/detect": ["patch", "model", "threshold", "mask", "clouds", "rules_off"],
         "/compare": ["patch", "models", "mask", "clouds", "rules_off"],
         "/bands": ["patch", "mask"],
+        "/map_scene": ["scene", "dem", "model", "threshold", "minimum_area", "clouds"],
     }
 
 

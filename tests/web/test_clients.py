@@ -70,7 +70,7 @@ def patch(patches: Path) -> str:
 
 
 def test_every_tool_has_a_schema_and_whole_sentences(tools: dict[str, Tool]) -> None:
-    assert set(tools) == {"models", "detect", "compare", "bands"}
+    assert set(tools) == {"models", "detect", "compare", "bands", "map_scene"}
     for tool in tools.values():
         jsonschema.Draft202012Validator.check_schema(tool.inputSchema)
         assert tool.description and tool.description[0].isupper() and tool.description[-1] == "."

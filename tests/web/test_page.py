@@ -35,7 +35,7 @@ def test_every_tab_can_be_read_and_reached_by_all(
     page = open_page(screen, scheme)
     fill_every_tab(page, patches)
     faults = []
-    for tab in ("Detect", "Compare", "Bands", "Zoo"):
+    for tab in ("Detect", "Compare", "Bands", "Map", "Zoo"):
         open_tab(page, tab)
         # Our own markup, and everything we put on the page ourselves; Gradio's own parts are
         # its makers' business.
@@ -60,6 +60,7 @@ def test_empty_states_invite(page: Page) -> None:
         ("Detect", "pick a sample"),
         ("Compare", "tick the models"),
         ("Bands", "fourteen layers"),
+        ("Map", "take the sample"),
     ):
         open_tab(page, tab)
         expect(page.locator(".lz-empty:visible")).to_contain_text(words)

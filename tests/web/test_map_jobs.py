@@ -1,0 +1,229 @@
+"""Mapping for visitors, without the page: processes, their bounds, and what is kept."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.hub.zoo import ModelZoo
+from landslide_zoo.web import map_jobs
+from landslide_zoo.web.app import build_app
+from landslide_zoo.web.map_jobs import MapService, Request
+from landslide_zoo.web.map_worker import Job, Limits, MapWorker
+from landslide_zoo.web.samples import PUTHUMALA
+from landslide_zoo.web.service import NOBODY, Service
+from landslide_zoo.web.settings import Settings
+from landslide_zoo.web.turns import Gone
+
+rasterio = pytest.importorskip("rasterio")
+transform = pytest.importorskip("rasterio.warp").transform
+
+PLENTY = Limits(seconds=300, memory=6 * 2**30)
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MapService]:
+    """Maps with the bundled models; files lie in a folder of the test's own."""
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
+    made = MapService(Service(ModelZoo(), Settings()))
+    yield made
+    made.close()
+    if before is None:
+        del os.environ["GRADIO_TEMP_DIR"]
+    else:
+        os.environ["GRADIO_TEMP_DIR"] = before
+
+
+@pytest.fixture
+def wanted(maps: MapService) -> Request:
+    return Request(str(PUTHUMALA.path), str(PUTHUMALA.dem), maps.service.default)
+
+
+@pytest.fixture
+def job(maps: MapService, tmp_path: Path) -> Callable[[Path], Job]:
+    """A job on a file, as the service makes it."""
+    entry = maps.service.zoo.entry(maps.service.default)
+
+    def made(scene: Path) -> Job:
+        return Job(
+            scene=str(scene),
+            dem=None,
+            model=str(entry.folder),
+            name=entry.name,
+            clouds="mask",
+            threshold=None,
+            minimum_area=None,
+            rules_off=(),
+            folder=str(tmp_path / "folder"),
+            pixels=25_000_000,
+        )
+
+    return made
+
+
+def picture(path: Path, side: int, **profile: Any) -> Path:
+    """A true-colour raster of random numbers."""
+    values = np.random.default_rng(0).integers(1, 2000, (3, side, side), dtype=np.uint16)
+    options = {"driver": "GTiff", "height": side, "width": side, "count": 3, "dtype": "uint16"}
+    with rasterio.open(path, "w", **{**options, **profile}) as file:
+        file.write(values)
+        file.descriptions = ("B4", "B3", "B2")
+    return path
+
+
+def test_another_threshold_draws_again_without_the_network(
+    maps: MapService, wanted: Request
+) -> None:
+    steps: list[str] = []
+    tell = lambda state: steps.append(state["step"])  # noqa: E731
+    kept, first = maps.map_scene(wanted, NOBODY, tell=tell)
+    assert "network" in steps
+    steps.clear()
+    again, second = maps.map_scene(kept, NOBODY, threshold=0.9, tell=tell)
+    assert again == kept
+    assert steps and "network" not in steps and "clouds" not in steps
+    assert second["figures"]["threshold"] == 0.9
+    assert 0 < second["figures"]["area_hectares"] < first["figures"]["area_hectares"]
+    assert second["pictures"] == first["pictures"]
+    _, third = maps.map_scene(kept, NOBODY, minimum_area=5)
+    assert third["figures"]["objects"] == 1 < first["figures"]["objects"]
+
+
+def test_the_sample_shows_its_debris_flow(maps: MapService, wanted: Request) -> None:
+    _, answer = maps.map_scene(wanted, NOBODY)
+    largest = answer["landslides"][0]
+    (x, y) = np.mean([corner for corner in largest["rings"][0][0]], axis=0)
+    assert 340 < x < 500 and 70 < y < 165
+    assert 0.05 < answer["figures"]["cloud"] < 0.3
+    longitude, latitude = answer["degrees"][0][0]
+    with rasterio.open(PUTHUMALA.path) as file:
+        left, _, _, top = file.bounds
+        xs, ys = transform(file.crs, "EPSG:4326", [left], [top])
+    assert (longitude, latitude) == pytest.approx((xs[0], ys[0]), abs=1e-6)
+
+
+def test_the_page_and_the_files_agree(maps: MapService, wanted: Request) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    _, answer = maps.map_scene(wanted, NOBODY)
+    names = {Path(path).name for path in answer["files"]}
+    assert names >= {
+        "puthumala_landslides.gpkg",
+        "puthumala_landslides.qml",
+        "puthumala_mask.tif",
+        "puthumala_probability.tif",
+        "puthumala_report.html",
+    }
+    (path,) = [one for one in answer["files"] if one.endswith(".gpkg")]
+    table = geopandas.read_file(path, layer="landslides")
+    assert len(table) == answer["figures"]["objects"] == len(answer["landslides"])
+    assert table.area_m2.sum() / 1e4 == pytest.approx(answer["figures"]["area_hectares"], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"no raster", "neither a GeoTIFF nor JPEG 2000"),
+        (b'<VRTDataset rasterXSize="9" rasterYSize="9"></VRTDataset>', "is a VRT"),
+        (PUTHUMALA.path.read_bytes()[:200_000], "cut short or damaged"),
+    ],
+)
+def test_what_is_no_scene_is_a_sentence(
+    maps: MapService, tmp_path: Path, wanted: Request, content: bytes, words: str
+) -> None:
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(content)
+    with pytest.raises(LandslideZooError, match=words):
+        maps.map_scene(replace(wanted, scene=str(bad), dem=None), NOBODY)
+
+
+def test_too_large_a_scene_is_refused_before_it_is_read(
+    maps: MapService, tmp_path: Path, wanted: Request
+) -> None:
+    large = tmp_path / "large.tif"
+    profile = {"driver": "GTiff", "height": 9000, "width": 9000, "count": 3, "dtype": "uint16"}
+    with rasterio.open(large, "w", sparse_ok=True, tiled=True, **profile) as file:
+        file.write(np.ones((3, 16, 16), np.uint16), window=((0, 16), (0, 16)))
+    with pytest.raises(LandslideZooError, match="more than the 25 million"):
+        maps.map_scene(replace(wanted, scene=str(large), dem=None), NOBODY)
+
+
+def test_what_was_deleted_is_asked_for_again(maps: MapService, wanted: Request) -> None:
+    with pytest.raises(LandslideZooError, match="was deleted meanwhile"):
+        maps.map_scene(replace(wanted, scene="gone.tif"), NOBODY)
+
+
+def test_a_scene_without_a_place_is_mapped_in_pixels(
+    maps: MapService, tmp_path: Path, wanted: Request
+) -> None:
+    scene = picture(tmp_path / "no place.tif", 200)
+    _, answer = maps.map_scene(replace(wanted, scene=str(scene), dem=None), NOBODY)
+    assert answer["degrees"] is None and answer["size"] == [200, 200]
+
+
+def test_too_long_a_job_ends_its_process_and_the_next_has_a_new_one(
+    job: Callable[[Path], Job], tmp_path: Path
+) -> None:
+    scene = picture(tmp_path / "scene.tif", 64)
+    worker = MapWorker(Limits(seconds=0.05, memory=PLENTY.memory))
+    process = worker.start()
+    with pytest.raises(LandslideZooError, match="takes more than"):
+        worker.run(job(scene), lambda: True, print)
+    assert not psutil.pid_exists(process.pid)
+    worker.limits = PLENTY
+    assert worker.run(job(scene), lambda: True, print)["size"] == [64, 64]
+    worker.close()
+
+
+def test_a_job_that_nobody_waits_for_ends_at_once(
+    job: Callable[[Path], Job], tmp_path: Path
+) -> None:
+    worker = MapWorker(PLENTY)
+    process = worker.start()
+    states: list[dict[str, Any]] = []
+    began = time.monotonic()
+    with pytest.raises(Gone):
+        worker.run(job(picture(tmp_path / "scene.tif", 1500)), lambda: not states, states.append)
+    assert not psutil.pid_exists(process.pid)
+    assert states[0]["done"] < states[0]["total"] and time.monotonic() - began < 120
+
+
+def test_a_process_that_is_lost_is_a_sentence(job: Callable[[Path], Job], tmp_path: Path) -> None:
+    worker = MapWorker(PLENTY)
+    process = worker.start()
+
+    def kill(state: dict[str, Any]) -> None:
+        process.kill()
+
+    with pytest.raises(LandslideZooError, match="broke off"):
+        worker.run(job(picture(tmp_path / "scene.tif", 1500)), lambda: True, kill)
+
+
+def test_memory_is_bounded(job: Callable[[Path], Job], tmp_path: Path) -> None:
+    worker = MapWorker(Limits(seconds=300, memory=2**20))
+    with pytest.raises(LandslideZooError):  # which step runs out of it is left open
+        worker.run(job(picture(tmp_path / "scene.tif", 1500)), lambda: True, print)
+    worker.close()
+
+
+def test_without_the_packages_the_tab_says_how_to_install(
+    maps: MapService, wanted: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(map_jobs, "NEEDED", ("no_such_package",))
+    with pytest.raises(LandslideZooError, match="landslide-zoo"):
+        maps.map_scene(wanted, NOBODY)
+    app = build_app(ModelZoo())
+    try:
+        said = [str(getattr(block, "value", "")) for block in app.blocks.values()]
+        assert any("landslide-zoo[map]" in text for text in said)
+    finally:
+        app.folder.delete()
