@@ -89,12 +89,6 @@ def align(
         shift = shift_between(earlier, scene)
         notes = [f"{earlier.name} (before): {note}" for note in earlier.notes]
         share = earlier.covered
-        levels = earlier.level, scene.level
-    if None not in levels and levels[0] != levels[1]:
-        notes.append(
-            f"{earlier.name} is {levels[0]} and {scene.name} {levels[1]}: part of what "
-            "changed between them is the atmosphere; give both in one level."
-        )
     if share < 1:
         notes.append(
             f"{earlier.name} covers {per_cent(share)} % of {scene.name}: elsewhere nothing is "

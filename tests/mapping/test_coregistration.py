@@ -131,14 +131,6 @@ def test_scenes_without_a_band_in_common_are_refused(tmp_path: Path, later):
         align(before, later)
 
 
-def test_two_levels_are_noticed(tmp_path: Path, ground):
-    with (
-        open_scene(_write(tmp_path / "after_L2A.tif", ground)) as later,
-        align(_write(tmp_path / "before_L1C.tif", ground), later) as before,
-    ):
-        assert any("before_L1C is L1C and after_L2A L2A" in note for note in before.notes)
-
-
 def test_a_product_can_be_laid_onto_a_geotiff(tmp_path: Path):
     product = write_safe(tmp_path, height=240, width=240)
     with open_scene(product) as scene:
