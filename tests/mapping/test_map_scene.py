@@ -1,0 +1,242 @@
+"""From a scene to its files: what ``detect`` finds in a patch, without seams, always the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from scene_files import PLACE, real_scene, scene_values, write_raster
+from scipy import ndimage
+
+from landslide_zoo import LandslideModel
+from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers import read_patch
+from landslide_zoo.errors import DataError, ModelError
+from landslide_zoo.inference import detect
+from landslide_zoo.inference.clouds import find_clouds
+from landslide_zoo.mapping import map_scene
+from landslide_zoo.mapping.clouds import FoundClouds
+from landslide_zoo.mapping.maps import SceneMap
+from landslide_zoo.mapping.probabilities import Journal
+from landslide_zoo.mapping.progress import Progress, State
+from landslide_zoo.mapping.provenance import acquired
+from landslide_zoo.mapping.scenes import open_scene
+
+BUNDLED = "unet-mobilenet_v2-rgb"
+IDS = (1, 2, 4, 16, 27, 28, 38, 40, 41)
+
+
+@pytest.fixture(scope="module")
+def model() -> LandslideModel:
+    return LandslideModel.from_pretrained(BUNDLED, device="cpu")
+
+
+def pixels(path: Path) -> np.ndarray:
+    with rasterio.open(path) as dataset:
+        return dataset.read(1)
+
+
+def write_patch(path: Path, patch: Patch) -> Path:
+    """A patch as a scene: float32, so that nothing is rounded."""
+    return write_raster(path, patch.values, patch.bands, dtype="float32")
+
+
+def named(found: SceneMap) -> dict[str, Path]:
+    return {path.name.removeprefix(f"{found.name}_"): path for path in found.files}
+
+
+@pytest.mark.parametrize("number", [1, 4, 150])
+def test_a_patch_is_mapped_as_it_is_detected(
+    number: int, model: LandslideModel, real_data: Path, tmp_path: Path
+) -> None:
+    patch = read_patch(real_data / f"l4s-14band/images/image_{number}.h5")
+    path = write_patch(tmp_path / "scene.tif", patch)
+    expected = detect(model, patch)
+    found = map_scene(path, tmp_path / "out", model=model, level="L1C", probability="float32")
+    files = named(found)
+    seen = expected.prediction.observed
+    probability = pixels(files["probability.tif"])
+    assert np.array_equal(np.isfinite(probability), seen)
+    assert np.abs(probability - expected.network.probability)[seen].max() < 1e-5
+    mask = pixels(files["mask.tif"])
+    assert np.array_equal(mask == 255, ~seen)
+    assert np.array_equal(mask[seen], expected.prediction.mask[seen])
+    assert len(found.landslides) == len(expected.objects)
+
+
+@pytest.fixture(scope="module")
+def side_by_side(real_data: Path) -> np.ndarray:
+    """Nine real patches in three rows, shape (14, 384, 384)."""
+    patches = [read_patch(real_data / f"l4s-14band/images/image_{one}.h5").values for one in IDS]
+    return np.concatenate([np.concatenate(patches[i : i + 3], axis=2) for i in (0, 3, 6)], axis=1)
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles of a quarter of the size: a scene of nine patches has several."""
+    monkeypatch.setattr("landslide_zoo.mapping.network.SIDE", 128)
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_there_are_no_seams(
+    side_by_side: np.ndarray, model: LandslideModel, tmp_path: Path
+) -> None:
+    # One patch repeated as in a mirror: the ground itself has no seams.
+    patch = side_by_side[:, :128, :128]
+    row = np.concatenate([patch, patch[:, :, ::-1], patch], axis=2)
+    ground = np.concatenate([row, row[:, ::-1], row], axis=1)
+    path = write_raster(tmp_path / "scene.tif", ground, BAND_NAMES, dtype="float32")
+    found = map_scene(path, tmp_path / "out", model=model, clouds="keep", probability="float32")
+    probability = pixels(named(found)["probability.tif"])
+    steps = np.abs(np.diff(probability, axis=1))
+    edges = [start - 1 for start in (64, 128, 192, 256, 320)]
+    interior = [column for column in range(20, 360) if min(abs(column - e) for e in edges) > 8]
+    at_edges, inside = steps[:, edges].mean(), steps[:, interior].mean()
+    assert inside > 0
+    assert at_edges < 1.5 * inside
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_a_shifted_scene_gives_the_same_map(
+    side_by_side: np.ndarray, model: LandslideModel, tmp_path: Path
+) -> None:
+    half = 64
+    whole = write_raster(tmp_path / "whole.tif", side_by_side, BAND_NAMES, dtype="float32")
+    part = write_raster(
+        tmp_path / "part.tif",
+        side_by_side[:, half:, half:],
+        BAND_NAMES,
+        transform=PLACE @ Affine.translation(half, half),
+        dtype="float32",
+    )
+    first, second = (
+        pixels(named(map_scene(path, tmp_path / "out", model=model))["mask.tif"])
+        for path in (whole, part)
+    )
+    assert (first == 1).mean() > 0.005
+    assert (first[half:, half:] != second).mean() < 0.005
+
+
+def test_mapped_again_the_network_does_not_run(
+    model: LandslideModel, side_by_side: np.ndarray, tmp_path: Path
+) -> None:
+    path = write_raster(tmp_path / "scene.tif", side_by_side, BAND_NAMES, dtype="float32")
+    steps: list[State] = []
+    first = map_scene(path, tmp_path / "out", model=model, progress=steps.append)
+    assert list(dict.fromkeys(state.step for state in steps))[:2] == ["clouds", "network"]
+    assert steps[-1].step == "files"
+    assert steps[-1].done == steps[-1].total
+    steps.clear()
+    again = map_scene(
+        path, tmp_path / "out", model=model, threshold=0.9, rules_off=["all"], progress=steps.append
+    )
+    assert not {"clouds", "network"} & {state.step for state in steps}
+    # What a run from nothing gives, it gives as well, to the byte.
+    fresh = map_scene(path, tmp_path / "new", model=model, threshold=0.9, rules_off=["all"])
+    for one, other in zip(again.files, fresh.files, strict=True):
+        assert one.name == other.name
+        assert one.read_bytes() == other.read_bytes()
+    assert first.threshold == model.config.threshold
+    assert again.hectares > 0
+
+
+def test_files_say_where_they_come_from(
+    model: LandslideModel, side_by_side: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "S2B_MSIL1C_20180907T043659_N0206_R033_T45.tif"
+    write_raster(path, side_by_side, BAND_NAMES, dtype="float32")
+    found = map_scene(path, tmp_path / "out", model=model, minimum_area=0.5)
+    files = named(found)
+    assert set(files) == {
+        "probability.tif",
+        "mask.tif",
+        "landslides.gpkg",
+        "landslides.qml",
+        "report.html",
+    }
+    assert min(one.area for one in found.landslides) >= 5000
+    with rasterio.open(files["probability.tif"]) as dataset:
+        told = json.loads(dataset.tags()["landslide_zoo"])
+        assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert (dataset.dtypes, dataset.nodata) == (("uint8",), 255)
+        assert dataset.scales == (pytest.approx(1 / 254),)
+        assert (dataset.crs, dataset.transform) == ("EPSG:32643", PLACE)
+        scaled = dataset.read(1) * dataset.scales[0]
+    assert scaled[pixels(files["mask.tif"]) == 1].min() >= model.config.threshold - 1 / 254
+    assert told["acquired"] == "2018-09-07"
+    assert told["model"] == BUNDLED
+    assert told["networks"][0]["weights_sha256"] == model.record.weights_sha256
+    assert {"attribute": "hectares", "minimum": 0.5} in told["rules"]
+    table = geopandas.read_file(files["landslides.gpkg"], layer="landslides")
+    assert len(table) == len(found.landslides)
+
+
+@pytest.mark.parametrize(
+    ("name", "day"),
+    [
+        ("S2A_MSIL2A_20220207T050649_N0400", "2022-02-07"),
+        ("T43PFN_20220207T050649_B02", "2022-02-07"),
+        ("S2_L1C_2015-07-11_13bands", "2015-07-11"),
+        ("scene", None),
+        ("20999999", None),
+    ],
+)
+def test_the_day_in_a_name(name: str, day: str | None) -> None:
+    assert acquired(name) == day
+
+
+def test_what_cannot_be_asked_for(model: LandslideModel, tmp_path: Path) -> None:
+    values = scene_values(64, 64, TRUE_COLOUR)
+    path = write_raster(tmp_path / "scene.tif", values, TRUE_COLOUR)
+    with pytest.raises(ModelError, match="has no rule on 'colour'"):
+        map_scene(path, tmp_path / "out", model=model, rules_off=["colour"])
+    with pytest.raises(DataError, match=r"needs 1 GB of memory or more, not 0\.1"):
+        map_scene(path, tmp_path / "out", model=model, memory=0.1)
+    assert not (tmp_path / "out").exists()
+    found = map_scene(path, tmp_path / "out", model=model)
+    assert any("Clouds cannot be told without B8" in note for note in found.notes)
+
+
+def test_clouds_of_a_larger_scene_are_found_at_30_metres(real_data: Path, tmp_path: Path) -> None:
+    cloudy = read_patch(real_data / "l4s-14band/images/image_4.h5")
+    clear = read_patch(real_data / "l4s-14band/images/image_2.h5")
+    values = np.concatenate([cloudy.values, clear.values, clear.values], axis=2)
+    path = write_raster(tmp_path / "scene.tif", values, BAND_NAMES, dtype="float32")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with open_scene(path, level="L1C") as scene:
+        found = FoundClouds(scene, folder)
+        found.find(Journal(folder, {}), Progress())
+        cloud = found.read(scene.whole)
+        part = found.read(scene.whole._replace(row=31, column=50, height=40, width=77))
+    assert np.array_equal(part, cloud[31:71, 50:127])
+    expected = ndimage.binary_erosion(find_clouds(cloudy, "L1C").cloud, iterations=4)
+    assert cloud[:, :128][expected].mean() > 0.8
+    assert cloud[:, 128:].mean() < 0.01
+
+
+def test_puthumala(model: LandslideModel, tmp_path: Path) -> None:
+    """The debris flow is outlined, and the clouds are not."""
+    path = real_scene("puthumala", "s2_l2a.tif")
+    found = map_scene(path, tmp_path / "out", model=model, dem=path.with_name("dem.tif"))
+    mask = pixels(named(found)["mask.tif"])
+    with rasterio.open(path) as dataset:
+        blue, red = dataset.read([2, 4])
+    # Bare soil where the flow went, orange: far more red than blue. Clouds are white.
+    flow = np.zeros(mask.shape, dtype=bool)
+    flow[85:156, 345:486] = ((red > 1200) & (red > 1.5 * blue.astype(float)))[85:156, 345:486]
+    assert flow.sum() > 800
+    assert (mask[flow] == 1).mean() > 0.8
+    cloud = blue > 2000
+    assert cloud.sum() > 5000
+    assert (mask[cloud] == 1).mean() < 0.01
+    elsewhere = np.ones(mask.shape, dtype=bool)
+    elsewhere[20:165, 340:560] = False
+    assert (mask[elsewhere] == 1).mean() < 0.002
+    assert found.landslides[0].area / 1e4 / found.hectares > 0.6
