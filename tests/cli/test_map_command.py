@@ -1,0 +1,147 @@
+"""``map``: scenes in, files for a GIS out; a bad scene is one sentence, the others go on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from command_line import Answer
+from scene_files import scene_values, write_dem, write_raster, write_scene
+
+from landslide_zoo.data.bands import TRUE_COLOUR
+from landslide_zoo.mapping import map_scene
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def map_command(command: Command, model_folder: Path, tmp_path: Path) -> Command:
+    """Run ``landslide-zoo map`` with a trained model; what it writes goes to ``out``."""
+
+    def run(*arguments: object) -> Answer:
+        return command("map", "--model", model_folder, "--output", tmp_path / "out", *arguments)
+
+    return run
+
+
+def test_the_files_of_a_map(map_command: Command, model_folder: Path, tmp_path: Path) -> None:
+    path = write_scene(tmp_path / "valley.tif")
+    dem = write_dem(tmp_path / "dem.tif")
+    options = ("--rule-off", "all", "--threshold", 0.5, "--clouds", "keep")
+    answer = map_command(path, "--dem", dem, "--format", "geojson", *options)
+    assert (answer.status, answer.errors) == (0, [])
+    out = tmp_path / "out"
+    assert {file.name for file in out.iterdir() if not file.name.startswith(".")} == {
+        "valley_probability.tif",
+        "valley_mask.tif",
+        "valley_landslides.geojson",
+        "valley_landslides.qml",
+        "valley_report.html",
+    }
+    # The function gives the same files.
+    found = map_scene(
+        path,
+        tmp_path / "again",
+        model=model_folder,
+        dem=dem,
+        formats=["geojson"],
+        rules_off=["all"],
+        threshold=0.5,
+        clouds="keep",
+    )
+    for file in found.files:
+        assert file.read_bytes() == (out / file.name).read_bytes()
+    assert f"valley: {len(found.landslides)} landslide" in answer.out
+    assert f"{found.hectares:.2f} ha; 100 % observed. Written to {out}." in answer.out
+    assert len(geopandas.read_file(out / "valley_landslides.geojson")) == len(found.landslides)
+
+
+def test_several_scenes_of_which_one_is_bad(map_command: Command, tmp_path: Path) -> None:
+    first, second = (write_scene(tmp_path / f"{name}.tif", 64, 64) for name in ("one", "two"))
+    bad = tmp_path / "bad.tif"
+    bad.write_text("a web page that says the download failed\n")
+    answer = map_command(first, bad, second)
+    assert answer.status == 1
+    assert answer.errors == [
+        "Error: bad.tif is neither a GeoTIFF nor JPEG 2000: convert it (gdal_translate -of COG) "
+        "and give the GeoTIFF."
+    ]
+    assert "2 of 3 scenes mapped." in answer.out
+    assert {path.name for path in (tmp_path / "out").glob("*_mask.tif")} == {
+        "one_mask.tif",
+        "two_mask.tif",
+    }
+
+
+def test_two_scenes_of_one_name(map_command: Command, tmp_path: Path) -> None:
+    paths = [write_scene(tmp_path / folder / "scene.tif", 64, 64) for folder in ("a", "b")]
+    answer = map_command(*paths)
+    assert answer.status == 1
+    assert "would both be written as scene_mask.tif" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_band_that_is_missing_is_named(map_command: Command, tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "two.tif", scene_values(64, 64, ("B4", "B3")), ("B4", "B3"))
+    answer = map_command(path)
+    assert answer.status == 1
+    assert "two has no B2; it has B3, B4" in answer.errors[0]
+
+
+def test_bands_in_an_order_that_is_said(map_command: Command, tmp_path: Path) -> None:
+    values = scene_values(64, 64, TRUE_COLOUR)
+    named = write_raster(tmp_path / "named.tif", values, TRUE_COLOUR)
+    turned = write_raster(tmp_path / "turned.tif", values[::-1])
+    assert map_command(named).status == 0
+    assert map_command(turned, "--bands", "B2,B3,B4", "--probability", "uint8").status == 0
+    masks = []
+    for name in ("named", "turned"):
+        with rasterio.open(tmp_path / "out" / f"{name}_probability.tif") as dataset:
+            masks.append(dataset.read(1))
+    assert np.array_equal(*masks)
+
+
+def test_several_models_are_averaged(command: Command, model_folder: Path, tmp_path: Path) -> None:
+    path = write_scene(tmp_path / "scene.tif", 64, 64)
+    models = ("--model", model_folder, "--model", "unet-efficientnet-b0-rgb")
+    answer = command("map", path, *models, "--tta", "--output", tmp_path / "out")
+    assert answer.status == 0
+    with rasterio.open(tmp_path / "out" / "scene_probability.tif") as dataset:
+        told = dataset.tags()["landslide_zoo"]
+    assert told.count("weights_sha256") == 2
+    assert "eight orientations" in told
+
+
+def test_bad_usage(map_command: Command, tmp_path: Path) -> None:
+    path = write_scene(tmp_path / "scene.tif", 64, 64)
+    assert map_command(path, "--format", "shp").status == 2
+    assert map_command(path, "--memory", 0.1).status == 2
+    answer = map_command(path, "--rule-off", "colour")
+    assert answer.status == 1
+    assert "has no rule on 'colour'" in answer.errors[0]
+    assert map_command(tmp_path / "none.tif").errors == [
+        f"Error: There is no file or folder {tmp_path / 'none.tif'}."
+    ]
+
+
+def test_without_rasterio_it_says_how_to_install(tmp_path: Path) -> None:
+    # A module that cannot be found: as on a machine without the extra.
+    program = (
+        "import sys, importlib.util as util; find = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'rasterio' else find(name, *rest)\n"
+        "sys.argv = ['landslide-zoo', 'map', 'scene.tif']\n"
+        "from landslide_zoo.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: Maps need rasterio, not installed here: pip install 'landslide-zoo[map]'.\n"
+    )
