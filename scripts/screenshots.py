@@ -65,6 +65,14 @@ def bands(page: Page) -> None:
     expect(page.locator(".lz-histograms")).to_be_visible(timeout=WAIT)
 
 
+def map_scene(page: Page) -> None:
+    """The sample scene, mapped, with its largest landslide."""
+    page.get_by_role("tab", name="Map").click()
+    page.locator("#lz-map-sample").click()
+    expect(page.locator(".lz-mapped")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".lz-map .leaflet-image-layer").first).to_be_visible()
+
+
 def zoo(page: Page) -> None:
     """What the zoo holds."""
     page.get_by_role("tab", name="Zoo").click()
@@ -72,16 +80,17 @@ def zoo(page: Page) -> None:
 
 
 def main() -> None:
-    """Write ``docs/detect.png``, ``compare.png``, ``bands.png``, ``zoo.png`` and the variants."""
+    """Write a picture of each tab to ``docs/``, and the variants of Detect."""
     folder = ROOT / "docs"
     with app() as url, sync_playwright() as playwright:
         chromium = shutil.which("chromium") or playwright.chromium.executable_path
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport=DESKTOP, color_scheme="light")
         page.goto(url)
-        for visit in (detect, compare, bands, zoo):
+        tabs = {"detect": detect, "compare": compare, "bands": bands, "map": map_scene, "zoo": zoo}
+        for name, visit in tabs.items():
             visit(page)
-            page.screenshot(path=folder / f"{visit.__name__}.png", full_page=visit is not zoo)
+            page.screenshot(path=folder / f"{name}.png", full_page=visit is not zoo)
         for name, viewport, scheme in (
             ("detect-dark", DESKTOP, "dark"),
             ("detect-phone", PHONE, "light"),

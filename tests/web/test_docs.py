@@ -14,7 +14,7 @@ from snippets import ROOT, blocks
 
 from landslide_zoo import read_mask
 from landslide_zoo.data import write_mask_h5
-from landslide_zoo.web.samples import samples
+from landslide_zoo.web.samples import PUTHUMALA, samples
 from landslide_zoo.web.settings import Settings
 
 API, DEPLOY = ROOT / "docs" / "api.md", ROOT / "docs" / "deploy.md"
@@ -27,6 +27,8 @@ def folder(tmp_path: Path) -> Path:
     patch = samples()[0].path
     shutil.copy(patch, tmp_path / "image_1.h5")
     write_mask_h5(tmp_path / "mask_1.h5", read_mask(patch))
+    for path in (PUTHUMALA.path, PUTHUMALA.dem):
+        shutil.copy(path, tmp_path)
     return tmp_path
 
 
@@ -35,7 +37,7 @@ def examples(language: str) -> list[str]:
 
 
 def run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -58,7 +60,7 @@ def test_the_settings_for_agents_are_json() -> None:
     assert json.loads(code)["mcpServers"]["landslide-zoo"]["url"].endswith("/gradio_api/mcp/")
 
 
-@pytest.mark.parametrize("name", ["/models", "/detect", "/compare", "/bands"])
+@pytest.mark.parametrize("name", ["/models", "/detect", "/compare", "/bands", "/map_scene"])
 def test_every_endpoint_is_described(name: str) -> None:
     assert f"| `{name}` |" in API.read_text()
 

@@ -1,0 +1,227 @@
+"""The tab Map in a real browser, and the endpoint /map_scene."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from app_server import Server
+from axe_playwright_python.sync_playwright import Axe
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Page, expect
+from test_clients import ask
+from visitor import SCREENS, open_tab
+
+from landslide_zoo.web.samples import PUTHUMALA
+
+rasterio = pytest.importorskip("rasterio")
+transform = pytest.importorskip("rasterio.warp").transform
+browser = pytest.mark.browser
+
+WAIT = 300_000
+LOOKS = [("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")]
+
+
+def map_sample(page: Page) -> None:
+    """Map the sample and wait for it."""
+    open_tab(page, "Map")
+    page.locator("#lz-map-sample").click()
+    expect(page.locator(".lz-mapped")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".lz-map .leaflet-image-layer").first).to_be_visible()
+
+
+def areas(page: Page) -> list[float]:
+    """The areas in the table, from the top."""
+    cells = page.locator(".lz-map-list tbody td:nth-child(2)").all_inner_texts()
+    return [float(text.replace(",", "")) for text in cells]
+
+
+@browser
+def test_the_sample_is_one_click(page: Page) -> None:
+    map_sample(page)
+    expect(page.locator("#lz-map-inputs")).to_contain_text("modified Copernicus Sentinel data")
+    expect(page.locator("#lz-map-inputs")).to_contain_text("Copernicus GLO-30 (DLR, Airbus; ESA)")
+    found = areas(page)
+    assert found == sorted(found, reverse=True) and 10 < found[0] < 30
+    outlines = page.locator(".lz-map path.leaflet-interactive")
+    expect(outlines).to_have_count(len(found))
+    # The debris flow crosses this place.
+    page.locator(".lz-map-list tbody tr").first.click()
+    popup = page.locator(".leaflet-popup")
+    expect(popup).to_contain_text("Landslide 1")
+    expect(popup).to_contain_text(f"{found[0]:.2f} ha")
+    for name in ("Length x width", "Mean slope", "Elevation range", "Mean NDVI", "Centre"):
+        expect(popup).to_contain_text(name)
+    expect(page.locator(".lz-map-list tr[aria-current]")).to_have_count(1)
+
+
+@browser
+def test_layers_are_switched_and_coordinates_shown(page: Page) -> None:
+    map_sample(page)
+    pictures = page.locator(".lz-map .leaflet-image-layer")
+    expect(pictures).to_have_count(2)  # true colour, and what is not observed
+    page.get_by_label("False colour").check()
+    expect(page.get_by_alt_text("False colour of puthumala")).to_be_visible()
+    expect(page.get_by_alt_text("True colour of puthumala")).to_have_count(0)
+    page.get_by_label("Probability", exact=True).check()
+    page.get_by_label("Not observed").uncheck()
+    expect(page.get_by_alt_text("Probability of puthumala")).to_be_visible()
+    expect(page.get_by_alt_text("Not observed of puthumala")).to_have_count(0)
+    page.get_by_label("Landslides (").uncheck()
+    expect(page.locator(".lz-map path.leaflet-interactive")).to_have_count(0)
+    for picture in pictures.all():
+        assert picture.evaluate("e => e.complete && e.naturalWidth") == 581
+    page.get_by_alt_text("False colour of puthumala").hover(force=True)
+    with rasterio.open(PUTHUMALA.path) as file:
+        middle = file.xy(file.height / 2, file.width / 2)
+        xs, ys = transform(file.crs, "EPSG:4326", *([one] for one in middle))
+    place = page.locator(".lz-map-place").inner_text()
+    latitude, longitude = (
+        float(part.split("\N{DEGREE SIGN}")[0]) for part in place.split(", ")[:2]
+    )
+    assert (latitude, longitude) == pytest.approx((ys[0], xs[0]), abs=2e-4)
+
+
+@browser
+def test_threshold_and_smallest_area_redraw_the_same_map(page: Page, tmp_path: Path) -> None:
+    map_sample(page)
+    before = areas(page)
+    address = page.get_by_alt_text("True colour of puthumala").get_attribute("src")
+    page.locator("#lz-map-threshold input[type=range]").fill("0.8")
+    expect(page.locator(".lz-mapped h2")).to_contain_text("at threshold 0.80", timeout=WAIT)
+    stricter = areas(page)
+    assert 0 < sum(stricter) < sum(before)
+    page.locator("#lz-map-area input").fill("5")
+    expect(page.locator(".lz-map-list tbody tr")).to_have_count(1, timeout=WAIT)
+    # The pictures are those of the first time: nothing else was computed.
+    assert page.get_by_alt_text("True colour of puthumala").get_attribute("src") == address
+    files = {}
+    for title in ("Landslides .gpkg", "Mask .tif", "Probability .tif", "Report .html"):
+        button = page.locator("#lz-map-downloads").get_by_text(title)
+        with page.expect_download() as started:
+            button.click()
+        files[title] = tmp_path / started.value.suggested_filename
+        started.value.save_as(files[title])
+    geopandas = pytest.importorskip("geopandas")
+    table = geopandas.read_file(files["Landslides .gpkg"], layer="landslides")
+    assert round(table.area_m2.sum() / 1e4, 2) == pytest.approx(stricter[0], abs=0.01)
+    with rasterio.open(files["Mask .tif"]) as mask:
+        assert (mask.read(1) == 1).sum() / 100 == pytest.approx(stricter[0], abs=0.01)
+    assert "puthumala" in files["Report .html"].read_text(encoding="utf-8")
+
+
+@browser
+def test_the_map_is_reached_by_keyboard(page: Page) -> None:
+    map_sample(page)
+    page.get_by_role("button", name="Show landslide 2").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".leaflet-popup")).to_contain_text("Landslide 2")
+    canvas = page.locator(".lz-map-canvas")
+    pane = page.locator(".lz-map .leaflet-map-pane")
+    canvas.focus()
+    before = pane.get_attribute("style")
+    page.keyboard.press("ArrowRight")
+    expect(pane).not_to_have_attribute("style", str(before))
+
+
+@browser
+def test_what_is_no_scene_is_a_sentence(page: Page, tmp_path: Path) -> None:
+    open_tab(page, "Map")
+    page.locator("#lz-map-run").click()
+    problem = page.locator("#lz-map-page .lz-problems")
+    expect(problem).to_contain_text("There is no scene yet")
+    bad = tmp_path / "<b>bad.tif"
+    bad.write_text("no raster")
+    page.locator("#lz-map-scene input[type=file]").set_input_files(bad)
+    expect(page.locator("#lz-map-scene")).to_contain_text("bad")
+    page.locator("#lz-map-run").click()
+    expect(problem).to_contain_text("neither a GeoTIFF nor JPEG 2000", timeout=WAIT)
+    assert str(tmp_path) not in problem.inner_text()
+    assert problem.locator("b").count() == 0
+
+
+@browser
+@pytest.mark.parametrize(("screen", "scheme"), LOOKS)
+def test_the_map_can_be_read_and_reached_by_all(
+    open_page: Callable[..., Page], screen: str, scheme: str
+) -> None:
+    page = open_page(screen, scheme)
+    map_sample(page)
+    page.locator(".lz-map-list tbody tr").first.click()
+    expect(page.locator(".leaflet-popup")).to_be_visible()
+    found = Axe().run(page, context={"include": [[".lz"]]})
+    faults = [
+        (one["id"], node["html"][:200])
+        for one in found.response["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+    assert faults == [], json.dumps(faults, indent=1)
+    overflow = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overflow <= 0
+    box = page.locator(".lz-map-canvas").bounding_box()
+    least = 0.6 if screen == "desktop" else 0.9
+    assert box and box["width"] > least * SCREENS[screen][0]
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(server.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def test_the_endpoint_maps_a_scene_and_says_how_far_it_is(client: Client) -> None:
+    job = client.submit(
+        scene=handle_file(PUTHUMALA.path),
+        dem=handle_file(PUTHUMALA.dem),
+        model="unet-mobilenet_v2-rgb",
+        minimum_area=5,
+        api_name="/map_scene",
+    )
+    seen = set()
+    while not job.done():
+        seen |= {one.desc for one in job.status().progress_data or []}
+        time.sleep(0.02)  # progress is only there to be asked for
+    figures, files = job.result()
+    assert figures["objects"] == 1 and figures["area_hectares"] == figures["largest_hectares"]
+    assert {Path(file).name for file in files} == {
+        "puthumala_landslides.gpkg",
+        "puthumala_landslides.qml",
+        "puthumala_mask.tif",
+        "puthumala_probability.tif",
+        "puthumala_report.html",
+    }
+    assert any("landslides" in one for one in seen)
+
+
+@pytest.mark.parametrize(
+    ("further", "words"),
+    [
+        ({"model": "no-such"}, "There is no model"),
+        ({"threshold": 7}, "from 0 to 1"),
+        ({"minimum_area": -1}, "hectares from 0 on"),
+        ({"clouds": "maybe"}, '"mask" or "keep"'),
+        ({"rules_off": ["no_rule"]}, "no_rule"),
+    ],
+)
+def test_a_mistake_is_a_sentence(client: Client, further: dict[str, object], words: str) -> None:
+    with pytest.raises(AppError, match=words):
+        client.predict(scene=handle_file(PUTHUMALA.path), **further, api_name="/map_scene")
+
+
+def test_an_agent_maps_a_scene(server: Server) -> None:
+    scene, dem = (
+        f"data:image/tiff;base64,{base64.b64encode(path.read_bytes()).decode()}"
+        for path in (PUTHUMALA.path, PUTHUMALA.dem)
+    )
+    found = ask(server, "map_scene", {"scene": scene, "dem": dem})
+    assert not found.isError, found.content
+    assert any("area_hectares" in getattr(one, "text", "") for one in found.content)
+    refused = ask(server, "map_scene", {"scene": "/etc/hostname"})
+    assert refused.isError
