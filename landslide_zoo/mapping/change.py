@@ -36,7 +36,7 @@ class Earlier:
     """A scene from before the event, on the grid of the later one.
 
     Args:
-        scene: As :func:`landslide_zoo.mapping.scenes.align` gives it.
+        scene: As :func:`landslide_zoo.mapping.coregistration.align` gives it.
         clouds: Gives the pixels of a window that are under cloud, shape (h, w), bool.
 
     Raises:
