@@ -200,7 +200,7 @@ def _network(bands: int, level: Level) -> CloudNetwork:
     spec = find_spec("ukis_csmask")
     if spec is None or spec.origin is None:
         raise ModelError("Clouds need the package ukis-csmask: pip install ukis-csmask.")
-    from landslide_zoo.inference.runtime import openvino
+    import openvino
 
     file = Path(spec.origin).with_name(f"model_{bands}b_{level.lower()}.onnx")
     described = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))

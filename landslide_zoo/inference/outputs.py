@@ -57,13 +57,23 @@ class OutputNames:
         return cls(f"{stem}.npy", mask, f"{stem}_overlay.png")
 
 
-def output_contents(detection: Detection) -> tuple[bytes, bytes, bytes]:
-    """Contents of the files of a detection, in the order of :class:`OutputNames`."""
-    prediction = detection.prediction
-    probability, mask = io.BytesIO(), io.BytesIO()
-    np.save(probability, detection.network.probability.astype(np.float32), allow_pickle=False)
-    write_mask_h5(mask, prediction.mask, prediction.observed)
-    return probability.getvalue(), mask.getvalue(), png(overlay_picture(detection))
+def probability_npy(detection: Detection) -> bytes:
+    """The network's probability as a file of NumPy."""
+    file = io.BytesIO()
+    np.save(file, detection.network.probability.astype(np.float32), allow_pickle=False)
+    return file.getvalue()
+
+
+def mask_h5(detection: Detection) -> bytes:
+    """The mask, and what was observed, as a file of HDF5."""
+    file = io.BytesIO()
+    write_mask_h5(file, detection.prediction.mask, detection.prediction.observed)
+    return file.getvalue()
+
+
+def overlay_png(detection: Detection) -> bytes:
+    """The overlay as a PNG file."""
+    return png(overlay_picture(detection))
 
 
 def overlay_picture(detection: Detection) -> np.ndarray:
@@ -105,8 +115,8 @@ def write_outputs(folder: Path, detection: Detection) -> list[Path]:
         DataError: If one cannot be written; none is left half-written.
     """
     paths = [folder / name for name in astuple(OutputNames.of(detection.patch.name))]
-    for path, content in zip(paths, output_contents(detection), strict=True):
-        write_whole(path, content)
+    for path, content in zip(paths, (probability_npy, mask_h5, overlay_png), strict=True):
+        write_whole(path, content(detection))
     return paths
 
 

@@ -7,14 +7,15 @@ from threading import Event
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
 from landslide_zoo.inference.comparison import ModelResult, join_detections
-from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, table
+from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, on_click, table
 from landslide_zoo.web.downloads import comparison_files, write_zip
 from landslide_zoo.web.inputs import Inputs
-from landslide_zoo.web.rendering import render
+from landslide_zoo.web.rendering import data_uri, render
 from landslide_zoo.web.service import Service, Upload, sentence
 from landslide_zoo.web.turns import caller_of
 
@@ -35,7 +36,7 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
         inputs: The visitor's patches.
         models: The choice of models, made by the app and laid out here.
     """
-    stop = gr.State(None)
+    stop, outcome = gr.State(None), gr.State([])
     models.render()
     with gr.Row(elem_classes="lz-buttons"):
         everything = gr.Button("All", size="sm", min_width=70, scale=0)
@@ -46,14 +47,14 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
         )
     page = gr.HTML(render("empty", **_EMPTY), elem_id="lz-comparison", apply_default_css=False)
     figures = table(_COLUMNS, label="Figures", visible=False, elem_id="lz-figures")
-    download = gr.DownloadButton("All results .zip", size="sm", visible=False)
+    download = gr.Button("All results .zip", size="sm", visible=False)
 
     def begin(names: list[str]) -> list[Any]:
         # Waiting models are shown before the queue is: others may be running networks.
         return [
             Event(),
-            *_view(service, [ModelResult(name) for name in names]),
-            gr.DownloadButton(visible=False),
+            *View(service).draw([ModelResult(name) for name in names]),
+            gr.Button(visible=False),
             gr.Button(interactive=False),
             gr.Button("Cancel", interactive=True),
         ]
@@ -70,21 +71,23 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
                 raise LandslideZooError("There is no patch yet: drop a file, or pick a sample.")
             if not names:
                 raise LandslideZooError("No model is ticked: tick at least one.")
-            upload = uploads[shown or 0]
+            upload, view = uploads[shown or 0], View(service)
             for results in service.compare(names, upload, caller_of(request)):
                 cancelled = stopped.is_set()
-                yield [*_view(service, results, cancelled), gr.skip()]
+                found = any(one.detection for one in results)
+                ended = cancelled or not any(one.waiting for one in results)
+                offered = gr.Button(visible=found) if ended else gr.skip()
+                yield [*view.draw(results, cancelled), offered, results if ended else gr.skip()]
                 if cancelled:
                     break
         except LandslideZooError as error:
-            yield [render("problems", sentences=[sentence(error)]), gr.skip(), gr.skip()]
-            return
-        if any(one.detection for one in results):
-            files = comparison_files(results, join_detections(results))
-            path = write_zip(f"{upload.name}_comparison.zip", files)
-            # All of it once more: the page drops updates that are overtaken by others.
-            last = _view(service, results, cancelled)
-            yield [*last, gr.DownloadButton(value=path, visible=True)]
+            problems = render("problems", sentences=[sentence(error)])
+            yield [problems, gr.skip(), gr.skip(), gr.skip()]
+
+    def archive(results: list[ModelResult]) -> str:
+        name = next(one.detection.patch.name for one in results if one.detection)
+        files = comparison_files(results, join_detections(results))
+        return write_zip(f"{name}_comparison.zip", files)
 
     def end(stopped: Event | None) -> gr.Button:
         if stopped is not None:
@@ -94,11 +97,12 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
     run.click(begin, models, [stop, page, figures, download, run, cancel], **AT_ONCE).then(
         run_all,
         [inputs.uploads, inputs.shown, models, stop],
-        [page, figures, download],
+        [page, figures, download, outcome],
         api_visibility="private",
         show_progress="hidden",
     ).then(_ready, None, [run, cancel], **AT_ONCE)
     cancel.click(end, stop, cancel, **AT_ONCE)
+    on_click(download, archive, [outcome])
     everything.click(lambda: service.zoo.names(), None, models, **QUIET)
     nothing.click(lambda: [], None, models, **QUIET)
 
@@ -107,22 +111,43 @@ def _ready() -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=True), gr.Button("Cancel", interactive=False)
 
 
-def _view(service: Service, results: Sequence[ModelResult], cancelled: bool = False) -> list[Any]:
-    """The page and the table of a comparison as far as it has come."""
-    rows = [_figures(one) for one in results if one.detection]
-    page = render(
-        "comparison" if results else "empty",
-        **_EMPTY,
-        results=results,
-        loaded=service.cache.names,
-        done=sum(not one.waiting for one in results),
-        first=next((one.detection for one in results if one.detection), None),
-        cancelled=cancelled and any(one.waiting for one in results),
-        ensemble=join_detections(results),
-        agreement_colours=AGREEMENT_COLOURS,
-        disagreement_colours=DISAGREEMENT_COLOURS,
-    )
-    return [page, filled(rows, _COLUMNS)]
+class View:
+    """The page of one comparison as it fills; what has run is drawn once.
+
+    Args:
+        service: Runs the models.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._cells: dict[str, Markup] = {}
+        self._picture: str | None = None
+
+    def draw(self, results: Sequence[ModelResult], cancelled: bool = False) -> list[Any]:
+        """The page and the table of a comparison as far as it has come."""
+        found = [one.detection for one in results if one.detection]
+        waiting = [one.model for one in results if one.waiting]
+        if found and self._picture is None:
+            self._picture = data_uri(found[0].picture)
+        for one in results:
+            if not one.waiting and one.model not in self._cells:
+                self._cells[one.model] = Markup(render("cell", one=one))
+        page = render(
+            "comparison" if results else "empty",
+            **_EMPTY,
+            results=results,
+            cells=self._cells,
+            picture=self._picture,
+            running=self._service.next_model(waiting),
+            loaded=self._service.cache.names,
+            done=len(results) - len(waiting),
+            warnings=found[0].warnings if found else (),
+            cancelled=cancelled and bool(waiting),
+            ensemble=None if waiting and not cancelled else join_detections(results),
+            agreement_colours=AGREEMENT_COLOURS,
+            disagreement_colours=DISAGREEMENT_COLOURS,
+        )
+        return [page, filled([_figures(one) for one in results if one.detection], _COLUMNS)]
 
 
 def _figures(one: ModelResult) -> list[object]:

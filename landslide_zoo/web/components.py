@@ -1,4 +1,4 @@
-"""What the tabs share of Gradio: colours, event settings, tables, a download's progress."""
+"""Parts that the tabs share: colours, event settings, tables, downloads and their progress."""
 
 from __future__ import annotations
 
@@ -81,6 +81,32 @@ def filled(
 def number(value: float | None, digits: int = 2) -> float | None:
     """A number for a table."""
     return None if value is None else round(value, digits)
+
+
+def on_click(
+    button: gr.Button, make: Callable[..., str], inputs: Sequence[gr.components.Component]
+) -> None:
+    """Let a button make a file and download it: nothing is made that nobody asks for.
+
+    Args:
+        button: What is clicked.
+        make: Makes the file from the values of the inputs; its path.
+        inputs: What it is made from.
+    """
+    # Gradio's own button can only offer a file that is there before the click.
+    made = gr.File(visible="hidden", elem_classes="lz-made")
+    made_now = button.click(make, list(inputs), made, trigger_mode="multiple", **QUIET)
+    made_now.success(None, made, None, js=_DOWNLOAD, **AT_ONCE)
+
+
+_DOWNLOAD = """
+(file) => {
+  const link = document.createElement("a");
+  link.href = file.url;
+  link.download = file.orig_name;
+  link.click();
+}
+"""
 
 
 def pull_bar(name: str, progress: gr.Progress) -> type[tqdm]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
-import numpy as np
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import (
@@ -18,21 +15,20 @@ from landslide_zoo.figures import (
     mask_picture,
     probability_picture,
 )
-from landslide_zoo.inference.outputs import overlay_picture
+from landslide_zoo.inference.outputs import overlay_marks
 from landslide_zoo.inference.result import Detection, Steps
 from landslide_zoo.inference.rules import DEFAULT_RULES, rule_title, rules_of
 from landslide_zoo.models.config import Rule
-from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, pull_bar, table
-from landslide_zoo.web.downloads import batch_files, detection_files, write_files, write_zip
+from landslide_zoo.web.components import AT_ONCE, filled, number, on_click, pull_bar, table
+from landslide_zoo.web.downloads import DOWNLOADS, Download, batch_files, write_files, write_zip
 from landslide_zoo.web.inputs import Inputs
-from landslide_zoo.web.rendering import render
+from landslide_zoo.web.rendering import data_uri, render
 from landslide_zoo.web.service import Service, Upload, sentence
 from landslide_zoo.web.turns import caller_of
 
 Outcome = Detection | str
 """What came of a patch: a detection, or a sentence that says why there is none."""
 
-_OVERLAY_SIDE = 384
 _COLUMNS = ("Patch", "Area (ha)", "Share (%)", "Objects", "F1", "Warnings")
 _EMPTY = {
     "lead": "Find landslides in a satellite patch",
@@ -43,12 +39,12 @@ _PROGRESS = gr.Progress()
 
 
 class Layer(NamedTuple):
-    """What may lie over the true colour."""
+    """A picture that may lie over the true colour; the true colour itself has none."""
 
     id: str
     title: str
     caption: str
-    picture: np.ndarray
+    uri: str | None
 
 
 def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dropdown) -> None:
@@ -60,7 +56,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         inputs: The visitor's patches.
         model: The choice of a model, made by the app and laid out here.
     """
-    outcomes, folders = gr.State([]), gr.State([])
+    outcomes = gr.State([])
     with gr.Row(equal_height=False):
         with gr.Column(min_width=280):
             model.render()
@@ -85,11 +81,10 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         render("empty", **_EMPTY), elem_id="lz-result", min_height=200, apply_default_css=False
     )
     with gr.Row(visible=False, elem_id="lz-downloads") as row:
-        titles = ("Probability .npy", "Mask .h5", "Overlay .png", "Objects .csv")
-        buttons = [gr.DownloadButton(title, size="sm", min_width=120) for title in titles]
-        archive = gr.DownloadButton("All .zip", size="sm", min_width=120, interactive=False)
-    everything = [outcomes, problems, batch, archive]
-    view = [result, folders, row, *buttons]
+        buttons = [gr.Button(one.title, size="sm", min_width=120) for one in DOWNLOADS]
+        archive = gr.Button("All .zip", size="sm", min_width=120)
+    everything = [outcomes, problems, batch]
+    view = [result, row, *buttons]
 
     def describe(name: str | None) -> tuple[str, gr.CheckboxGroup]:
         if name is None:
@@ -107,36 +102,44 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         leave_out: bool,
         ticked: list[str],
         shown: int | None,
-        old: list[str],
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
         found: list[Outcome] = []
         bar, caller = pull_bar(str(name), progress), caller_of(request)
         steps = Steps("mask" if leave_out else "keep")
-        for place, one in enumerate(uploads):
-            progress((place, len(uploads)), desc="Looking for landslides", unit="patches")
-            try:
-                detection = service.detect(name, one, None, caller, bar, steps)
-                found.append(_with_rules(detection, ticked))
-            except LandslideZooError as error:
-                found.append(sentence(error))
-        return [*_all(found), _slider(found), *_view(found, shown, old)]
+        if uploads:
+            progress((0, len(uploads)), desc="Looking for landslides", unit="patches")
+        for one in service.detect_all(name, uploads, caller, bar, steps):
+            if isinstance(one, LandslideZooError):
+                found.append(sentence(one))
+            else:
+                found.append(_with_rules(one, ticked))
+            progress((len(found), len(uploads)), desc="Looking for landslides", unit="patches")
+        return [*_all(found), _slider(found), *_view(found, shown)]
 
     def redraw(
-        found: list[Outcome], level: float, ticked: list[str], shown: int | None, old: list[str]
+        found: list[Outcome], level: float, ticked: list[str], shown: int | None
     ) -> list[Any]:
         found = [
             one if isinstance(one, str) else _with_rules(one.at(level), ticked) for one in found
         ]
-        return [*_all(found), *_view(found, shown, old)]
+        return [*_all(found), *_view(found, shown)]
+
+    def one_file(download: Download) -> Callable[[list[Outcome], int | None], str]:
+        def make(found: list[Outcome], shown: int | None) -> str:
+            one = found[shown or 0]
+            assert not isinstance(one, str)
+            return write_files([download.content(one)])[0]
+
+        return make
 
     gr.on([app.load, model.change], describe, model, [summary, rules], **AT_ONCE)
     gr.on(
         # Not input, which Gradio's dropdown sends twice for one choice.
         [inputs.uploads.change, model.select, clouds.input, run.click],
         detect,
-        [inputs.uploads, model, clouds, rules, inputs.shown, folders],
+        [inputs.uploads, model, clouds, rules, inputs.shown],
         [*everything, threshold, *view],
         api_visibility="private",
         show_progress_on=result,
@@ -145,15 +148,17 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
     gr.on(
         [threshold.input, rules.input],
         redraw,
-        [outcomes, threshold, rules, inputs.shown, folders],
+        [outcomes, threshold, rules, inputs.shown],
         [*everything, *view],
         **AT_ONCE,
     )
     # On a visitor's choice alone: shown also changes with uploads, before they are looked at.
-    showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown, folders], "outputs": view}
+    showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown], "outputs": view}
     inputs.shown.select(_view, **showing, **AT_ONCE)
     batch.select(_place, outcomes, inputs.shown, **AT_ONCE).then(_view, **showing, **AT_ONCE)
-    outcomes.change(_archive, outcomes, archive, trigger_mode="always_last", **QUIET)
+    for button, download in zip(buttons, DOWNLOADS, strict=True):
+        on_click(button, one_file(download), [outcomes, inputs.shown])
+    on_click(archive, _archive, [outcomes])
 
 
 def _rule_choices(rules: Sequence[Rule]) -> dict[str, Any]:
@@ -188,14 +193,13 @@ def _slider(outcomes: list[Outcome]) -> gr.Slider:
 
 
 def _all(outcomes: list[Outcome]) -> list[Any]:
-    """What concerns all patches: outcomes, their table, and no archive until it is written."""
+    """All patches: what came of them, what was wrong with them, and their table."""
     faults = [one for one in outcomes if isinstance(one, str)] if len(outcomes) > 1 else []
     rows = [_figures(one) for one in _detections(outcomes)]
     return [
         outcomes,
         render("problems", sentences=faults),
         filled(rows, _COLUMNS, least=2),
-        gr.DownloadButton(interactive=False),
     ]
 
 
@@ -211,29 +215,16 @@ def _figures(one: Detection) -> list[object]:
     ]
 
 
-def _view(outcomes: list[Outcome], shown: int | None, old: list[str]) -> list[Any]:
-    """What concerns the patch on show: its page and its files, which always belong together.
-
-    The files of the view before are kept once more: a download of them may have begun.
-    """
-    for folder in old[:-1]:
-        shutil.rmtree(folder, ignore_errors=True)
-    folders = old[-1:]
-    one = outcomes[shown or 0] if outcomes else ""
-    paths: list[str | None] = [None] * 4
-    if not isinstance(one, str):
-        paths[:] = write_files(detection_files(one))
-        folders.append(str(Path(str(paths[0])).parent))
-    ready = [gr.DownloadButton(value=path, interactive=path is not None) for path in paths]
-    return [_page(outcomes, shown), folders, gr.Row(visible=bool(_detections(outcomes))), *ready]
+def _view(outcomes: list[Outcome], shown: int | None) -> list[Any]:
+    """The patch on show: its page, and whether it has files."""
+    has_files = bool(outcomes) and not isinstance(outcomes[shown or 0], str)
+    buttons = [gr.Button(interactive=has_files) for _ in DOWNLOADS]
+    return [_page(outcomes, shown), gr.Row(visible=bool(_detections(outcomes))), *buttons]
 
 
-def _archive(outcomes: list[Outcome]) -> gr.DownloadButton:
-    """Everything as one ZIP, once it is written."""
-    if not (found := _detections(outcomes)):
-        return gr.DownloadButton(interactive=False)
-    path = write_zip("landslides.zip", batch_files(found))
-    return gr.DownloadButton(value=path, interactive=True)
+def _archive(outcomes: list[Outcome]) -> str:
+    """All files of all patches as one ZIP; its path."""
+    return write_zip("landslides.zip", batch_files(_detections(outcomes)))
 
 
 def _page(outcomes: list[Outcome], shown: int | None) -> str:
@@ -247,6 +238,7 @@ def _page(outcomes: list[Outcome], shown: int | None) -> str:
         "detection",
         shown=one,
         figures=one.to_dict(),
+        picture=data_uri(one.picture),
         layers=_layers(one),
         probability_colours=PROBABILITY_COLOURS,
         error_colours=ERROR_COLOURS,
@@ -254,26 +246,31 @@ def _page(outcomes: list[Outcome], shown: int | None) -> str:
 
 
 def _layers(one: Detection) -> list[Layer]:
-    mask, picture = one.prediction.mask, one.picture
+    mask = one.prediction.mask
     layers = [
         Layer(
             "overlay",
             "Outlines",
             "Landslides outlined in red, what rules dropped with a dashed line; hatched: not "
             "observed. The rest is untouched.",
-            overlay_picture(one, _OVERLAY_SIDE),
+            data_uri(overlay_marks(one), marked=True),
         ),
         Layer(
             "probability",
             "Probability",
             "What the network says of each pixel, always on the scale from 0 to 1.",
-            probability_picture(one.network.probability),
+            data_uri(probability_picture(one.network.probability)),
         ),
-        Layer("mask", "Mask", "White: at or above the threshold.", mask_picture(mask)),
-        Layer("picture", "True colour", "Bands B4, B3, B2, stretched for this patch.", picture),
+        Layer(
+            "mask",
+            "Mask",
+            "White: at or above the threshold.",
+            data_uri(mask_picture(mask)),
+        ),
+        Layer("picture", "True colour", "Bands B4, B3, B2, stretched for this patch.", None),
     ]
     if one.patch.mask is not None:
-        errors = errors_picture(picture, mask, one.patch.mask)
+        errors = errors_picture(one.picture, mask, one.patch.mask)
         text = "The mask against the known one; what is grey was rightly left alone."
-        layers.insert(3, Layer("errors", "Against the known mask", text, errors))
+        layers.insert(3, Layer("errors", "Against the known mask", text, data_uri(errors)))
     return layers

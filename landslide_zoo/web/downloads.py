@@ -1,4 +1,4 @@
-"""The files a visitor may take home, written once and named after their input."""
+"""The files a visitor may take home, made when they are asked for and named after their input."""
 
 from __future__ import annotations
 
@@ -6,21 +6,45 @@ import csv
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradio.utils import get_upload_folder
 
-from landslide_zoo.figures import agreement_picture, disagreement_picture
+from landslide_zoo.figures import agreement_picture, disagreement_picture, png
 from landslide_zoo.inference.comparison import EnsembleResult, ModelResult
-from landslide_zoo.inference.outputs import OutputNames, output_contents
+from landslide_zoo.inference.outputs import OutputNames, mask_h5, overlay_png, probability_npy
 from landslide_zoo.inference.result import Detection
-from landslide_zoo.web.rendering import png
 
 Content = tuple[str, bytes | str]
 """A file's name and what it holds."""
+
+
+class Download(NamedTuple):
+    """A file that belongs to a detection.
+
+    Attributes:
+        title: What its button says.
+        content: Makes it.
+    """
+
+    title: str
+    content: Callable[[Detection], Content]
+
+
+def _names(detection: Detection) -> OutputNames:
+    return OutputNames.of(detection.patch.name)
+
+
+DOWNLOADS = (
+    Download("Probability .npy", lambda one: (_names(one).probability, probability_npy(one))),
+    Download("Mask .h5", lambda one: (_names(one).mask, mask_h5(one))),
+    Download("Overlay .png", lambda one: (_names(one).overlay, overlay_png(one))),
+    Download("Objects .csv", lambda one: (f"{one.patch.name}_objects.csv", objects_csv(one))),
+)
+"""The files of a detection, in the order in which the API gives them."""
 
 
 def write_files(contents: Iterable[Content]) -> list[str]:
@@ -39,17 +63,14 @@ def write_zip(name: str, contents: Iterable[Content]) -> str:
     path = _new_folder() / name
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for inside, content in contents:
-            archive.writestr(inside, content)
+            packed = zipfile.ZIP_STORED if inside.endswith(".png") else None
+            archive.writestr(inside, content, packed)
     return str(path)
 
 
 def detection_files(detection: Detection) -> list[Content]:
     """Probability, mask, overlay and table of objects, in this order."""
-    names = OutputNames.of(detection.patch.name)
-    return [
-        *zip(astuple(names), output_contents(detection), strict=True),
-        (f"{detection.patch.name}_objects.csv", objects_csv(detection)),
-    ]
+    return [one.content(detection) for one in DOWNLOADS]
 
 
 def batch_files(detections: Sequence[Detection]) -> list[Content]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import base64
-import io
 from functools import cache
 from importlib import resources
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib import colormaps
-from PIL import Image
 
 from landslide_zoo.figures import (
+    MARK_COLOURS,
     agreement_picture,
+    colour_table,
     disagreement_picture,
     enlarge,
-    overlay,
+    marks,
+    png,
     probability_picture,
 )
 
@@ -49,33 +49,29 @@ def asset(name: str) -> str:
     return resources.files("landslide_zoo.web").joinpath(name).read_text(encoding="utf-8")
 
 
-def png(picture: np.ndarray) -> bytes:
-    """A picture (H, W, 3 or 4) uint8 as a PNG file, packed fast rather than small."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+def data_uri(picture: np.ndarray, widest: int = WIDEST, marked: bool = False) -> str:
+    """A picture as a data URI for the page, thinned out if it is large.
 
-
-def data_uri(picture: np.ndarray, widest: int = WIDEST) -> str:
-    """A picture (H, W, 3 or 4) uint8 as a data URI for the page, thinned out if it is large."""
-    step = -(-max(picture.shape[:2]) // widest)
-    shown = np.ascontiguousarray(picture[::step, ::step])
-    return "data:image/png;base64," + base64.b64encode(png(shown)).decode("ascii")
-
-
-def outlines(mask: np.ndarray, side: int = 512) -> np.ndarray:
-    """The outline of a mask (H, W) on nothing: red, green, blue, opacity, uint8.
-
-    Laid over a picture it shows what ``overlay`` draws, at a fraction of the bytes.
+    Args:
+        picture: Shape (H, W, 3), uint8; or marks, shape (H, W).
+        widest: Most pixels along a side.
+        marked: Whether they are marks, which are drawn on nothing.
     """
-    large = enlarge(mask, max(1, side // max(mask.shape)))
-    line = overlay(np.zeros((*large.shape, 3), dtype=np.uint8), large)
-    return np.dstack([line, np.where(line.any(axis=2), 255, 0).astype(np.uint8)])
+    step = -(-max(picture.shape[:2]) // widest)
+    content = png(picture[::step, ::step], MARK_COLOURS if marked else None)
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+
+
+def outlines(mask: np.ndarray, side: int = 512) -> str:
+    """The outline of a mask (H, W) on nothing, as a data URI, to be laid over a picture."""
+    large = enlarge(mask > 0, max(1, side // max(mask.shape)))
+    nothing = np.zeros(large.shape, dtype=bool)
+    return data_uri(marks(large, nothing, nothing), marked=True)
 
 
 def gradient(colours: str) -> str:
     """A colour map of matplotlib as a CSS gradient from left to right."""
-    stops = colormaps[colours](np.linspace(0, 1, 9), bytes=True)[:, :3]
+    stops = colour_table(colours)[np.linspace(0, 255, 9).astype(int)]
     return f"linear-gradient(to right, {', '.join('rgb({},{},{})'.format(*c) for c in stops)})"
 
 

@@ -5,32 +5,40 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from tqdm.auto import tqdm
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING
 
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers.worker import read_patch_safely
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
 from landslide_zoo.hub.zoo import ModelZoo
+from landslide_zoo.inference.batching import NetworkThread
 from landslide_zoo.inference.cache import ModelCache
 from landslide_zoo.inference.comparison import ModelResult
-from landslide_zoo.inference.result import ALL_STEPS, Detection, Steps, detect
+from landslide_zoo.inference.result import ALL_STEPS, SMALL, Detection, PreparedPatch, Steps
 from landslide_zoo.models import LoadedPredictor
 from landslide_zoo.web.settings import GIGABYTE, Settings
 from landslide_zoo.web.turns import Caller, Turns
+from landslide_zoo.web.zero_gpu import LentGpuPredictor, gpu_runner
+
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
 
 logger = logging.getLogger(__name__)
 
-AT_WORK = 2
-"""Requests at work at once: one reads its file while another runs its network."""
+AT_WORK = 8
+"""Requests at work at once: some are read or drawn while a batch of others runs its network."""
+FILES_AT_WORK = 4
+"""How many of these are one visitor's files."""
+LARGE_AT_WORK = 2
+"""How many of these are large patches: each takes hundreds of megabytes."""
 PULLS = 16
 """Models fetched from a Hub at once; a Hub that hangs holds up no more than these."""
-SMALL = 8 * 2**20
-"""Bytes of a patch that is kept from one model to the next instead of being read again."""
 _FOLDERS = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?/(?:[^/\s'\"]+/)+")
 NOBODY = Caller()
 
@@ -86,12 +94,12 @@ class Service:
     def __init__(self, zoo: ModelZoo, settings: Settings) -> None:
         self.zoo = zoo
         self.settings = settings
-        self.cache = ModelCache(zoo.load, int(settings.cache_gb * GIGABYTE))
+        self.cache = ModelCache(self._load, int(settings.cache_gb * GIGABYTE))
+        self._gpu = gpu_runner(zoo)
         self._work = Turns(AT_WORK, settings.queue)
         self._pulls = Turns(PULLS, settings.queue)
-        # torch keeps a team of threads and their buffers for every thread that calls it, and
-        # a server has dozens: all networks run on this one.
-        self._network = ThreadPoolExecutor(max_workers=1, thread_name_prefix="network")
+        self._large = BoundedSemaphore(LARGE_AT_WORK)
+        self._network = NetworkThread()
 
     @property
     def default(self) -> str:
@@ -139,7 +147,39 @@ class Service:
         name = name or self.default
         model = self._model(name, caller, tqdm_class)
         with self._work.turn(caller):
-            return self._run(name, model, self._read(upload), threshold, steps)
+            prepared = PreparedPatch(self._read(upload), steps)
+            return self._run(name, model, prepared, threshold)
+
+    def detect_all(
+        self,
+        name: str | None,
+        uploads: Sequence[Upload],
+        caller: Caller = NOBODY,
+        tqdm_class: type[tqdm] | None = None,
+        steps: Steps = ALL_STEPS,
+    ) -> Iterator[Detection | LandslideZooError]:
+        """Run a model of the zoo on several patches, some of them at once.
+
+        Args:
+            name: One of the zoo's names; its first where None.
+            uploads: What to look at.
+            caller: Who waits for it.
+            tqdm_class: Progress bar of the model's download, if there is one.
+            steps: What is done beside the network.
+
+        Yields:
+            What was found, or why nothing was, in the order of the uploads.
+        """
+
+        def work(upload: Upload) -> Detection | LandslideZooError:
+            try:
+                return self.detect(name, upload, None, caller, tqdm_class, steps)
+            except LandslideZooError as error:
+                return error
+
+        with ThreadPoolExecutor(FILES_AT_WORK) as pool:
+            contexts = [copy_context() for _ in uploads]
+            yield from pool.map(lambda own, one: own.run(work, one), contexts, uploads)
 
     def compare(
         self,
@@ -150,7 +190,8 @@ class Service:
     ) -> Iterator[list[ModelResult]]:
         """Run models on a patch, one after another, each in a turn of its own.
 
-        A model that fails says so in its own result, and the others go on.
+        A model that fails says so in its own result, and the others go on. The
+        next one is loaded while one runs.
 
         Args:
             names: Names of the zoo; one that is given twice runs once.
@@ -166,20 +207,64 @@ class Service:
                 patch cannot be read.
         """
         results = {name: ModelResult(self.zoo.entry(name).name) for name in names}
-        kept = _if_small(self.read(upload, caller))
+        prepared = PreparedPatch(self.read(upload, caller), steps)
+        kept = prepared if _is_small(prepared.patch) else None
+        del prepared
         yield list(results.values())
-        for name in results:
+        for name, model in self._each_model(list(results), caller):
             try:
-                model = self._model(name, caller)
+                if isinstance(model, LandslideZooError):
+                    raise model
                 with self._work.turn(caller):
-                    patch = kept if kept else self._read(upload)
-                    results[name] = ModelResult(name, self._run(name, model, patch, None, steps))
+                    seen = kept or PreparedPatch(self._read(upload), steps)
+                    results[name] = ModelResult(name, self._run(name, model, seen, None))
             except LandslideZooError as error:
                 results[name] = ModelResult(name, error=sentence(error))
             yield list(results.values())
 
+    def next_model(self, names: Sequence[str]) -> str | None:
+        """The next of these to run: one that is in memory, before others drop it; None if none."""
+        held = set(self.cache.names)
+        return min(names, key=lambda name: name not in held, default=None)
+
+    def _each_model(
+        self, names: list[str], caller: Caller
+    ) -> Iterator[tuple[str, LoadedPredictor | LandslideZooError]]:
+        """Models by name, or why one cannot be had; the next is loaded while one is used."""
+
+        def load(name: str) -> LoadedPredictor | LandslideZooError:
+            try:
+                return self._model(name, caller)
+            except LandslideZooError as error:
+                return error
+
+        def load_next() -> tuple[str, Future[LoadedPredictor | LandslideZooError]] | None:
+            name = self.next_model(names)
+            if name is None:
+                return None
+            names.remove(name)
+            return name, ahead.submit(copy_context().run, load, name)
+
+        # A thread of its own: a Hub that hangs holds up nobody else's models.
+        ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading")
+        try:
+            coming = load_next()
+            while coming is not None:
+                name, loading = coming
+                model = loading.result()
+                coming = load_next()
+                yield name, model
+        finally:
+            ahead.shutdown(wait=False, cancel_futures=True)
+
     def _read(self, upload: Upload) -> Patch:
         return upload.read(self.settings.patch_side**2)
+
+    def _load(self, name: str, tqdm_class: type[tqdm] | None = None) -> LoadedPredictor:
+        if self._gpu is None:
+            return self.zoo.load(name, tqdm_class=tqdm_class, backend="auto")
+        here = self.zoo.load(name, device="cpu", tqdm_class=tqdm_class, backend="auto")
+        return LentGpuPredictor(name, here, self._gpu)
 
     def _model(
         self, name: str, caller: Caller, tqdm_class: type[tqdm] | None = None
@@ -193,12 +278,13 @@ class Service:
         self,
         name: str,
         model: LoadedPredictor,
-        patch: Patch,
+        prepared: PreparedPatch,
         threshold: float | None,
-        steps: Steps,
     ) -> Detection:
+        patch = prepared.patch
         try:
-            detection = self._network.submit(detect, model, patch, threshold, steps).result()
+            with nullcontext() if _is_small(patch) else self._large:
+                detection = prepared.detect(self._network.on(model), threshold)
         except LandslideZooError:
             raise
         except Exception as error:
@@ -211,5 +297,6 @@ class Service:
         return replace(detection, network=replace(detection.network, model=name))
 
 
-def _if_small(patch: Patch) -> Patch | None:
-    return patch if patch.values.nbytes <= SMALL else None
+def _is_small(patch: Patch) -> bool:
+    """Whether a patch is kept from one model to the next instead of being read again."""
+    return patch.values[0].size <= SMALL
