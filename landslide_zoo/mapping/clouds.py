@@ -103,7 +103,7 @@ class FoundClouds:
         height, width = self._raster.size
         step = _SIDE - 2 * _MARGIN
         rows, columns = range(0, height, step), range(0, width, step)
-        first = journal.done(STEP)
+        first = journal.done(STEP) if self._raster.there else 0
         if not first:
             self._raster.create()
         progress.start(STEP, len(rows) * len(columns), first * len(columns))

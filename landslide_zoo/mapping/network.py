@@ -115,10 +115,13 @@ def compute_probabilities(
         "tiles": (side, overlap),
     }
     journal, probabilities = Journal(folder, key), Probabilities(folder, scene.size, scene.grid)
+    done = journal.done(STEP)
+    carried = done in (0, len(tiles.rows)) or _carry(folder, done).is_file()
+    if not (carried and probabilities.there):  # nothing there yet, or somebody deleted a part
+        journal.counts.clear()
+        probabilities.create()
     if journal.done(STEP) < len(tiles.rows):
         told = Progress(progress)
-        if not journal.counts:
-            probabilities.create()
         cover = find_scene_clouds(scene, folder, clouds, journal, told)
         _Run(scene, members, bands, tiles, cover, probabilities, journal).go(told)
     return probabilities
@@ -158,7 +161,7 @@ class _Run:
         first = self.journal.done(STEP)
         blender = Blender(self.tiles)
         if first:
-            blender.carry = np.load(self._carry(first))
+            blender.carry = np.load(_carry(self.probabilities.folder, first))
         display = any(member.network.config.unit == "display" for member in self.members)
         light = LocalLight(self.scene, self.bands, self.clouds, display)
         height, width = self.tiles.shape
@@ -216,15 +219,18 @@ class _Run:
 
     def _keep(self, done: int, carry: np.ndarray) -> None:
         """Say that so many rows of tiles are done, and keep what they add to the next."""
+        folder = self.probabilities.folder
         if done < len(self.tiles.rows):
             content = io.BytesIO()
             np.save(content, carry, allow_pickle=False)
-            write_whole(self._carry(done), content.getvalue())
+            write_whole(_carry(folder, done), content.getvalue())
         self.journal.advance(STEP, done)
-        self._carry(done - 1).unlink(missing_ok=True)
+        _carry(folder, done - 1).unlink(missing_ok=True)
 
-    def _carry(self, done: int) -> Path:
-        return self.probabilities.folder / f"carry-{done}.npy"
+
+def _carry(folder: Path, done: int) -> Path:
+    """What so many rows of tiles add to the next one."""
+    return folder / f"carry-{done}.npy"
 
 
 def _bands(scene: Scene, members: Sequence[Member]) -> tuple[str, ...]:

@@ -94,6 +94,11 @@ class RawRaster:
             raise _cannot_write(self.path, error) from error
 
     @property
+    def there(self) -> bool:
+        """Whether the file is there and has the right size."""
+        return self.path.is_file() and self.path.stat().st_size == self.nbytes
+
+    @property
     def nbytes(self) -> int:
         """Size of the file in bytes."""
         return self.size[0] * self._row_bytes
@@ -127,6 +132,11 @@ class Probabilities:
             observed=flags == _MEASURED,
             cloud=(flags & _CLOUD) > 0,
         )
+
+    @property
+    def there(self) -> bool:
+        """Whether the rasters are there and have the right size."""
+        return all(raster.there for raster in (self._probability, self._flags))
 
     def create(self) -> None:
         """Make empty rasters, in place of what was there: nothing is observed.

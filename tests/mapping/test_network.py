@@ -171,6 +171,20 @@ def test_probabilities_are_used_again_and_only_for_the_same_work(
     assert other.tiles == 8
 
 
+@pytest.mark.parametrize("gone", ["probability.f32", "flags.u8", "carry-1.npy", JOURNAL])
+def test_work_of_which_a_part_was_deleted_starts_over(
+    long_scene: Path, tmp_path: Path, gone: str
+) -> None:
+    broken, again = Smooth(), Smooth()
+    broken.stop_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        run(long_scene, broken, tmp_path / "work")
+    (tmp_path / "work" / gone).unlink()
+    found = run(long_scene, again, tmp_path / "work")
+    assert again.tiles == 4
+    assert same(found, run(long_scene, Smooth(), tmp_path / "whole"))
+
+
 def test_progress_with_the_time_left(long_scene: Path, tmp_path: Path) -> None:
     states: list[State] = []
     run(long_scene, Smooth(), tmp_path / "work", progress=states.append)
