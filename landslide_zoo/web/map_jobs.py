@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import gradio as gr
@@ -81,6 +82,8 @@ class MapService:
         limits = Limits(60 * settings.map_minutes, int(settings.map_gb * GIGABYTE))
         self._turns = Turns(WORKERS, settings.queue)
         self._pulls = Turns(_PULLS, settings.queue)
+        self._busy: set[str] = set()
+        self._lock = Lock()
         self._workers = [MapWorker(limits) for _ in range(WORKERS)]
         self._free: queue.LifoQueue[MapWorker] = queue.LifoQueue()
         for worker in reversed(self._workers):
@@ -136,7 +139,7 @@ class MapService:
                 model = download_folder(
                     entry.repo_id, revision=entry.revision, tqdm_class=tqdm_class
                 )
-        with self._turns.turn(caller), self._worker() as worker:
+        with self._turns.turn(caller), self._alone(request.folder), self._worker() as worker:
             for path in filter(None, (request.scene, request.dem)):
                 if not Path(path).is_file():
                     raise DataError(
@@ -158,6 +161,19 @@ class MapService:
             answer = worker.run(job, caller.waits, tell)
         answer["figures"]["model"] = request.model
         return request, answer
+
+    @contextmanager
+    def _alone(self, folder: str) -> Iterator[None]:
+        """A block in which no other is at work in a folder."""
+        with self._lock:
+            if folder in self._busy:
+                raise LandslideZooError("This map is being drawn already: wait until it is there.")
+            self._busy |= {folder} - {""}
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= {folder}
 
     @contextmanager
     def _worker(self) -> Iterator[MapWorker]:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 600.0
 """How long a process waits for the next scene."""
 _POLL_SECONDS = 0.25
+_GRACE_SECONDS = 10
 _PICTURES = "layers.json"
 
 
@@ -149,12 +152,15 @@ class MapWorker:
         """The process; a new one where there is none, or it has ended."""
         if self._process is None or self._process.poll() is not None:
             self.close()
-            code = f"from {__name__} import serve; serve({self.limits.memory})"
+            seconds, memory = math.ceil(self.limits.seconds), self.limits.memory
+            code = f"from {__name__} import serve; serve({seconds}, {memory})"
+            # Whoever takes it over by a file finds no credentials.
+            known = {name: value for name, value in os.environ.items() if "TOKEN" not in name}
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=known | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 start_new_session=True,  # an interrupt at the terminal is for the app
             )
         return self._process
@@ -188,7 +194,7 @@ def _lines(stream: IO[bytes], waits: Callable[[], bool], end: float) -> Iterator
             yield from lines
 
 
-def serve(memory: int) -> None:
+def serve(seconds: int, memory: int) -> None:
     """Be such a process: map the scenes that standard input names, until it ends."""
     # What libraries print is for the server's log; the answers have a pipe to themselves.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
@@ -201,7 +207,9 @@ def serve(memory: int) -> None:
         line = sys.stdin.buffer.readline()
         if not line:
             return
+        signal.alarm(seconds + _GRACE_SECONDS)  # which ends it, where the app was killed
         _send(answers, _answer(Job(**json.loads(line)), answers))
+        signal.alarm(0)
 
 
 def _send(stream: IO[bytes], answer: dict[str, Any]) -> None:
