@@ -1,0 +1,61 @@
+"""What the tab Map shows: pictures of a scene of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+rasterio = pytest.importorskip("rasterio")
+mapping = pytest.importorskip("landslide_zoo.mapping.maps")
+map_view = pytest.importorskip("landslide_zoo.web.map_view")
+
+HEIGHT, WIDTH = 80, 2 * map_view.WIDEST - 100
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> dict[str, np.ndarray]:
+    """The pictures, by title, of a scene that is wider than a picture may be.
+
+    Its left half was not observed; the network is sure of its last 100 columns.
+    """
+    path = tmp_path / "wide.tif"
+    ramp = np.linspace(100, 3000, WIDTH).astype(np.uint16)
+    profile = {"driver": "GTiff", "height": HEIGHT, "width": WIDTH, "count": 4, "dtype": "uint16"}
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(np.broadcast_to(ramp, (4, HEIGHT, WIDTH)))
+        file.descriptions = ("B2", "B3", "B4", "B8")
+    found = mapping.Probabilities(tmp_path / "work", (HEIGHT, WIDTH))
+    found.create()
+    probability = np.zeros((HEIGHT, WIDTH), np.float32)
+    probability[:, -100:] = 1
+    measured = np.ones((HEIGHT, WIDTH), bool)
+    cloud = np.arange(WIDTH) < WIDTH // 2
+    found.write(0, probability, measured, np.broadcast_to(cloud, measured.shape))
+    folder = tmp_path / "pictures"
+    with mapping.open_scene(path) as scene:
+        listed = map_view.write_pictures(scene, found, folder)
+    return {one["title"]: np.asarray(Image.open(folder / one["file"])) for one in listed}
+
+
+def test_a_wide_scene_is_thinned_out(layers: dict[str, np.ndarray]) -> None:
+    assert list(layers) == ["True colour", "False colour", "Probability", "Not observed"]
+    for picture in layers.values():
+        assert picture.shape[:2] == (HEIGHT // 2, WIDTH // 2)
+    row = layers["True colour"][10, :, 0].astype(int)
+    assert row[0] == 0 and row[-1] > 250 and (np.diff(row) >= 0).all()
+    # What is observed, the right half, is what the colours are stretched by.
+    assert row[WIDTH // 4] < 20
+
+
+def test_what_was_not_observed_is_hatched_and_has_no_probability(
+    layers: dict[str, np.ndarray],
+) -> None:
+    hatched, probability = layers["Not observed"][..., 3] > 0, layers["Probability"]
+    middle = WIDTH // 4
+    assert 0.2 < hatched[:, :middle].mean() < 0.5 and not hatched[:, middle:].any()
+    assert not probability[:, :middle, 3].any() and probability[:, middle:, 3].all()
+    low, high = probability[10, middle + 10, :3], probability[10, -10, :3]
+    assert low.sum() < high.sum()
