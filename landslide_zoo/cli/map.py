@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,7 +26,7 @@ from landslide_zoo.errors import DataError, LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.inference.backends import Backend
-    from landslide_zoo.mapping.maps import SceneMap
+    from landslide_zoo.mapping.many import Load, Outcome
     from landslide_zoo.mapping.progress import Listener, State
     from landslide_zoo.models.prediction import Predictor
 
@@ -41,12 +42,12 @@ class OutlineFormat(StrEnum):
 
 def map_scenes(
     scenes: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="SCENE", help="GeoTIFFs, Sentinel-2 products (.SAFE) or ZIPs of them."
         ),
     ],
-    output: Annotated[Path, typer.Option(help="Folder for the maps.")] = Path("maps"),
+    output: Annotated[str, typer.Option(help="Folder for the maps.")] = "maps",
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,10 +56,10 @@ def map_scenes(
         ),
     ] = None,
     dem: Annotated[
-        Path | None, typer.Option(help="Elevation in metres, in any projection and resolution.")
+        str | None, typer.Option(help="Elevation in metres, in any projection and resolution.")
     ] = None,
     before: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="A scene from before the event: what was as bare then is dropped."),
     ] = None,
     formats: Annotated[
@@ -92,6 +93,18 @@ def map_scenes(
     memory: Annotated[
         float, typer.Option(min=1, metavar="GB", help="Memory that may be used, roughly.")
     ] = 2.0,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="local: one scene after the other; ray: several at a time, on Ray."),
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many at a time on Ray.",
+            show_default="one for each GPU, else two, or one for each machine of a cluster",
+        ),
+    ] = None,
 ) -> None:
     """Map the landslides of whole scenes.
 
@@ -100,38 +113,37 @@ def map_scenes(
     does not run again for another threshold, other rules or an interrupted scene: what it
     said is kept in a hidden folder beside the files. A scene that cannot be mapped is
     listed, the others are written, and the exit status is 1.
-    """
-    from landslide_zoo.mapping import map_scene
 
+    With --engine ray, scenes, folders and elevation may lie wherever fsspec reaches, as
+    s3://bucket/scene.tif, and scenes that are done already are left as they are.
+    """
     _check_names(scenes, output)
-    predictor = _load(model or [default_model()], device, backend)
+    load = partial(_load, model or [default_model()], device, backend)
+    options: dict[str, Any] = {
+        "dem": dem,
+        "before": before,
+        "threshold": threshold,
+        "minimum_area": minimum_area,
+        "rules_off": tuple(rule_off or ()),
+        "clouds": clouds,
+        "level": level,
+        "offset": offset,
+        "bands": bands.split(",") if bands else None,
+        "formats": [each.value for each in formats or [OutlineFormat.gpkg]],
+        "probability": probability,
+        "tta": tta,
+        "memory": memory,
+    }
+    if engine == "ray":
+        outcomes = _on_ray(scenes, output, load, workers, options)
+    else:
+        outcomes = _one_by_one(scenes, output, load, options)
     done = 0
-    for scene in scenes:
-        try:
-            with _bars(scene) as listener:
-                found = map_scene(
-                    scene,
-                    output,
-                    model=predictor,
-                    dem=dem,
-                    before=before,
-                    threshold=threshold,
-                    minimum_area=minimum_area,
-                    rules_off=tuple(rule_off or ()),
-                    clouds=clouds,
-                    level=level,
-                    offset=offset,
-                    bands=bands.split(",") if bands else None,
-                    formats=[each.value for each in formats or [OutlineFormat.gpkg]],
-                    probability=probability,
-                    tta=tta,
-                    memory=memory,
-                    progress=listener,
-                )
-        except LandslideZooError as error:
-            typer.echo(f"Error: {error}", err=True)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            typer.echo(f"Error: {outcome.error}", err=True)
             continue
-        _tell(found, output)
+        _tell(outcome, output)
         done += 1
     if len(scenes) > 1:
         typer.echo(f"{done} of {len(scenes)} scenes mapped.")
@@ -139,18 +151,57 @@ def map_scenes(
         raise typer.Exit(1)
 
 
-def _check_names(scenes: Sequence[Path], output: Path) -> None:
+def _one_by_one(
+    scenes: Sequence[str], output: str, load: Load, options: dict[str, Any]
+) -> Iterator[Outcome]:
+    from landslide_zoo.mapping import Outcome, map_scene
+    from landslide_zoo.mapping.storage import is_remote
+
+    for place in filter(None, (*scenes, output, options["dem"], options["before"])):
+        if is_remote(place):
+            raise DataError(f"{place} is not on this machine: map it with --engine ray.")
+    predictor = load()
+    for scene in scenes:
+        try:
+            with _bars(scene) as listener:
+                found = map_scene(scene, output, model=predictor, progress=listener, **options)
+        except LandslideZooError as error:
+            yield Outcome(scene, error=str(error))
+        else:
+            yield Outcome.of(scene, found)
+
+
+def _on_ray(
+    scenes: Sequence[str],
+    output: str,
+    load: Load,
+    workers: int | None,
+    options: dict[str, Any],
+) -> Iterator[Outcome]:
+    from tqdm import tqdm
+
+    from landslide_zoo.mapping import map_many
+
+    with tqdm(total=len(scenes), unit="scene", disable=None, file=sys.stderr) as bar:
+        for outcome in map_many(scenes, output, load, workers=workers, **options):
+            bar.clear()
+            yield outcome
+            bar.update()
+
+
+def _check_names(scenes: Sequence[str], output: str) -> None:
     """Check that no two scenes give files of one name.
 
     Raises:
         DataError: If they do.
     """
-    taken: dict[str, Path] = {}
+    taken: dict[str, str] = {}
     for scene in scenes:
-        first = taken.setdefault(scene.stem, scene)
+        stem = Path(scene).stem
+        first = taken.setdefault(stem, scene)
         if first != scene:
             raise DataError(
-                f"{first} and {scene} would both be written as {scene.stem}_mask.tif in {output}: "
+                f"{first} and {scene} would both be written as {stem}_mask.tif in {output}: "
                 "map them in different runs, each with its own folder."
             )
 
@@ -163,7 +214,7 @@ def _load(names: Sequence[str], device: str, backend: Backend) -> Predictor:
 
 
 @contextmanager
-def _bars(scene: Path) -> Iterator[Listener]:
+def _bars(scene: str) -> Iterator[Listener]:
     """A progress bar with the time that is left for each step of a map, one after the other."""
     from tqdm import tqdm
 
@@ -174,7 +225,7 @@ def _bars(scene: Path) -> Iterator[Listener]:
         if state.step != step:
             bar.close()
             step = state.step
-            title = f"{scene.stem}: {step}"
+            title = f"{Path(scene).stem}: {step}"
             bar = tqdm(
                 desc=title, total=state.total, initial=state.done, disable=None, file=sys.stderr
             )
@@ -186,8 +237,8 @@ def _bars(scene: Path) -> Iterator[Listener]:
         bar.close()
 
 
-def _tell(found: SceneMap, output: Path) -> None:
-    seen, count = found.coverage, len(found.landslides)
+def _tell(found: Outcome, output: str) -> None:
+    seen, count = found.coverage, found.landslides
     shares = {"observed": seen.observed, "under cloud": seen.cloud, "without data": seen.missing}
     told = ", ".join(
         f"{100 * pixels / seen.total:.0f} % {words}" for words, pixels in shares.items() if pixels
@@ -195,7 +246,8 @@ def _tell(found: SceneMap, output: Path) -> None:
     for note in found.notes:
         typer.echo(f"{found.name}: {note}")
     things = "landslide" if count == 1 else "landslides"
+    written = "Written by an earlier run" if found.earlier else "Written"
     typer.echo(
         f"{found.name}: {count} {things}, {found.hectares:.2f} ha; {told or 'nothing observed'}. "
-        f"Written to {output}."
+        f"{written} to {output}."
     )

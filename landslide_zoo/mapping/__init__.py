@@ -13,6 +13,7 @@ from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.mapping.landslides import Landslides, find_landslides
+    from landslide_zoo.mapping.many import Outcome, map_many
     from landslide_zoo.mapping.maps import SceneMap, map_scene
     from landslide_zoo.mapping.network import compute_probabilities
     from landslide_zoo.mapping.probabilities import Probabilities
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Landslides",
+    "Outcome",
     "Probabilities",
     "Scene",
     "SceneMap",
     "Window",
     "compute_probabilities",
     "find_landslides",
+    "map_many",
     "map_scene",
     "open_scene",
 ]
@@ -35,12 +38,14 @@ NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely", "pyarrow")
 
 _HOME = {
     "Landslides": "landslides",
+    "Outcome": "many",
     "Probabilities": "probabilities",
     "Scene": "scenes",
     "SceneMap": "maps",
     "Window": "windows",
     "compute_probabilities": "network",
     "find_landslides": "landslides",
+    "map_many": "many",
     "map_scene": "maps",
     "open_scene": "scenes",
 }
