@@ -36,7 +36,7 @@ from landslide_zoo.data import write_mask_h5
 from landslide_zoo.inference import detect
 from landslide_zoo.models.files import bundled_folders
 from landslide_zoo.training.config import parse_arguments
-from landslide_zoo.web.samples import samples
+from landslide_zoo.web.samples import PUTHUMALA, samples
 
 DOCUMENTS = [
     path
@@ -57,6 +57,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: LoopbackHub) ->
     patch, *others = (sample.path for sample in samples())
     shutil.copy(patch, tmp_path / "image_1.h5")
     write_mask_h5(tmp_path / "mask_1.h5", read_mask(patch))
+    shutil.copy(PUTHUMALA.path, tmp_path / "scene.tif")
+    shutil.copy(PUTHUMALA.dem, tmp_path / "dem.tif")
     for name in ("folder_of_patches", "NEGATIVES"):
         shutil.copytree(patch.parent, tmp_path / name, ignore=shutil.ignore_patterns("[!i]*"))
     for subset in ("validation", "test"):
