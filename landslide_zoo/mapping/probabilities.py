@@ -70,9 +70,13 @@ class RawRaster:
 
     def read(self, window: Window) -> np.ndarray:
         """The pixels of a window, shape (h, w)."""
-        # Mapped for this window alone: the file's pages do not stay in memory.
-        mapped = np.memmap(self.path, dtype=self.dtype, mode="r", shape=self.size)
-        return np.array(mapped[window.slices])
+        values = np.empty((window.height, window.width), dtype=self.dtype)
+        # Not mapped: pages of whole rows would count as memory of this process.
+        with self.path.open("rb", buffering=0) as file:
+            for number, row in enumerate(values, start=window.row):
+                file.seek(number * self._row_bytes + window.column * values.itemsize)
+                file.readinto(row.data)
+        return values
 
     def write(self, row: int, values: np.ndarray) -> None:
         """Write whole rows, to the disk itself.
@@ -87,7 +91,7 @@ class RawRaster:
         try:
             with self.path.open("r+b") as file:
                 file.seek(row * self._row_bytes)
-                file.write(np.ascontiguousarray(values, dtype=self.dtype).tobytes())
+                file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

@@ -110,8 +110,8 @@ class Blender:
         row = rows[number]
         end = rows[number + 1] if number + 1 < len(rows) else self._tiles.size[0]
         self._sum[:, : self.carry.shape[1]] += self.carry
-        whole, self.carry = self._sum[:, : end - row], self._sum[:, end - row :]
-        self._sum = np.zeros_like(self._sum)
+        whole, self.carry = self._sum[:, : end - row].copy(), self._sum[:, end - row :].copy()
+        self._sum[...] = 0
         return row, whole
 
     def _across_of(self, column: int) -> np.ndarray:
