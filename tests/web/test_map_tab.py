@@ -50,7 +50,6 @@ def test_the_sample_is_one_click(page: Page) -> None:
     assert found == sorted(found, reverse=True) and 10 < found[0] < 30
     outlines = page.locator(".lz-map path.leaflet-interactive")
     expect(outlines).to_have_count(len(found))
-    # The debris flow crosses this place.
     page.locator(".lz-map-list tbody tr").first.click()
     popup = page.locator(".leaflet-popup")
     expect(popup).to_contain_text("Landslide 1")
