@@ -153,7 +153,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         except Gone:
             return [*_nothing(render("notices", sentences=["Stopped."])), gr.skip()]
         level = round(answer["figures"]["threshold"], 2)
-        info = f"Redrawn at once; the model's own is {level:.2f}"
+        info = f"Drawn again without the network; the model's own is {level:.2f}"
         return [*_shown(wanted, answer), gr.Slider(value=level, info=info)]
 
     def redraw(
