@@ -1,14 +1,17 @@
 """Connected parts of a scene, labelled block by block and joined over the blocks' borders.
 
 Only the numbers of the parts and what is known of each stay in memory; the labels themselves lie
-in a file that takes room where there are any.
+in a file that takes room where there are any, and has no name: nothing is left of it, whatever
+ends the process.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -96,24 +99,26 @@ class Labelling:
     Pixels of one kind that touch, at a corner too, belong to one part.
 
     Args:
-        path: A file for the labels; it is made anew.
         size: Height and width of the scene in pixels.
+        folder: Where the file of labels lies; among the temporary files where None.
+
+    Raises:
+        DataError: If the file cannot be made.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int]) -> None:
-        self._path = path
+    def __init__(self, size: tuple[int, int], folder: Path | None = None) -> None:
         self._size = size
         self._found: list[Parts] = []
         self._count = 0
         self._touching: list[np.ndarray] = []
         self._number = np.zeros(1, dtype=np.uint32)  # of each label, once joined
         try:
-            with path.open("wb") as file:
-                file.truncate(size[0] * size[1] * 4)
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with this
+            self._file.truncate(size[0] * size[1] * 4)
         except OSError as error:
             raise DataError(
-                f"{path} cannot be written ({error.strerror or error}): free some space, or "
-                "choose another folder."
+                f"{folder or tempfile.gettempdir()} cannot be written ({error.strerror or error}): "
+                "free some space, or choose another folder."
             ) from error
 
     def add(
@@ -142,9 +147,7 @@ class Labelling:
             stored[hidden] = HIDDEN
         self._count += count
         if stored.any():
-            file = np.memmap(self._path, dtype=np.uint32, mode="r+", shape=self._size)
-            file[window.slices] = stored
-            del file
+            self._mapped("r+")[window.slices] = stored
             self._touch(window, stored)
         return labels, found
 
@@ -184,9 +187,11 @@ class Labelling:
         return self._number[np.where(hidden, 0, stored)].astype(np.int32), hidden
 
     def _stored(self, window: Window) -> np.ndarray:
-        # Mapped for this window alone: the file's pages do not stay in memory.
-        file = np.memmap(self._path, dtype=np.uint32, mode="r", shape=self._size)
-        return np.array(file[window.slices])
+        return np.array(self._mapped("r")[window.slices])
+
+    def _mapped(self, mode: Literal["r", "r+"]) -> np.ndarray:
+        # Mapped for one window alone: the file's pages do not stay in memory.
+        return np.memmap(self._file, dtype=np.uint32, mode=mode, shape=self._size)
 
     def _touch(self, window: Window, stored: np.ndarray) -> None:
         """Note which labels of a block touch those above it and to the left of it."""

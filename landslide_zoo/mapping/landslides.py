@@ -8,7 +8,6 @@ the scene but the list of landslides.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,7 +82,7 @@ class Landslide:
 
 
 class Landslides:
-    """What was found in a scene. Its labels lie in a temporary file, removed with it.
+    """What was found in a scene. Its labels lie in a file without a name.
 
     Attributes:
         ground: The scene's grid, and measures on it.
@@ -162,7 +161,8 @@ def find_landslides(
         minimum_area: Smallest landslide in square metres, in place of the rules' own.
         before: A scene from before the event: what was not observed then is not observed.
         memory: Bytes that may be used, roughly.
-        folder: Where the labels lie meanwhile: 4 bytes a pixel where something is found.
+        folder: Where the labels lie, 4 bytes a pixel where something is found; among the
+            temporary files where None.
         progress: Is told of every block.
 
     Raises:
@@ -214,8 +214,7 @@ class _Finder:
         self.threshold = threshold
         self.rules = rules
         self.coverage = Coverage()
-        self._folder = tempfile.TemporaryDirectory(prefix="landslides-", dir=folder)
-        self.labelling = Labelling(Path(self._folder.name) / "labels.u32", scene.size)
+        self.labelling = Labelling(scene.size, folder)
         self._described: dict[int, Landslide] = {}  # by the first pixel, which no two share
         limits = [rule.minimum or 0.0 for rule in rules if rule.attribute == "hectares"]
         self._smallest = 10_000 * max(limits, default=0.0)  # square metres

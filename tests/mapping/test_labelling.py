@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ SIZE = (83, 97)
 WHOLE = Window(0, 0, *SIZE)
 
 
-def label(kinds: np.ndarray, side: int, folder: Path) -> tuple[Labelling, Parts]:
-    labelling = Labelling(folder / f"labels-{side}", kinds.shape)
+def label(kinds: np.ndarray, side: int) -> tuple[Labelling, Parts]:
+    labelling = Labelling(kinds.shape)
     for window in blocks(kinds.shape, side):
         labelling.add(window, kinds[window.slices])
     return labelling, labelling.join()
@@ -32,11 +33,9 @@ def two_kinds(share: float, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("side", [5, 16, 40, 200])
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.45, 0.7, 1.0])
-def test_blocks_of_any_side_give_the_labels_of_the_whole(
-    share: float, side: int, tmp_path: Path
-) -> None:
+def test_blocks_of_any_side_give_the_labels_of_the_whole(share: float, side: int) -> None:
     kinds = two_kinds(share)
-    labelling, parts = label(kinds, side, tmp_path)
+    labelling, parts = label(kinds, side)
     found, _ = labelling.read(WHOLE)
     expected, boxes = [], 0
     for kind in (0, 2):
@@ -54,8 +53,8 @@ def test_blocks_of_any_side_give_the_labels_of_the_whole(
 
 def test_what_is_known_of_parts_does_not_depend_on_blocks(tmp_path: Path) -> None:
     kinds = two_kinds(0.4, seed=3)
-    _, small = label(kinds, 9, tmp_path)
-    labelling, whole = label(kinds, 200, tmp_path)
+    _, small = label(kinds, 9)
+    labelling, whole = label(kinds, 200)
     for name in Parts.__dataclass_fields__:
         assert np.array_equal(getattr(small, name), getattr(whole, name)), name
     labels, _ = labelling.read(WHOLE)
@@ -73,7 +72,7 @@ def test_a_spiral_over_many_blocks_is_one(tmp_path: Path) -> None:
         kinds[ring, ring : 97 - ring] = kinds[82 - ring, ring : 97 - ring] = 0
         kinds[ring : 83 - ring, ring] = kinds[ring : 83 - ring, 96 - ring] = 0
         kinds[ring + 1 : ring + 5, ring + 20] = 0  # to the next ring
-    labelling, parts = label(kinds, 10, tmp_path)
+    labelling, parts = label(kinds, 10)
     assert len(parts) == 1
     assert parts.pixels[0] == (kinds == 0).sum()
     assert parts.window(0) == WHOLE
@@ -86,7 +85,7 @@ def test_corners_touch_across_blocks_in_both_directions(tmp_path: Path) -> None:
     kinds[9, 9] = kinds[10, 10] = 0  # from the upper left to the lower right
     kinds[4, 10] = kinds[5, 9] = 0  # from the upper right to the lower left, beside a border
     kinds[9, 15] = kinds[10, 14] = 0
-    _, parts = label(kinds, 10, tmp_path)
+    _, parts = label(kinds, 10)
     assert parts.pixels.tolist() == [2, 2, 2]
 
 
@@ -96,7 +95,7 @@ def test_hidden_pixels_are_remembered_and_touch_nothing(tmp_path: Path) -> None:
     hidden = np.zeros((20, 20), dtype=bool)
     hidden[:, 10:12] = True
     kinds[hidden] = NOTHING
-    labelling = Labelling(tmp_path / "labels", (20, 20))
+    labelling = Labelling((20, 20))
     for window in blocks((20, 20), 10):
         labelling.add(window, kinds[window.slices], hidden[window.slices])
     assert labelling.join().pixels.tolist() == [10, 8]
@@ -105,15 +104,18 @@ def test_hidden_pixels_are_remembered_and_touch_nothing(tmp_path: Path) -> None:
     assert np.array_equal(labels > 0, kinds == 0)
 
 
-def test_nothing_takes_no_room(tmp_path: Path) -> None:
-    labelling = Labelling(tmp_path / "labels", (4000, 4000))
-    for window in blocks((4000, 4000), 2000):
-        labelling.add(window, np.full((2000, 2000), NOTHING, dtype=np.int16))
+def test_nothing_takes_no_room_and_no_file_is_seen(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    labelling = Labelling((40_000, 50_000), tmp_path)  # 8 GB, were there anything in it
+    labelling.add(Window(0, 0, 500, 500), np.full((500, 500), NOTHING, dtype=np.int16))
     assert len(labelling.join()) == 0
-    assert (tmp_path / "labels").stat().st_blocks * 512 < 1_000_000
-    assert not labelling.read(Window(3990, 3990, 10, 10))[0].any()
+    assert free - shutil.disk_usage(tmp_path).free < 4e9
+    assert not labelling.read(Window(39_990, 49_990, 10, 10))[0].any()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"labels cannot be written .*: free some space"):
-        Labelling(tmp_path / "missing" / "labels", (10, 10))
+    with pytest.raises(DataError, match=r"missing cannot be written .*: free some space"):
+        Labelling((10, 10), tmp_path / "missing")
+    with pytest.raises(DataError, match=r"cannot be written .*: free some space"):
+        Labelling((10**9, 10**9), tmp_path)

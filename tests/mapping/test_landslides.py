@@ -276,18 +276,19 @@ def test_progress_tells_every_block(tmp_path: Path) -> None:
     assert borders[-1].done == borders[-1].total > 0
 
 
-def test_labels_are_removed_with_what_was_found(tmp_path: Path) -> None:
-    slope, labels = Slope(), tmp_path / "labels"
-    slope.put(*MIDDLE)
-    labels.mkdir()
-    scene, probabilities = slope.open(tmp_path)
+def test_a_whole_scene_that_is_one_landslide_is_summed_up_by_a_sample(tmp_path: Path) -> None:
+    slope = Slope(1030, 1030)
+    slope.put(slice(None), slice(None))
+    slope.optical[7, :500] = 2500  # greener in its upper half
+    scene, probabilities = slope.open(tmp_path, bands=("B4", "B8"))
     with scene:
-        found = find_landslides(
-            scene, probabilities, threshold=0.5, rules=DEFAULT_RULES, folder=labels
-        )
-    assert any(labels.iterdir())
-    del found
-    assert not any(labels.iterdir())
+        (one,) = find_landslides(scene, probabilities, threshold=0.5, rules=()).objects
+        ndvi = scene.read(scene.whole).index("NDVI")
+    assert one.object.pixels == 1030 * 1030
+    assert one.object.attributes["mean_ndvi"] == pytest.approx(float(ndvi.mean()), abs=2e-3)
+    assert one.object.attributes["median_ndvi"] == pytest.approx(float(np.median(ndvi)), abs=2e-2)
+    assert one.outline.bounds == (0, 0, 1030, 1030)
+    assert one.object.attributes["hidden_contact"] == 0
 
 
 def test_rules_may_be_any(tmp_path: Path) -> None:
