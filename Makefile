@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test check docs cards screenshots reliability test-load test-kill test-learning bench clean
+.PHONY: app test check docs cards screenshots reliability test-load test-kill test-learning test-ray test-export bench clean
 
 app: .venv/app
 	$(BIN)/python space_app.py
@@ -48,6 +48,13 @@ test-kill: .venv/dev
 
 test-learning: .venv/dev
 	$(BIN)/python -m pytest -m slow -s tests/training/test_learning.py
+
+# Maps of several scenes on Ray whose workers are killed, and every network of the zoo as ONNX.
+test-ray: .venv/dev
+	$(BIN)/python -m pytest -m slow tests/mapping/test_many.py
+
+test-export: .venv/dev
+	$(BIN)/python -m pytest -m slow tests/inference/test_export.py
 
 .venv/app: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -48,7 +48,7 @@ BUNDLED = "unet-mobilenet_v2-rgb"
 PACKAGE = str(Path(cli.__file__).parents[1])
 
 # Ways of setting up and looking around, which no test should take.
-SETTING_UP = {"cd", "docker", "export", "git", "hf", "pre-commit", "tensorboard"}
+SETTING_UP = {"cd", "docker", "export", "git", "hf", "pre-commit", "ray", "tensorboard"}
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def landslide_zoo(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    if arguments[0] == "app" or "--reproduce" in arguments:
+    if arguments[0] == "app" or {"--reproduce", "ray"} & set(arguments):
         command = typer.main.get_command(cli.cli).commands[arguments[0]]  # type: ignore[attr-defined]
         command.make_context(arguments[0], arguments[1:])
         return
