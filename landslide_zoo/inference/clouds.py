@@ -15,6 +15,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -167,7 +168,8 @@ def find_clouds(patch: Patch, level: Level | None = None) -> CloudMask:
         raise DataError(f"{patch.name}: {reason}")
     level = level or product_level(patch)
     more = SHORT_WAVE if set(SHORT_WAVE) <= set(patch.bands) else ()
-    network = _network(len(NEEDED) + len(more), level)
+    with _loading:  # not twice where two ask for it at once
+        network = _network(len(NEEDED) + len(more), level)
     return CloudMask(network.classify(patch.select((*NEEDED, *more)) / 10_000), level)
 
 
@@ -193,6 +195,9 @@ def without_clouds(patch: Patch, clouds: CloudMask, shadows: bool = False) -> Pa
         if band(name).unit == "DN":
             values[i][hidden] = np.minimum(values[i][hidden], values[i][observed].max())
     return replace(patch, values=values, observed=observed)
+
+
+_loading = Lock()
 
 
 @cache

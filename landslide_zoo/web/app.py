@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
+from inspect import signature
 from ipaddress import ip_address
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,25 +24,31 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.web.api import build_api
 from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
 from landslide_zoo.web.components import AT_ONCE, theme
-from landslide_zoo.web.detect import build_detect
+from landslide_zoo.web.detect import build_detect, draw_page
 from landslide_zoo.web.housekeeping import TemporaryFolder, exit_now, interrupt_on_sigterm
 from landslide_zoo.web.inputs import build_inputs
 from landslide_zoo.web.map import STATIC, build_map
 from landslide_zoo.web.map_jobs import MapService
 from landslide_zoo.web.rendering import asset, render
-from landslide_zoo.web.service import Service
+from landslide_zoo.web.samples import samples
+from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.zoo import build_zoo, draw_board
+
+logger = logging.getLogger(__name__)
 
 TITLE = "Landslide Zoo"
 _STATIC_FILES = ("landslide_zoo.web", "static")
 _MORE_THREADS = 64
 """For what does not wait for its turn: pages, redrawing, downloads, models being pulled."""
+_VISITS = 2000
+"""Visits whose results are kept; programs' requests count too, and each takes 0.2 MB."""
 _FILES_OVER_MCP = (
     " A file is given as its public address, or as data:application/x-hdf5;base64,... itself."
 )
@@ -57,12 +66,14 @@ class App(gr.Blocks):
 
     Args:
         folder: Where uploads and results are kept.
+        service: What its events share.
         options: Further arguments of ``gr.Blocks``.
     """
 
-    def __init__(self, folder: TemporaryFolder, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, folder: TemporaryFolder, service: Service, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
         self.folder = folder
+        self.service = service
 
     async def preprocess_data(
         self,
@@ -139,7 +150,7 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
     model = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-model")
     models = gr.CheckboxGroup(names, value=names, label="Models", render=False, elem_id="lz-models")
     chosen = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-chosen")
-    with App(folder, title=TITLE, analytics_enabled=False, fill_width=True) as app:
+    with App(folder, service, title=TITLE, analytics_enabled=False, fill_width=True) as app:
         build_api(service, maps)  # first: Gradio gives a name to whoever asks first
         gr.HTML(render("header"), apply_default_css=False)
         with gr.Row(equal_height=False, elem_id="lz-workspace"):
@@ -157,6 +168,9 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
                     board = build_zoo(tab, service, chosen)
         gr.HTML(render("footer", minutes=settings.keep_minutes), apply_default_css=False)
         _follow_zoo(app, service, model, models, chosen, board)
+    # Gradio asks for them for every component of every visit.
+    for kind in {type(block) for block in app.blocks.values()}:
+        vars(kind.__init__)["__signature__"] = signature(kind.__init__)
     # Whose turn it is, is decided where the work is done.
     app.queue(max_size=settings.queue, default_concurrency_limit=None)
     return app
@@ -196,12 +210,19 @@ def _follow_zoo(
     gr.on([app.load, timer.tick], fill, choices, [*choices, *board, timer], **AT_ONCE)
 
 
-def launch(app: App, settings: Settings | None = None, **options: Any) -> None:  # noqa: ANN401
+def launch(
+    app: App,
+    settings: Settings | None = None,
+    *,
+    prevent_thread_lock: bool = False,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Start the app's server; it runs until it is interrupted (Ctrl-C, SIGTERM), in good order.
 
     Args:
         app: From :func:`build_app`.
         settings: The bounds; what the environment says where None.
+        prevent_thread_lock: Whether to return as soon as the server is up.
         options: Further arguments of ``gr.Blocks.launch``.
     """
     settings = settings or Settings.from_environment()
@@ -218,15 +239,29 @@ def launch(app: App, settings: Settings | None = None, **options: Any) -> None: 
                 "middleware": [Middleware(Sentences)],
                 "routes": [Mount(f"/{STATIC}", StaticFiles(packages=[_STATIC_FILES]))],
             },
+            state_session_capacity=_VISITS,
             footer_links=["api"],
             mcp_server=True,
+            prevent_thread_lock=True,
             **options,
         )
+        Thread(target=_warm_up, args=[app.service], name="warming up", daemon=True).start()
+        if not prevent_thread_lock:
+            app.block_thread()
     except KeyboardInterrupt:
         app.close(verbose=False)
     except BaseException:  # such as a port that is taken
         app.folder.delete()
         raise
-    if not options.get("prevent_thread_lock"):
+    if not prevent_thread_lock:
         app.folder.delete()
         exit_now()
+
+
+def _warm_up(service: Service) -> None:
+    """Load what the first visitor would wait for, now that the page is up: find landslides once."""
+    sample = samples()[0].path
+    try:
+        draw_page([service.detect(None, Upload(str(sample), None, sample.stem))])
+    except LandslideZooError as error:
+        logger.warning("The app is not warm: %s", error)

@@ -219,7 +219,7 @@ def _view(outcomes: list[Outcome], shown: int | None) -> list[Any]:
     """The patch on show: its page, and whether it has files."""
     has_files = bool(outcomes) and not isinstance(outcomes[shown or 0], str)
     buttons = [gr.Button(interactive=has_files) for _ in DOWNLOADS]
-    return [_page(outcomes, shown), gr.Row(visible=bool(_detections(outcomes))), *buttons]
+    return [draw_page(outcomes, shown), gr.Row(visible=bool(_detections(outcomes))), *buttons]
 
 
 def _archive(outcomes: list[Outcome]) -> str:
@@ -227,8 +227,8 @@ def _archive(outcomes: list[Outcome]) -> str:
     return write_zip("landslides.zip", batch_files(_detections(outcomes)))
 
 
-def _page(outcomes: list[Outcome], shown: int | None) -> str:
-    """The result of the patch on show."""
+def draw_page(outcomes: list[Outcome], shown: int | None = None) -> str:
+    """The result of the patch on show, by its place among them."""
     if not outcomes:
         return render("empty", **_EMPTY)
     one = outcomes[shown or 0]
