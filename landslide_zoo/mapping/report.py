@@ -97,6 +97,7 @@ def render_report(scene: Scene, landslides: Landslides, provenance: Provenance) 
             picture=_data_uri(overview),
             width=width,
             height=height,
+            side=max(width, height),
             scale=overview.scale,
             bar=_scale_bar(scene, landslides, overview),
             columns=columns,
