@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import fsspec
 import psutil
 import pytest
+from command_line import Answer
 from scene_files import write_dem, write_scene
 
 from landslide_zoo.errors import LandslideZooError
@@ -135,6 +136,16 @@ def test_where_all_is_done_ray_is_not_needed(
     assert outcome.earlier
     with pytest.raises(LandslideZooError, match=r"pip install 'landslide-zoo\[ray\]'"):
         list(map_many(["valley.tif"], "elsewhere", load, **OPTIONS))
+
+
+def test_an_address_without_ray_is_refused(
+    command: Callable[..., Answer], tmp_path: Path, model_folder: Path
+) -> None:
+    place, out = "memory://bucket/valley.tif", tmp_path / "out"
+    answer = command("map", place, "--model", model_folder, "--output", out)
+    assert answer.status == 1
+    assert answer.errors == [f"Error: {place} is not on this machine: map it with --engine ray."]
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
