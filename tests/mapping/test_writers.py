@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -237,3 +238,15 @@ def test_a_folder_that_cannot_be_written(landslides: Landslides, tmp_path: Path)
     with pytest.raises(DataError, match=r"slope_landslides.gpkg cannot be written"):
         write_landslides(landslides, tmp_path, "slope", {})
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_every_attribute_is_documented() -> None:
+    page = Path(__file__).parents[2] / "docs" / "maps.md"
+    table = page.read_text(encoding="utf-8").partition("## Attributes")[2].partition("##")[0]
+    names = [
+        name
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    ]
+    assert names == list(ATTRIBUTES)
