@@ -34,6 +34,7 @@ for _name in (*_UNSET, "LANDSLIDE_ZOO"):
 os.environ |= {
     "HF_ENDPOINT": f"http://127.0.0.1:{_free_port()}",
     "HF_HOME": str(_HOME / "huggingface"),
+    "LANDSLIDE_ZOO_CACHE": str(_HOME / "cache"),
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",

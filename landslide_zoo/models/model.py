@@ -31,7 +31,7 @@ from landslide_zoo.models.files import (
 )
 from landslide_zoo.models.networks import STRIDE, build_network
 from landslide_zoo.models.prediction import PatchPredictor
-from landslide_zoo.models.record import Record
+from landslide_zoo.models.record import Record, read_record
 from landslide_zoo.models.scaling import InputScaling
 
 
@@ -124,8 +124,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         bottom, right = (-side % STRIDE for side in x.shape[-2:])
         x = functional.pad(x, (0, right, 0, bottom), mode="replicate")
         logits = self.network(x)[..., :height, :width]
-        views = logits.unflatten(0, (-1, len(values)))
-        return views.mean(dim=0) / self.config.temperature
+        return logits.unflatten(0, (self.scaling.views, -1)).mean(dim=0) / self.config.temperature
 
     @torch.inference_mode()
     def logits(self, values: np.ndarray) -> torch.Tensor:
@@ -297,14 +296,9 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         """The mixin's hook: a model from its folder, every file checked."""
         folder = Path(model_id)
         config = ModelConfig.read(folder / CONFIG)
-        record = Record.read(folder / RECORD) if (folder / RECORD).is_file() else None
-        model = cls(config, record)
+        model = cls(config)
         load_weights(model.network, folder / WEIGHTS)
-        if record and record.weights_sha256 not in (None, file_sha256(folder / WEIGHTS)):
-            raise ModelError(
-                f"{folder / WEIGHTS} is not the file that {RECORD} was written for (its SHA-256 "
-                "differs): copy or download the folder again."
-            )
+        model.record = read_record(folder, file_sha256(folder / WEIGHTS))
         model.extra_files = {
             name: path.read_bytes()
             for name, path in folder_files(folder).items()

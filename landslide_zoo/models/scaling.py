@@ -34,6 +34,11 @@ class InputScaling(nn.Module):
             buffer = torch.tensor(numbers, dtype=torch.float32)[:, None, None]
             self.register_buffer(name, buffer, persistent=False)
 
+    @property
+    def views(self) -> int:
+        """How many views of each patch the network sees: 2 with both statistics, 1 in training."""
+        return 2 if self.statistics == "both" and not self.training else 1
+
     def derive(self, values: torch.Tensor) -> torch.Tensor:
         """Channels (N, C, H, W), float32, unscaled, from bands (N, B, H, W)."""
         values = values.float()
@@ -42,9 +47,9 @@ class InputScaling(nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Scaled channels (V x N, C, H, W), float32, from bands (N, B, H, W).
 
-        V is the number of views of each patch: 1; or 2 with both statistics,
-        where the patches scaled by the train patches' come first. In training V
-        is 1 there too: every other patch of a batch is scaled by its own.
+        V is the number of :attr:`views` of each patch; where it is 2, the patches
+        scaled by the train patches' statistics come first. In training, with both
+        statistics, every other patch of a batch is scaled by its own.
         """
         with torch.autocast(values.device.type, enabled=False):
             channels = self.derive(values).clamp(self.low, self.high)

@@ -3,26 +3,153 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from patch_files import physical_values
+import torch
+from patch_files import physical_values, write_patch
 from trained_model import make_record
 
-from landslide_zoo import LandslideModel, ModelZoo, Patch
+from landslide_zoo import LandslideModel, ModelZoo, Patch, read_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference import Ensemble, detect, load_predictor
-from landslide_zoo.models import EnsembleConfig, ModelConfig
+from landslide_zoo.inference.backends.compiled import CompiledCache
+from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
+from landslide_zoo.inference.backends.torch import TorchPredictor
+from landslide_zoo.models import EnsembleConfig, ModelConfig, predict
 from landslide_zoo.models.card import replace_record
-from landslide_zoo.models.files import ensemble_sha256
+from landslide_zoo.models.files import bundled_folders, ensemble_sha256
+from landslide_zoo.web.samples import samples
 
 NAME, OTHER = "first-rgb", "second-rgb"
+HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch")
+LOAD = f"""
+import sys
+from pathlib import Path
+from landslide_zoo.inference import load_predictor
+found = load_predictor(Path(sys.argv[1]), "openvino").predict(sys.argv[2])
+print(found.mask.sum(), *[name for name in {HEAVY} if name in sys.modules])
+"""
 
 
 @pytest.fixture
 def patch() -> Patch:
     return Patch(physical_values(64, 96).astype(np.float32))
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of compiled networks, empty and of this test alone."""
+    monkeypatch.setenv("LANDSLIDE_ZOO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "compiled"
+
+
+def load_elsewhere(folder: Path, patch: Path) -> list[str]:
+    """Predict in a new process: how many pixels it found, and the heavy modules it imported."""
+    answer = subprocess.run(
+        [sys.executable, "-c", LOAD, folder, patch], capture_output=True, text=True, check=True
+    )
+    return answer.stdout.split()
+
+
+@pytest.mark.parametrize("name", bundled_folders())
+def test_openvino_gives_the_masks_of_pytorch(name: str) -> None:
+    folder = bundled_folders()[name]
+    reference, fast = load_predictor(folder, "torch"), load_predictor(folder)
+    assert isinstance(reference, LandslideModel) and fast.backend.startswith("openvino")
+    assert (fast.config, fast.record) == (reference.config, reference.record)
+    patches = [read_patch(sample.path) for sample in samples()]
+    pairs = zip(predict(fast, patches), reference.predict(patches), strict=True)
+    assert np.mean([one.mask == other.mask for one, other in pairs]) >= 0.999
+    assert detect(fast, patches[0]).to_dict()["backend"] == fast.backend
+
+
+def test_a_faster_number_type_is_used_only_where_it_gives_the_same_masks() -> None:
+    torch.manual_seed(0)
+    # Untrained, it is undecided about every pixel: the last bits decide.
+    model = LandslideModel.from_catalog("unet-mobilenet_v2")
+    exact = OpenVinoPredictor.from_model(model)
+    assert exact.backend == "openvino float32"
+    patches = [read_patch(sample.path) for sample in samples()]
+    pairs = zip(predict(exact, patches), model.predict(patches), strict=True)
+    assert np.mean([one.mask == other.mask for one, other in pairs]) >= 0.999
+
+
+def test_with_what_was_compiled_once_no_pytorch_is_needed(
+    model_folder: Path, kept: Path, tmp_path: Path
+) -> None:
+    patch = write_patch(tmp_path / "a.h5")
+    expected = load_predictor(model_folder, "openvino").predict(patch)
+    (blob,) = kept.iterdir()
+    assert load_elsewhere(model_folder, patch) == [str(expected.mask.sum())]
+    assert [path.name for path in kept.iterdir()] == [blob.name]
+
+
+def test_a_damaged_or_foreign_file_is_made_again(
+    model_folder: Path, kept: Path, patch: Patch
+) -> None:
+    expected = load_predictor(model_folder, "openvino").predict(patch).probability
+    (blob,) = kept.iterdir()
+    whole = blob.read_bytes()
+    blob.write_bytes(whole[: len(whole) // 2])
+    found = load_predictor(model_folder, "openvino").predict(patch)
+    np.testing.assert_allclose(found.probability, expected, atol=1e-6)
+    (blob,) = kept.iterdir()
+    CompiledCache(kept).write(blob.name.partition(".")[0], b"what no OpenVINO can read")
+    found = load_predictor(model_folder, "openvino").predict(patch)
+    np.testing.assert_allclose(found.probability, expected, atol=1e-6)
+
+
+def test_two_processes_at_once_make_one_file(
+    model_folder: Path, kept: Path, tmp_path: Path
+) -> None:
+    patch = write_patch(tmp_path / "a.h5")
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: load_elsewhere(model_folder, patch)[0], range(2))
+    assert one == other
+    assert load_elsewhere(model_folder, patch) == [one]
+
+
+def test_other_weights_are_never_taken_for_those_that_were_compiled(
+    model_folder: Path, kept: Path
+) -> None:
+    load_predictor(model_folder, "openvino")
+    changed = LandslideModel.from_folder(model_folder)
+    next(changed.network.parameters()).data.mul_(-1)
+    changed.record = None
+    changed.save_pretrained(model_folder.parent / "changed")
+    shutil.copy(model_folder.parent / "changed" / "model.safetensors", model_folder)
+    with pytest.raises(ModelError, match="not those that record"):
+        load_predictor(model_folder, "openvino")
+    (model_folder / "record.json").unlink()
+    load_predictor(model_folder, "openvino")
+    assert len(list(kept.iterdir())) == 2
+
+
+def test_several_threads_share_a_network(model_folder: Path, patch: Patch) -> None:
+    predictor = load_predictor(model_folder, "openvino")
+    patches = [Patch(np.roll(patch.values, turn, axis=2)) for turn in range(8)]
+    alone = [predictor.predict(one).probability for one in patches]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda one: predictor.predict(one).probability, patches))
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_pytorch_with_channels_last_gives_the_same_masks(model_folder: Path, patch: Patch) -> None:
+    found = TorchPredictor.from_folder(model_folder, "cpu").predict(patch)
+    expected = load_predictor(model_folder, "torch").predict(patch)
+    np.testing.assert_allclose(found.probability, expected.probability, atol=1e-5)
+
+
+def test_a_backend_that_cannot_be_had_is_a_sentence(model_folder: Path) -> None:
+    with pytest.raises(ModelError, match="computes on cpu, not on cuda"):
+        load_predictor(model_folder, "openvino", "cuda")
+    with pytest.raises(ModelError, match="no device 'nonsense'"):
+        load_predictor(model_folder, "auto", "nonsense")
 
 
 @pytest.fixture
@@ -74,7 +201,7 @@ def test_the_zoo_lists_and_loads_an_ensemble(ensemble_folder: Path) -> None:
 def test_an_ensemble_whose_members_changed_is_refused(ensemble_folder: Path) -> None:
     weights = ensemble_folder.parent / NAME / "model.safetensors"
     shutil.copy(ensemble_folder.parent / OTHER / "model.safetensors", weights)
-    with pytest.raises(ModelError, match="written for other members"):
+    with pytest.raises(ModelError, match="not those that record"):
         load_predictor(ensemble_folder)
     shutil.rmtree(weights.parent)
     with pytest.raises(ModelError, match=f"no model '{NAME}' beside it"):

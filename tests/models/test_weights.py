@@ -160,7 +160,7 @@ def test_missing_weights_are_named(folder: Path) -> None:
 def test_weights_that_the_record_was_not_written_for(model_folder: Path) -> None:
     content = (model_folder / WEIGHTS).read_bytes()
     (model_folder / WEIGHTS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(ModelError, match=r"is not the file that record.json was written for"):
+    with pytest.raises(ModelError, match=r"not those that record.json was written for"):
         LandslideModel.from_pretrained(model_folder)
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.ensembles import Ensemble
-from landslide_zoo.models.config import EnsembleConfig, ModelConfig, read_config
-from landslide_zoo.models.files import CONFIG, RECORD, ensemble_sha256, member_folder
+from landslide_zoo.models.config import EnsembleConfig, read_config
+from landslide_zoo.models.files import CONFIG, ensemble_sha256, member_folder
 from landslide_zoo.models.prediction import LoadedPredictor
-from landslide_zoo.models.record import Record
+from landslide_zoo.models.record import read_record
 
 Backend = Literal["auto", "torch", "openvino"]
-"""``torch`` is the reference, in float32; ``openvino`` is faster on a processor; ``auto``
-is the fastest that is there."""
+"""What computes a network.
+
+- ``torch``: PyTorch in float32, the reference.
+- ``openvino``: OpenVINO on a processor, several times faster.
+- ``auto``: the fastest that is there: PyTorch on a GPU, else OpenVINO, else PyTorch.
+"""
+
+_DRIVERS = ("/proc/driver/nvidia", "/dev/kfd", "/dev/dxg")
+"""What a machine with a GPU has: NVIDIA's driver, AMD's, and either one's in Windows' Linux."""
 
 
 def load_predictor(
@@ -29,18 +37,28 @@ def load_predictor(
 
     Raises:
         ModelError: If files are missing or do not fit each other, or the backend
-            is not there.
+            cannot be had.
     """
     config = read_config(folder / CONFIG)
-    if isinstance(config, ModelConfig):
-        return _load_model(folder, backend, device)
-    return _load_ensemble(folder, config, backend, device)
+    if isinstance(config, EnsembleConfig):
+        return _load_ensemble(folder, config, backend, device)
+    if backend == "torch":
+        from landslide_zoo.models.model import LandslideModel
 
+        return LandslideModel.from_folder(folder, device=device)
+    installed = find_spec("openvino") is not None
+    if backend == "openvino":
+        if not installed:
+            raise ModelError("OpenVINO is not installed: pip install openvino, or name torch.")
+        if device not in ("auto", "cpu"):
+            raise ModelError(f"OpenVINO computes on cpu, not on {device}: name torch for that.")
+    elif not installed or _is_gpu(device):
+        from landslide_zoo.inference.backends.torch import TorchPredictor
 
-def _load_model(folder: Path, backend: Backend, device: str) -> LoadedPredictor:
-    from landslide_zoo.models.model import LandslideModel
+        return TorchPredictor.from_folder(folder, device)
+    from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
 
-    return LandslideModel.from_folder(folder, device=device)
+    return OpenVinoPredictor.from_folder(folder)
 
 
 def _load_ensemble(folder: Path, config: EnsembleConfig, backend: Backend, device: str) -> Ensemble:
@@ -49,19 +67,21 @@ def _load_ensemble(folder: Path, config: EnsembleConfig, backend: Backend, devic
         own = read_config(member / CONFIG)
         if isinstance(own, EnsembleConfig):
             raise ModelError(f"{name} in {folder} is an ensemble itself: name its members instead.")
-        if not set(own.bands) <= set(config.bands) or (config.unit, own.unit) == (
-            "display",
-            "physical",
-        ):
+        lacking = set(own.bands) - set(config.bands)
+        if lacking or (config.unit, own.unit) == ("display", "physical"):
             raise ModelError(
                 f"{name} in {folder} reads {', '.join(own.bands)} ({own.unit}), and the ensemble "
                 f"{', '.join(config.bands)} ({config.unit}): write down what all members need."
             )
-    record = Record.read(folder / RECORD) if (folder / RECORD).is_file() else None
-    if record and record.weights_sha256 not in (None, ensemble_sha256(folder, config.members)):
-        raise ModelError(
-            f"{folder / RECORD} was written for other members (the SHA-256 of their weights "
-            "differs): copy the ensemble and its members again."
-        )
-    members = [_load_model(member, backend, device) for member in folders]
+    record = read_record(folder, ensemble_sha256(folder, config.members))
+    members = [load_predictor(member, backend, device) for member in folders]
     return Ensemble(members, config.name, config, record)
+
+
+def _is_gpu(device: str) -> bool:
+    """Whether a device is a GPU; torch takes a second to import and is asked only if need be."""
+    if device == "cpu" or (device == "auto" and not any(Path(one).exists() for one in _DRIVERS)):
+        return False
+    from landslide_zoo.models.model import choose_device
+
+    return choose_device(device).type != "cpu"

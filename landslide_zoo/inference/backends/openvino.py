@@ -1,0 +1,197 @@
+"""OpenVINO on a processor: a network is converted and compiled once and then kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from importlib import resources
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import openvino as ov
+
+from landslide_zoo import __version__
+from landslide_zoo.data.readers import read_patch
+from landslide_zoo.inference.backends.compiled import CompiledCache
+from landslide_zoo.models.config import ModelConfig
+from landslide_zoo.models.files import CONFIG, file_sha256, weights_files
+from landslide_zoo.models.prediction import PatchPredictor, Predictor, predict
+from landslide_zoo.models.record import Record, read_record
+
+if TYPE_CHECKING:
+    from landslide_zoo.models.model import LandslideModel
+
+_FORMAT = 1
+"""Counts up when what is made of a network changes."""
+_DEVICE = "CPU"
+_TYPES = {"bf16": "bfloat16", "f32": "float32"}
+"""Number types by OpenVINO's name, the fastest first."""
+_SAMPLES = Path(str(resources.files("landslide_zoo"))) / "web" / "samples"
+"""Real patches with all bands; data of the package, whatever else is installed."""
+_AGREEMENT = 0.9995
+"""Share of the samples' pixels on which a faster number type must agree with float32."""
+
+
+class OpenVinoPredictor(PatchPredictor):
+    """A network that OpenVINO computes on the processor.
+
+    Several threads may share it; one at a time is computed, on all cores.
+
+    Args:
+        config: The model's configuration.
+        record: Its record, if it has one.
+        compiled: The compiled network, from bands (N, B, H, W) to probabilities (N, H, W).
+        precision: The number type that it was compiled for, by OpenVINO's name.
+        nbytes: Bytes of its weights.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        record: Record | None,
+        compiled: ov.CompiledModel,
+        precision: str,
+        nbytes: int,
+    ) -> None:
+        self.config = config
+        self.record = record
+        self.nbytes = nbytes
+        self._precision = precision
+        self._request = compiled.create_infer_request()
+        self._lock = Lock()
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Self:
+        """Load a model folder that is on this machine.
+
+        What is kept on disk goes by the weights' own digest: a folder with other
+        weights is checked by PyTorch, as any model is, before it is converted.
+
+        Raises:
+            ModelError: If its files are missing or do not fit each other.
+        """
+        config = ModelConfig.read(folder / CONFIG)
+        (weights,) = weights_files(folder)
+        digest = file_sha256(weights)
+        record = read_record(folder, digest)
+        key, kept = _key(config, digest), CompiledCache()
+        for precision in _precisions():
+            blob = kept.read(f"{key}-{precision}")
+            if blob is not None:
+                try:
+                    compiled = _core().import_model(BytesIO(blob), _DEVICE, _settings(precision))
+                    return cls(config, record, compiled, precision, len(blob))
+                except RuntimeError:  # whole, but OpenVINO does not take it: made again
+                    kept.remove(f"{key}-{precision}")
+        from landslide_zoo.models.model import LandslideModel
+
+        model = LandslideModel.from_folder(folder, device="cpu")
+        compiled, precision = _compile_checked(model)
+        blob = _export(compiled)
+        kept.write(f"{key}-{precision}", blob)
+        return cls(config, record, compiled, precision, len(blob))
+
+    @classmethod
+    def from_model(cls, model: LandslideModel, precision: str | None = None) -> Self:
+        """Convert a model that is in memory; nothing is kept on disk.
+
+        Args:
+            model: The model, on the processor.
+            precision: ``bf16`` or ``f32``; the fastest that gives the same masks where None.
+        """
+        if precision is None:
+            compiled, precision = _compile_checked(model)
+        else:
+            from landslide_zoo.inference.backends.conversion import convert
+
+            compiled = _compile(convert(model), precision)
+        return cls(model.config, model.record, compiled, precision, model.nbytes)
+
+    @property
+    def backend(self) -> str:
+        """What computes it, for the result."""
+        return f"openvino {_TYPES[self._precision]}"
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Landslide probabilities (N, H, W), float32, from bands (N, B, H, W), float32."""
+        values = np.ascontiguousarray(values, dtype=np.float32)
+        with self._lock:
+            return self._request.infer([values], share_inputs=True)[0]
+
+
+def _compile_checked(model: LandslideModel) -> tuple[ov.CompiledModel, str]:
+    """Compile a model in the fastest number type that gives the masks of float32 on the samples."""
+    from landslide_zoo.inference.backends.conversion import convert
+
+    network = convert(model)
+    *faster, exact = _precisions()
+    for precision in faster:
+        compiled = _compile(network, precision)
+        predictor = OpenVinoPredictor(model.config, None, compiled, precision, 0)
+        if _agreement(model, predictor) >= _AGREEMENT:
+            return compiled, precision
+    return _compile(network, exact), exact
+
+
+def _agreement(model: Predictor, other: Predictor) -> float:
+    """Share of the pixels of the package's samples on which two predictors have one mask."""
+    patches = [read_patch(path) for path in sorted(_SAMPLES.glob("*.h5"))]
+    masks = [
+        np.stack([one.mask for one in predict(predictor, patches)]) for predictor in (model, other)
+    ]
+    return float((masks[0] == masks[1]).mean())
+
+
+def _compile(network: ov.Model, precision: str) -> ov.CompiledModel:
+    from landslide_zoo.inference.backends.conversion import keep_start_exact
+
+    if precision != "f32":
+        network = keep_start_exact(network)
+    return _core().compile_model(network, _DEVICE, _settings(precision))
+
+
+def _export(compiled: ov.CompiledModel) -> bytes:
+    exported = compiled.export_model()
+    return exported if isinstance(exported, bytes) else exported.getvalue()
+
+
+@cache
+def _core() -> ov.Core:
+    return ov.Core()
+
+
+@cache
+def _precisions() -> list[str]:
+    """The number types that may be computed in here, the fastest first, float32 last."""
+    able = _core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+    return [name for name in _TYPES if name.upper() in able or name == "f32"]
+
+
+def _settings(precision: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    threads = os.environ.get("OMP_NUM_THREADS", "")  # as PyTorch takes it
+    if threads.isdecimal() and int(threads):
+        settings["INFERENCE_NUM_THREADS"] = int(threads)
+    return settings
+
+
+def _key(config: ModelConfig, weights_sha256: str) -> str:
+    """What a compiled network depends on."""
+    core = _core()
+    parts = (
+        str(_FORMAT),
+        __version__,
+        ov.get_version(),
+        str(core.get_property(_DEVICE, "FULL_DEVICE_NAME")),
+        str(core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")),
+        weights_sha256,
+        config.model_dump_json(exclude={"name", "rules"}),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
