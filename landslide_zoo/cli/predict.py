@@ -141,5 +141,7 @@ def _predict_all(
     for note, patch_name in notes.items():
         typer.echo(f"{patch_name}: {note}")
     found = f", {hectares:.2f} ha of landslides, in {output}" if written else ""
-    typer.echo(f"{written} of {len(files)} patches written{found} (model {name}) with {model.backend}.")
+    typer.echo(
+        f"{written} of {len(files)} patches written{found} (model {name}) with {model.backend}."
+    )
     return written
