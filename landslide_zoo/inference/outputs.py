@@ -80,22 +80,26 @@ def overlay_picture(detection: Detection) -> np.ndarray:
     """True colour with outlines: red of landslides, dashed of what rules dropped; cloud hatched.
 
     Returns:
-        Shape (H, W, 3), uint8, enlarged as :func:`overlay_marks` are.
+        Shape (H, W, 3), uint8; a small patch is enlarged by a whole factor to about
+        :data:`OVERLAY_SIDE`.
     """
     drawn = overlay_marks(detection)
     factor = len(drawn) // len(detection.picture)
     return marked(enlarge(detection.picture, factor), drawn)
 
 
-def overlay_marks(detection: Detection) -> np.ndarray:
+def overlay_marks(detection: Detection, side: int = OVERLAY_SIDE) -> np.ndarray:
     """What an overlay has over the true colour, as :func:`landslide_zoo.figures.marks` draws it.
 
+    Args:
+        detection: What was found.
+        side: A smaller patch is enlarged by a whole factor to about this, in pixels.
+
     Returns:
-        Shape (H, W), uint8; a small patch is enlarged by a whole factor to about
-        :data:`OVERLAY_SIDE`.
+        Shape (H, W), uint8.
     """
     # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
-    factor = max(1, OVERLAY_SIDE // max(detection.patch.size))
+    factor = max(1, side // max(detection.patch.size))
     found, dropped = detection.prediction.mask > 0, detection.ruled.dropped_labels > 0
     hidden = ~detection.prediction.observed
     return marks(*(enlarge(layer, factor) for layer in (found, dropped, hidden)))

@@ -129,10 +129,10 @@ class PreparedPatch:
             DataError: If the predictor cannot take the patch.
             ModelError: If its probabilities are not finite, or a rule is not known.
         """
-        start = time.perf_counter()
         self.steps.check(predictor.config)
-        rules = rules_of(predictor.config)
-        (network,) = predict(predictor, [self.seen], threshold)
+        rules, seen = rules_of(predictor.config), self.seen
+        start = time.perf_counter()
+        (network,) = predict(predictor, [seen], threshold)
         layers: Mapping[str, np.ndarray] = self.layers
         if self.patch.values[0].size > SMALL:
             # A visitor's session keeps them: of a large patch only what the rules look at.
@@ -176,7 +176,7 @@ class Detection:
         rules: The rules of the predictor.
         rules_off: Attributes of those that are switched off, or ``all``.
         clouds: The clouds that were found; None where they were not looked for.
-        milliseconds: Time it took.
+        milliseconds: Time it took; of several models on one patch, each one's own.
         warnings: What is odd about the input, a sentence each.
         cloud_note: Why clouds cannot be told, a sentence; None where they can.
         backend: What computed the network and in which number type.

@@ -29,6 +29,7 @@ from landslide_zoo.web.turns import caller_of
 Outcome = Detection | str
 """What came of a patch: a detection, or a sentence that says why there is none."""
 
+_MARKS_SIDE = 384
 _COLUMNS = ("Patch", "Area (ha)", "Share (%)", "Objects", "F1", "Warnings")
 _EMPTY = {
     "lead": "Find landslides in a satellite patch",
@@ -253,7 +254,7 @@ def _layers(one: Detection) -> list[Layer]:
             "Outlines",
             "Landslides outlined in red, what rules dropped with a dashed line; hatched: not "
             "observed. The rest is untouched.",
-            data_uri(overlay_marks(one), marked=True),
+            data_uri(overlay_marks(one, _MARKS_SIDE), marked=True),
         ),
         Layer(
             "probability",

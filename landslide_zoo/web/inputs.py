@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import gradio as gr
@@ -128,6 +129,7 @@ def _key(path: str) -> str:
     return stem.strip("_-. ")
 
 
+@cache
 def _thumbnails() -> list[tuple[object, str]]:
     return [(true_colour(read_patch(one.path)), one.title) for one in samples()]
 

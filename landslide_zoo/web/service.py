@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -148,7 +149,9 @@ class Service:
         model = self._model(name, caller, tqdm_class)
         with self._work.turn(caller):
             prepared = PreparedPatch(self._read(upload), steps)
-            return self._run(name, model, prepared, threshold)
+            start = time.perf_counter()
+            found = self._run(name, model, prepared, threshold)
+            return replace(found, milliseconds=1000 * (time.perf_counter() - start))
 
     def detect_all(
         self,
