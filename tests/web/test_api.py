@@ -100,7 +100,7 @@ def test_compare_goes_on_where_a_model_fails(client: Client, patches: Path) -> N
         api_name="/compare",
     )
     one, failed, two = figures["models"]
-    assert failed["model"] == "unreadable" and "not a safetensors" in failed["error"]
+    assert failed["model"] == "unreadable" and "copy or download" in failed["error"]
     assert one["area_hectares"] >= 0 and two["area_hectares"] >= 0
     assert figures["together"]["members"] == 2
     names = [Path(file).name for file in files]

@@ -62,7 +62,7 @@ def test_models_side_by_side_and_one_that_fails(page: Page, patches: Path, tmp_p
     tick(page, "unreadable", "trial-14", "trial-rgb")
     compare(page)
     expect(page.locator(".lz-progress")).to_contain_text("All 3 models", timeout=60_000)
-    expect(cell(page, "unreadable")).to_contain_text("is not a safetensors file or is cut short")
+    expect(cell(page, "unreadable")).to_contain_text("copy or download the folder again")
     for name in ("trial-14", "trial-rgb"):
         expect(cell(page, name)).to_contain_text(re.compile(r"[\d.]+ ha in .* F1 .* ms"))
     expect(page.get_by_role("heading", name="All 2 together")).to_be_visible()
