@@ -43,7 +43,7 @@ def predict(command: Command, model_folder: Path, tmp_path: Path) -> Command:
 
 def test_the_files_of_a_prediction(predict: Command, model_folder: Path, tmp_path: Path) -> None:
     path = write_patch(tmp_path / "image_7.h5", 64, 96)
-    answer = predict(path)
+    answer = predict(path, "--backend", "torch")
     assert (answer.status, answer.err) == (0, "")
     model = LandslideModel.from_pretrained(model_folder, device="cpu")
     expected = detect(model, read_patch(path)).prediction
@@ -65,6 +65,20 @@ def test_the_files_of_a_prediction(predict: Command, model_folder: Path, tmp_pat
 
     hectares = expected.mask.sum() / 100
     assert f"1 of 1 patches written, {hectares:.2f} ha of landslides" in answer.out
+    assert answer.out.endswith("with torch float32.\n")
+
+
+def test_the_fastest_backend_finds_the_same(predict: Command, tmp_path: Path) -> None:
+    path = write_patch(tmp_path / "image_7.h5", 64, 96)
+    masks = {}
+    for backend in ("auto", "torch"):
+        answer = predict(path, "--backend", backend)
+        assert answer.status == 0
+        assert backend != "auto" or "with openvino" in answer.out
+        with h5py.File(tmp_path / "out" / "mask_7.h5") as file:
+            masks[backend] = file["mask"][()]
+    assert np.mean(masks["auto"] == masks["torch"]) >= 0.999
+    assert predict(path, "--backend", "abacus").status == 2
 
 
 def test_names_keep_the_full_stem(predict: Command, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,14 @@ import torch
 from patch_files import physical_values, write_patch
 from trained_model import make_record
 
-from landslide_zoo import LandslideModel, ModelZoo, Patch, read_patch
+from landslide_zoo import LandslideModel, ModelZoo, Patch, Prediction, read_patch
 from landslide_zoo.errors import ModelError
+from landslide_zoo.evaluation import EvaluationDataset
 from landslide_zoo.inference import Ensemble, detect, load_predictor
 from landslide_zoo.inference.backends.compiled import CompiledCache
 from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
 from landslide_zoo.inference.backends.torch import TorchPredictor
-from landslide_zoo.models import EnsembleConfig, ModelConfig, predict
+from landslide_zoo.models import EnsembleConfig, ModelConfig, Predictor, Scores, predict
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.files import bundled_folders, ensemble_sha256
 from landslide_zoo.web.samples import samples
@@ -63,9 +66,19 @@ def test_openvino_gives_the_masks_of_pytorch(name: str) -> None:
     assert isinstance(reference, LandslideModel) and fast.backend.startswith("openvino")
     assert (fast.config, fast.record) == (reference.config, reference.record)
     patches = [read_patch(sample.path) for sample in samples()]
-    pairs = zip(predict(fast, patches), reference.predict(patches), strict=True)
-    assert np.mean([one.mask == other.mask for one, other in pairs]) >= 0.999
+    assert _agreement(fast, reference, patches) >= 0.999
     assert detect(fast, patches[0]).to_dict()["backend"] == fast.backend
+
+
+@pytest.mark.parametrize("name", bundled_folders())
+def test_on_real_patches_neither_masks_nor_f1_differ(name: str, real_data: Path) -> None:
+    folder = bundled_folders()[name]
+    reference, fast = load_predictor(folder, "torch"), load_predictor(folder)
+    for dataset, subset, step in (("l4s-14band", "all", 1), ("l4s-rgb", "validation", 4)):
+        patches = list(EvaluationDataset.find(str(real_data / dataset), "folder", subset))[::step]
+        assert _agreement(fast, reference, patches) >= 0.999
+        f1 = [_f1(predict(each, patches), patches) for each in (fast, reference)]
+        assert f1[0] == pytest.approx(f1[1], abs=1e-3)
 
 
 def test_a_faster_number_type_is_used_only_where_it_gives_the_same_masks() -> None:
@@ -74,9 +87,7 @@ def test_a_faster_number_type_is_used_only_where_it_gives_the_same_masks() -> No
     model = LandslideModel.from_catalog("unet-mobilenet_v2")
     exact = OpenVinoPredictor.from_model(model)
     assert exact.backend == "openvino float32"
-    patches = [read_patch(sample.path) for sample in samples()]
-    pairs = zip(predict(exact, patches), model.predict(patches), strict=True)
-    assert np.mean([one.mask == other.mask for one, other in pairs]) >= 0.999
+    assert _agreement(exact, model, [read_patch(sample.path) for sample in samples()]) >= 0.999
 
 
 def test_with_what_was_compiled_once_no_pytorch_is_needed(
@@ -237,3 +248,18 @@ def test_an_ensemble_is_no_model_with_weights_of_its_own(ensemble_folder: Path) 
         LandslideModel.from_pretrained(ensemble_folder)
     with pytest.raises(ModelError, match="is an ensemble"):
         ModelConfig.read(ensemble_folder / "config.json")
+
+
+def _agreement(one: Predictor, other: Predictor, patches: Sequence[Patch]) -> float:
+    """Share of the pixels of which two predictors say the same."""
+    masks = [np.stack([found.mask for found in predict(each, patches)]) for each in (one, other)]
+    return float((masks[0] == masks[1]).mean())
+
+
+def _f1(predictions: Sequence[Prediction], patches: Sequence[Patch]) -> float:
+    counts = [
+        astuple(found.scores(patch.mask))
+        for found, patch in zip(predictions, patches, strict=True)
+        if patch.mask is not None
+    ]
+    return Scores(*map(sum, zip(*counts, strict=True))).f1
