@@ -7,12 +7,14 @@ and runs four tiles of 256 x 256 where a patch fits in a smaller one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
@@ -23,9 +25,11 @@ import numpy as np
 from landslide_zoo.data.bands import band
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
+from landslide_zoo.inference.backends.compiled import CompiledCache
+from landslide_zoo.models.files import file_sha256
 
 if TYPE_CHECKING:
-    from openvino import InferRequest
+    from openvino import CompiledModel, InferRequest
 
 Level = Literal["L1C", "L2A"]
 """Product level of Sentinel-2: reflectance at the top of the atmosphere, or at the ground."""
@@ -205,18 +209,11 @@ def _network(bands: int, level: Level) -> CloudNetwork:
     spec = find_spec("ukis_csmask")
     if spec is None or spec.origin is None:
         raise ModelError("Clouds need the package ukis-csmask: pip install ukis-csmask.")
-    import openvino
-
     file = Path(spec.origin).with_name(f"model_{bands}b_{level.lower()}.onnx")
     described = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     mean, std = described["data"]["dataset_statistics"]["img"]
-    core = openvino.Core()
-    model = core.read_model(file)
-    model.reshape([1, bands, -1, -1])
-    # Threads of one tile wait for each other where others want the processor too.
     at_once = min(_AT_ONCE, os.cpu_count() or 1)
-    options = {"NUM_STREAMS": str(at_once), "INFERENCE_NUM_THREADS": at_once}
-    compiled = core.compile_model(model, "CPU", options)
+    compiled = _compiled(file, bands, at_once)
     requests: SimpleQueue[InferRequest] = SimpleQueue()
     for _ in range(at_once):
         requests.put(compiled.create_infer_request())
@@ -225,6 +222,37 @@ def _network(bands: int, level: Level) -> CloudNetwork:
         mean=np.array(mean, dtype=np.float32)[:, None, None],
         std=np.array(std, dtype=np.float32)[:, None, None],
     )
+
+
+def _compiled(file: Path, bands: int, at_once: int) -> CompiledModel:
+    """A network for tiles of any size: as it was kept on disk, else compiled and kept."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise ModelError("Clouds need the package openvino: pip install openvino.") from error
+    core, kept = openvino.Core(), CompiledCache()
+    # Threads of one tile wait for each other where others want the processor too.
+    options = {"NUM_STREAMS": str(at_once), "INFERENCE_NUM_THREADS": at_once}
+    made_of = (
+        openvino.get_version(),
+        core.get_property("CPU", "FULL_DEVICE_NAME"),
+        core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"),
+        file_sha256(file),
+        options,
+    )
+    key = f"{file.stem}-{hashlib.sha256(str(made_of).encode()).hexdigest()}"
+    blob = kept.read(key)
+    if blob is not None:
+        try:
+            return core.import_model(BytesIO(blob), "CPU", options)
+        except RuntimeError:  # whole, but OpenVINO does not take it: made again
+            kept.remove(key)
+    model = core.read_model(file)
+    model.reshape([1, bands, -1, -1])
+    compiled = core.compile_model(model, "CPU", options)
+    exported = compiled.export_model()
+    kept.write(key, exported if isinstance(exported, bytes) else exported.getvalue())
+    return compiled
 
 
 def _tile_side(length: int) -> int:
