@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from functools import cache
 from importlib import resources
 from io import BytesIO
@@ -16,6 +18,7 @@ import openvino as ov
 
 from landslide_zoo import __version__
 from landslide_zoo.data.readers import read_patch
+from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.backends.compiled import CompiledCache
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.files import CONFIG, file_sha256, weights_files
@@ -34,6 +37,8 @@ _SAMPLES = Path(str(resources.files("landslide_zoo"))) / "web" / "samples"
 """Real patches with all bands; data of the package, whatever else is installed."""
 _AGREEMENT = 0.9995
 """Share of the samples' pixels on which a faster number type must agree with float32."""
+_BAD_FOLDER = 3
+"""Exit status of a process that cannot convert a folder, and has said why."""
 
 
 class OpenVinoPredictor(PatchPredictor):
@@ -78,7 +83,17 @@ class OpenVinoPredictor(PatchPredictor):
         (weights,) = weights_files(folder)
         digest = file_sha256(weights)
         record = read_record(folder, digest)
-        key, kept = _key(config, digest), CompiledCache()
+        key = _key(config, digest)
+        found = cls._kept(config, record, key)
+        if found is None:
+            _convert_elsewhere(folder)
+            found = cls._kept(config, record, key)
+        return found or cls._converted(folder, key)
+
+    @classmethod
+    def _kept(cls, config: ModelConfig, record: Record | None, key: str) -> Self | None:
+        """The network as it is kept on disk; None where it is not."""
+        kept = CompiledCache()
         for precision in _precisions():
             blob = kept.read(f"{key}-{precision}")
             if blob is not None:
@@ -87,13 +102,18 @@ class OpenVinoPredictor(PatchPredictor):
                     return cls(config, record, compiled, precision, len(blob))
                 except RuntimeError:  # whole, but OpenVINO does not take it: made again
                     kept.remove(f"{key}-{precision}")
+        return None
+
+    @classmethod
+    def _converted(cls, folder: Path, key: str) -> Self:
+        """The network converted here, and kept on disk if that can be."""
         from landslide_zoo.models.model import LandslideModel
 
         model = LandslideModel.from_folder(folder, device="cpu")
         compiled, precision = _compile_checked(model)
         blob = _export(compiled)
-        kept.write(f"{key}-{precision}", blob)
-        return cls(config, record, compiled, precision, len(blob))
+        CompiledCache().write(f"{key}-{precision}", blob)
+        return cls(model.config, model.record, compiled, precision, len(blob))
 
     @classmethod
     def from_model(cls, model: LandslideModel, precision: str | None = None) -> Self:
@@ -121,6 +141,38 @@ class OpenVinoPredictor(PatchPredictor):
         values = np.ascontiguousarray(values, dtype=np.float32)
         with self._lock:
             return self._request.infer([values], share_inputs=True)[0]
+
+
+def _convert_elsewhere(folder: Path) -> None:
+    """Convert a network in a process of its own, which takes PyTorch and its memory away again.
+
+    Raises:
+        ModelError: What it says of the folder.
+    """
+    code = f"import sys; from {__name__} import convert_folder; sys.exit(convert_folder())"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(folder)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode == _BAD_FOLDER:
+        raise ModelError(done.stdout.strip())
+
+
+def convert_folder() -> int:
+    """Be that process; its exit status."""
+    folder = Path(sys.argv[1])
+    try:
+        config = ModelConfig.read(folder / CONFIG)
+        (weights,) = weights_files(folder)
+        OpenVinoPredictor._converted(folder, _key(config, file_sha256(weights)))
+    except ModelError as error:
+        print(error)
+        return _BAD_FOLDER
+    return 0
 
 
 def _compile_checked(model: LandslideModel) -> tuple[ov.CompiledModel, str]:
