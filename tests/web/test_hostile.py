@@ -12,6 +12,7 @@ import psutil
 import pytest
 from app_server import Server, serving
 from hostile_files import CARDS, FILES, write_models_with_cards
+from patch_files import write_patch
 from playwright.sync_api import Page, expect
 from rest_client import Rest
 from visitor import open_tab, rows
@@ -130,10 +131,13 @@ def test_300_clients_that_leave_leave_nothing(
     assert after < 1.1 * before
 
 
-def test_one_visitor_does_not_hold_the_queue(warm: Rest, server: Server, patches: Path) -> None:
-    """Twelve requests of a program, and then one of a visit from the same address."""
+def test_one_visitor_does_not_hold_the_queue(
+    warm: Rest, server: Server, patches: Path, tmp_path: Path
+) -> None:
+    """Twelve large patches of a program, and then one of a visit from the same address."""
     modest = Rest(server.url, session="modest")
-    uploads = [rest.upload(patches / "image_1.h5") for rest in [warm] * 12 + [modest]]
+    large = write_patch(tmp_path / "large.h5", 768, 768)
+    uploads = [*(warm.upload(large) for _ in range(12)), modest.upload(patches / "image_1.h5")]
     asked = {f"greedy {i}": warm.begin("detect", [uploads[i]]) for i in range(12)}
     asked["modest"] = modest.begin("detect", [uploads[-1]])
     order: list[str] = []
