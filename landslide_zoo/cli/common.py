@@ -70,7 +70,7 @@ def load_model(name: str, device: str, backend: Backend = "auto") -> LoadedPredi
     Raises:
         LandslideZooError: If there is no such model, or it cannot be loaded.
     """
-    from landslide_zoo.hub import ModelZoo
+    from landslide_zoo.hub.zoo import ModelZoo
     from landslide_zoo.inference.backends import load_predictor
     from landslide_zoo.models.downloads import load_downloaded
     from landslide_zoo.models.files import local_folder

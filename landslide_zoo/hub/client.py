@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import (
@@ -16,7 +16,7 @@ from huggingface_hub import (
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from landslide_zoo.errors import HubError, LandslideZooError, ModelError, hub_errors
-from landslide_zoo.hub.entry import ZooEntry, folder_entry, licence_id
+from landslide_zoo.hub.entry import Listing, ZooEntry, folder_entry, licence_id
 from landslide_zoo.models.card import LIBRARY
 from landslide_zoo.models.config import MAX_BYTES, ModelConfig
 from landslide_zoo.models.downloads import Deadline, fetch_file, hidden_bar, repo_info
@@ -27,19 +27,6 @@ _WORKERS = 8
 """How many repos are looked at side by side."""
 _FILE_SECONDS = 10.0
 """How long a card or a picture may take."""
-
-
-@dataclass
-class Listing:
-    """The models of a folder or a namespace, and what is wrong with the others.
-
-    Attributes:
-        entries: The models that can be loaded from it.
-        faults: A sentence for everything in it that cannot.
-    """
-
-    entries: list[ZooEntry] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
 
 
 def list_models(namespace: str, token: str | None, seconds: float) -> Listing:

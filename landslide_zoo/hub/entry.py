@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from landslide_zoo.data.bands import Unit
@@ -104,6 +104,19 @@ class ZooEntry:
             "licence": self.licence,
             "revision": self.revision,
         }
+
+
+@dataclass
+class Listing:
+    """The models of a folder or a namespace, and what is wrong with the others.
+
+    Attributes:
+        entries: The models that can be loaded from it.
+        faults: A sentence for everything in it that cannot.
+    """
+
+    entries: list[ZooEntry] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 def folder_entry(folder: Path, name: str, source: str) -> ZooEntry:

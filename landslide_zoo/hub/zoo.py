@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, overload
 
 from landslide_zoo.errors import LandslideZooError, ModelError, quoted
-from landslide_zoo.hub.client import Listing, cached_models, list_models
-from landslide_zoo.hub.entry import ZooEntry, folder_entry
+from landslide_zoo.hub.entry import Listing, ZooEntry, folder_entry
 from landslide_zoo.models.downloads import load_downloaded
 from landslide_zoo.models.files import (
     CARD,
@@ -285,7 +284,11 @@ class HubSource:
             elif not self._asking.is_alive() and self._ask_again < now:
                 self._asking = self._ask()
         self._asking.join(max(0.0, self._wait_until - time.monotonic()))
-        return self._answer or Listing(
+        if self._answer is not None:
+            return self._answer
+        from landslide_zoo.hub.client import cached_models
+
+        return Listing(
             cached_models(self._namespace),
             [f"The Hub has not yet said which models {self._namespace} has."],
         )
@@ -298,6 +301,9 @@ class HubSource:
         return asking
 
     def _ask_now(self) -> None:
+        # The Hub's client takes half a second to import; without a namespace nobody needs it.
+        from landslide_zoo.hub.client import cached_models, list_models
+
         self._ask_again = math.inf
         try:
             self._answer = list_models(self._namespace, self._token, LISTING_SECONDS)
