@@ -61,7 +61,7 @@ def test_what_every_download_damages_is_named_with_what_to_do(
     with pytest.raises(ModelError) as refused:
         LandslideModel.from_pretrained(repo_id)
     message = str(refused.value)
-    assert str(hub.namespace) in message and "damaged on its way from the Hub" in message
+    assert str(hub.namespace) in message
     assert "is damaged on its way from the Hub: try again" in message
 
 
