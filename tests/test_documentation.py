@@ -194,7 +194,7 @@ def test_every_way_to_a_mask_is_the_one_in_the_guide(
     assert 0 < len(path) <= 8
     model = LandslideModel.from_pretrained(BUNDLED)
     for run in (
-        lambda: landslide_zoo(["predict", "image_1.h5"], monkeypatch),
+        lambda: landslide_zoo(["predict", "image_1.h5", "--backend", "torch"], monkeypatch),
         lambda: landslide_zoo(["evaluate", BUNDLED, "--data", "DATASET"], monkeypatch),
         lambda: detect(model, read_patch("image_1.h5")).to_dict(),
     ):
