@@ -1,81 +1,199 @@
 """How quick the app is: ``make bench``.
 
-A warm ``/detect``, server side, against the network alone: the app runs in this
-process, and the time of a request is what Gradio's own queue measures from
-taking it up to having its answer, upload and download left out. And the first
-paint of the page in a Chromium that has never seen it.
+Starts the app of this checkout, and of others that are named, in turn, as many
+rounds as are asked for, and prints the medians as JSON: how long the page takes to
+come up and the first detection after it; ``/detect`` alone, as a client sees it, and
+the processor time that it takes; fifty clients at once, each with a patch of its own;
+and, where there is a Chromium, the first paint of the page in a fresh visit.
+
+    python benchmarks/bench_app.py --against ../before --rounds 3
 """
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import json
+import os
+import platform
 import shutil
+import socket
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from gradio_client import Client, handle_file
+import httpx
+import numpy as np
+import psutil
 from playwright.sync_api import sync_playwright
 
-from landslide_zoo import ModelZoo, read_patch
-from landslide_zoo.models.prediction import values_of
-from landslide_zoo.web.app import build_app, launch
+from landslide_zoo import Patch, read_patch
+from landslide_zoo.data import write_patch_h5
 from landslide_zoo.web.samples import samples
 
-ROUNDS = 30
-VISITS = 5
+HERE = Path(__file__).parents[1]
+CLIENTS = 50
+ALONE = 20
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]"
-BUDGET = 60.0
-"""Milliseconds allowed besides twice the network's own time."""
 
 
-def network_alone(path: Path) -> float:
-    """Median time of the default model's forward pass, in milliseconds."""
-    zoo = ModelZoo()
-    model = zoo.load(zoo.names()[0])
-    patch = read_patch(path)
-    values = values_of([patch], model.config)
-    times = []
-    for _ in range(ROUNDS + 5):
-        start = time.perf_counter()
-        model.probabilities(values)
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times[5:])
+@dataclass
+class App:
+    """A running app.
+
+    Attributes:
+        url: Where it answers.
+        process: Its process.
+        up: Seconds until its page was there.
+    """
+
+    url: str
+    process: psutil.Process
+    up: float
+
+    def processor_time(self) -> float:
+        """Seconds of processor that it and the processes it started have taken."""
+        every = [self.process, *self.process.children(recursive=True)]
+        return sum(sum(one.cpu_times()[:2]) for one in every)
 
 
-def first_paint(url: str) -> float:
-    """Median time to the page's first contentful paint, each in a fresh visit, in milliseconds."""
-    times = []
+@contextmanager
+def running(checkout: Path, folder: Path) -> Iterator[App]:
+    """The app of a checkout, started in a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    variables = {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "PYTHONPATH": str(checkout),
+    }
+    url, start = f"http://127.0.0.1:{port}", time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, str(checkout / "space_app.py")],
+        cwd=folder,
+        env=os.environ | variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            while not answers(url):
+                time.sleep(0.02)
+            yield App(url, psutil.Process(process.pid), time.perf_counter() - start)
+        finally:
+            process.terminate()
+
+
+def answers(url: str) -> bool:
+    """Whether the page is there."""
+    try:
+        return httpx.get(url, timeout=60).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def write_patches(folder: Path) -> list[Path]:
+    """Patches that all differ: the samples, shifted."""
+    paths = [folder / f"image_{number}.h5" for number in range(CLIENTS)]
+    real = [read_patch(one.path) for one in samples()]
+    for number, path in enumerate(paths):
+        patch = real[number % len(real)]
+        write_patch_h5(path, Patch(np.roll(patch.values, 2 * number, axis=2)))
+    return paths
+
+
+async def ask(client: httpx.AsyncClient, url: str, path: Path) -> float:
+    """Upload a patch and wait for what is found in it; seconds."""
+    start = time.perf_counter()
+    api = f"{url}/gradio_api"
+    sent = await client.post(f"{api}/upload", files={"files": (path.name, path.read_bytes())})
+    given = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
+    event = (await client.post(f"{api}/call/detect", json={"data": [given]})).json()["event_id"]
+    answer = (await client.get(f"{api}/call/detect/{event}")).text
+    assert "event: complete" in answer and f'"{path.stem}"' in answer, answer[-500:]
+    return time.perf_counter() - start
+
+
+async def measure(app: App, paths: list[Path]) -> dict[str, float]:
+    """Figures of an app that has just started."""
+    # A connection of its own for each request: one that idles is closed by a busy server.
+    limits = httpx.Limits(max_connections=4 * CLIENTS, max_keepalive_connections=0)
+    async with httpx.AsyncClient(timeout=600, limits=limits) as client:
+        first = await ask(client, app.url, paths[0])
+        for path in paths[:5]:
+            await ask(client, app.url, path)
+        before = app.processor_time()
+        alone = [await ask(client, app.url, path) for path in paths[:ALONE]]
+        took_alone = app.processor_time() - before
+        await asyncio.gather(*(ask(client, app.url, path) for path in paths))
+        before, start = app.processor_time(), time.perf_counter()
+        waited = await asyncio.gather(*(ask(client, app.url, path) for path in paths))
+        wall = time.perf_counter() - start
+        took = app.processor_time() - before
+    return {
+        "page_up_s": app.up,
+        "first_detection_s": first,
+        "alone_ms": 1000 * statistics.median(alone),
+        "alone_processor_ms": 1000 * took_alone / ALONE,
+        "clients_per_s": CLIENTS / wall,
+        "clients_median_wait_s": statistics.median(waited),
+        "clients_95_percent_wait_s": statistics.quantiles(waited, n=20)[-1],
+        "clients_processor_ms": 1000 * took / CLIENTS,
+        "resident_mb": app.process.memory_info().rss / 2**20,
+    }
+
+
+def first_paint(url: str) -> float | None:
+    """Milliseconds to the page's first contentful paint in a fresh visit."""
     with sync_playwright() as playwright:
-        chromium = shutil.which("chromium") or playwright.chromium.executable_path
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for _ in range(VISITS):
-            page = browser.new_context().new_page()
-            page.goto(url)
-            page.wait_for_function(f"{PAINT} !== undefined")
-            times.append(page.evaluate(f"{PAINT}.startTime"))
-            page.context.close()
-        browser.close()
-    return statistics.median(times)
+        path = shutil.which("chromium") or playwright.chromium.executable_path
+        if not Path(path).exists():
+            return None
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_context().new_page()
+        page.goto(url)
+        page.wait_for_function(f"{PAINT} !== undefined")
+        return page.evaluate(f"{PAINT}.startTime")
 
 
 def main() -> None:
-    """Print the times and what they are allowed to be."""
-    app = build_app()
-    launch(app, prevent_thread_lock=True, quiet=True)
-    path = samples()[0].path
-    client = Client(app.local_url, verbose=False, download_files=False)
-    for _ in range(ROUNDS):
-        client.predict(patch=handle_file(path), api_name="/detect")
-    analytics = app.app.get_blocks()._queue.event_analytics.values()
-    served = [1000 * one["process_time"] for one in analytics if one["function"] == "detect"]
-    network = network_alone(path)
-    paint = first_paint(app.local_url)
-    warm = statistics.median(served[5:])
-    print(f"network alone  {network:6.1f} ms")
-    print(f"/detect, warm  {warm:6.1f} ms (median of {len(served) - 5})")
-    print(f"allowed        {2 * network + BUDGET:6.1f} ms = 2 x network + {BUDGET:.0f}")
-    print(f"first paint    {paint:6.1f} ms (median of {VISITS} fresh visits; allowed 2000)")
-    app.close()
+    """Print the figures of each checkout."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--against", type=Path, action="append", default=[], metavar="CHECKOUT")
+    parser.add_argument("--rounds", type=int, default=1)
+    arguments = parser.parse_args()
+    found: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = write_patches(folder)
+        for _ in range(arguments.rounds):
+            for checkout in (HERE, *arguments.against):
+                with running(checkout.resolve(), folder) as app:
+                    figures = asyncio.run(measure(app, paths))
+                    if paint := first_paint(app.url):
+                        figures["first_paint_ms"] = paint
+                label = "this" if checkout == HERE else checkout.name
+                found.setdefault(label, []).append(figures)
+                print(label, figures, file=sys.stderr)
+    medians = {
+        label: {key: round(statistics.median(one[key] for one in rounds), 2) for key in rounds[0]}
+        for label, rounds in found.items()
+    }
+    machine = {"processor": processor(), "cores": os.cpu_count(), "rounds": arguments.rounds}
+    print(json.dumps({"machine": machine, **medians}, indent=2))
+
+
+def processor() -> str:
+    """The processor's name."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":
