@@ -68,7 +68,7 @@ def curves_figure(history: Sequence[Mapping[str, float]]) -> bytes:
 def reliability_figure(
     said: np.ndarray, seen: np.ndarray, pixels: np.ndarray, error: float
 ) -> bytes:
-    """What a model said against what was seen, and how often it said it.
+    """Reliability diagram: predicted probability against observed share, with a histogram.
 
     Args:
         said: Mean probability in each bin, shape (K,); NaN in an empty one.

@@ -119,7 +119,7 @@ def mask_picture(mask: np.ndarray) -> np.ndarray:
 
 
 def marks(mask: np.ndarray, dropped: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """What is drawn over a picture, as numbers of :data:`MARK_COLOURS`.
+    """Outlines and hatching to be drawn over a picture, as numbers of :data:`MARK_COLOURS`.
 
     Args:
         mask: Landslides, shape (H, W): outlined.

@@ -115,7 +115,7 @@ class BatchedPredictor(PatchPredictor):
 
     @property
     def backend(self) -> str:
-        """What computes the predictor."""
+        """That of the predictor."""
         return self.predictor.backend
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:

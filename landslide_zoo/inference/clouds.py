@@ -125,7 +125,7 @@ class CloudMask:
         return float(self.cloud.mean())
 
     def sentence(self) -> str:
-        """What to tell a reader.
+        """The share under cloud as a sentence.
 
         Example:
             >>> CloudMask(np.array([[0, 1], [0, 0]]), "L1C").sentence()

@@ -39,7 +39,7 @@ class ModelResult:
 
 @dataclass(frozen=True, eq=False)
 class EnsembleResult:
-    """What several models say together.
+    """Several models together.
 
     Attributes:
         agreement: Votes, mean and disagreement.
@@ -62,7 +62,7 @@ class EnsembleResult:
 
 
 def join_detections(results: Sequence[ModelResult]) -> EnsembleResult | None:
-    """What the models that ran say together, if they are two or more.
+    """The models that ran together; None if they are fewer than two.
 
     Votes and disagreement are of what each model's rules keep. On the mean their
     rules decide where all have the same, else those for any network.

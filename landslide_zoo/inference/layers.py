@@ -1,4 +1,4 @@
-"""What the bands of a patch say of each pixel: the layers that objects are described by."""
+"""Layers computed from the bands of a patch, such as NDVI and slope, that describe objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PERCENTILES = {_DARKEST: 1, _BRIGHTEST: 99}
 _STEPS = 16
 
 References = Mapping[str, float | np.ndarray]
-"""What a patch is like as a whole, by which some layers are measured: one number each, or one
+"""Properties of a patch as a whole, by which some layers are measured: one number each, or one
 for each pixel, shape (H, W), where it changes over a scene."""
 
 
@@ -145,7 +145,7 @@ class Layer:
 
     @property
     def needs(self) -> str:
-        """What it needs, in words."""
+        """The bands that it needs, in words."""
         return " or ".join(", ".join(names) for names in self.bands)
 
     def fits(self, bands: Collection[str], unit: Unit) -> bool:

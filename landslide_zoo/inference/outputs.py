@@ -89,7 +89,7 @@ def overlay_picture(detection: Detection) -> np.ndarray:
 
 
 def overlay_marks(detection: Detection, side: int = OVERLAY_SIDE) -> np.ndarray:
-    """What an overlay has over the true colour, as :func:`landslide_zoo.figures.marks` draws it.
+    """The outlines and the hatching of an overlay, from :func:`landslide_zoo.figures.marks`.
 
     Args:
         detection: What was found.

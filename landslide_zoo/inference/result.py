@@ -1,4 +1,4 @@
-"""What a model finds in a patch, as the app, the API and the command line tell it."""
+"""Running a model on a patch, and the detection that the app, the API and the command line show."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predi
 
 @dataclass(frozen=True)
 class Steps:
-    """What is done beside the network.
+    """Steps beside the network: clouds and rules.
 
     Attributes:
         clouds: ``mask``: what lies under cloud is not observed, where the bands
@@ -104,12 +104,12 @@ class PreparedPatch:
 
     @cached_property
     def layers(self) -> PatchLayers:
-        """What the bands say of each pixel."""
+        """Layers of its bands, such as NDVI and slope."""
         return PatchLayers(self.seen)
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What is odd about it, whatever model it is for."""
+        """Warnings about it, whatever model it is for."""
         return check_patch(self.patch)
 
     @cached_property
@@ -167,7 +167,7 @@ class PreparedPatch:
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """What was found in a patch, with what is needed to show it again at another threshold.
+    """Landslides found in a patch, and all that another threshold or other rules need.
 
     Attributes:
         patch: Its true colour as display values, with its name and known mask.
@@ -203,7 +203,7 @@ class Detection:
 
     @cached_property
     def ruled(self) -> RuledPrediction:
-        """What the rules keep and drop of what the network says."""
+        """The network's prediction after the rules."""
         needed = {
             name: self.layers[name] for name in layers_needed(self.rules) if name in self.layers
         }
@@ -211,7 +211,7 @@ class Detection:
 
     @property
     def prediction(self) -> Prediction:
-        """What the network says, without what the rules drop."""
+        """The network's prediction without the objects that rules drop."""
         return self.ruled.prediction
 
     @cached_property
@@ -221,7 +221,7 @@ class Detection:
 
     @property
     def dropped(self) -> list[DroppedObject]:
-        """What rules dropped, the largest first."""
+        """Objects that rules dropped, the largest first."""
         return self.ruled.dropped
 
     @cached_property
@@ -236,7 +236,7 @@ class Detection:
 
     @property
     def notes(self) -> list[str]:
-        """What was left out and what could not be looked at, a sentence each."""
+        """Notes on clouds and on rules that could not be applied, a sentence each."""
         notes = [self.clouds.sentence()] if self.clouds and self.clouds.share else []
         notes += [self.cloud_note] if self.cloud_note else []
         rules = switched_on(self.rules, self.rules_off)
@@ -328,12 +328,12 @@ def refine(
 
 
 def input_warnings(config: PredictorConfig, patch: Patch) -> list[str]:
-    """What is odd about a patch, by itself and for a model of this configuration."""
+    """Warnings about a patch, by itself and for a model of this configuration."""
     return check_patch(patch) or model_warnings(config, patch)
 
 
 def model_warnings(config: PredictorConfig, patch: Patch) -> list[str]:
-    """What is odd about a patch for a model of this configuration."""
+    """Warnings about a patch for a model of this configuration."""
     if not isinstance(config, ModelConfig):
         return []
     # Indices have no unit to be far off in; bands do.

@@ -72,7 +72,7 @@ DEFAULT_RULES: tuple[Rule, ...] = (
         source=f"{_SOURCE}; F1 is the same to 0.005 from 0 to 0.3 ha",
     ),
 )
-"""What any network's objects must be like, where its ``config.json`` has no rules of its own."""
+"""Rules for any network whose ``config.json`` has none of its own."""
 
 
 ALL_RULES = "all"
@@ -86,7 +86,7 @@ _LAYER_OF = {"elevation_range": "elevation", "water_contact": "ndwi"}
 
 @dataclass(frozen=True)
 class DroppedObject:
-    """What a network took for a landslide, or a part of one, and a rule does not.
+    """A landslide of a network, or a part of one, that a rule drops.
 
     Attributes:
         object: The object, numbered among those dropped.
@@ -241,7 +241,7 @@ def _list_dropped(
     layers: Mapping[str, np.ndarray],
     rules: Sequence[Rule],
 ) -> tuple[list[DroppedObject], np.ndarray]:
-    """What was dropped, with its label image; objects that touch but broke two rules are two."""
+    """Dropped objects with their label image; those that touch but broke two rules are two."""
     parts, total = np.zeros(broken.shape, dtype=np.int32), 0
     for number, rule in enumerate(rules, start=1):
         if not (mine := broken == number).any():

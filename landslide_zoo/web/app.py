@@ -82,7 +82,7 @@ class App(gr.Blocks):
         *args: Any,  # noqa: ANN401
         **options: Any,  # noqa: ANN401
     ) -> list[Any]:
-        """What an event's function is given: what was left out is None.
+        """Arguments of an event's function; None for those that were left out.
 
         Raises:
             gr.Error: If it is nothing that the event can take; Gradio itself would

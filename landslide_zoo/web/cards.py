@@ -25,7 +25,7 @@ _TEXT_BYTES = 64 * 2**10
 _PAGE_BYTES = 2**20
 """Longest HTML of a card, pictures left out."""
 _PICTURES_BYTES = 2 * 2**20
-"""What all pictures of a card may take together, each counted as often as it is shown."""
+"""Most bytes of all pictures of a card together, each counted as often as it is shown."""
 _PICTURE_SIDE = 4096
 
 

@@ -27,7 +27,7 @@ from landslide_zoo.web.service import Service, Upload, sentence
 from landslide_zoo.web.turns import caller_of
 
 Outcome = Detection | str
-"""What came of a patch: a detection, or a sentence that says why there is none."""
+"""Result of a patch: a detection, or a sentence that says why there is none."""
 
 _MARKS_SIDE = 384
 _COLUMNS = ("Patch", "Area (ha)", "Share (%)", "Objects", "F1", "Warnings")

@@ -82,7 +82,7 @@ def batch_files(detections: Sequence[Detection]) -> list[Content]:
 def ensemble_files(
     results: Sequence[ModelResult], ensemble: EnsembleResult | None
 ) -> list[Content]:
-    """What belongs to no single model of a comparison: a table, and all that of their mean."""
+    """Files of a comparison as a whole: a table, and all files of the models' mean."""
     files: list[Content] = [("figures.csv", csv_table([one.to_dict() for one in results]))]
     if ensemble:
         stem, agreement = ensemble.mean.patch.name, ensemble.agreement

@@ -135,5 +135,5 @@ def _thumbnails() -> list[tuple[object, str]]:
 
 
 def _about(place: int | None = None) -> str:
-    """What the sample of that place shows, and whose the samples are."""
+    """Caption of the sample of that place, and the attribution of all."""
     return render("sample", sample=None if place is None else samples()[place], samples=samples())

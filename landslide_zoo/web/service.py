@@ -1,4 +1,4 @@
-"""What every tab and endpoint shares: uploads, the zoo, its models in memory, running them."""
+"""The work behind every tab and endpoint: reading uploads, loading models, running them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def plain(text: str) -> str:
 
 
 def sentence(error: LandslideZooError) -> str:
-    """What a visitor is told of an error."""
+    """The sentence of an error, for a visitor."""
     return plain(str(error))
 
 

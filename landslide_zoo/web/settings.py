@@ -1,4 +1,4 @@
-"""What a Space's owner may set, all of it by environment variables."""
+"""Settings for a Space's owner, all of them environment variables."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Runner = Callable[[str, np.ndarray], np.ndarray]
 
 
 def gpu_runner(zoo: ModelZoo) -> Runner | None:
-    """What runs a model of a zoo on a lent GPU; None where there is no ZeroGPU.
+    """A function that runs a model of a zoo on a lent GPU; None where there is no ZeroGPU.
 
     It runs in a process that is forked when a GPU is lent, and that has its own models.
     """
