@@ -13,7 +13,6 @@ import gradio as gr
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import curves_figure
 from landslide_zoo.hub.entry import ZooEntry
-from landslide_zoo.models.catalog import RGB_SUFFIX, lookup
 from landslide_zoo.models.record import Result
 from landslide_zoo.web.cards import card_html
 from landslide_zoo.web.components import QUIET, filled, number, table
@@ -100,12 +99,11 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
     rows: list[list[object]] = []
     for entry in entries:
         scores = {_key(result): result.f1 for result in _results(entry)}
-        rgb = entry.config.name.endswith(RGB_SUFFIX)
         rows.append(
             [
                 entry.name,
                 *(number(scores.get(key), 3) for key in columns),
-                None if rgb else lookup(entry.config.name).paper_f1,
+                entry.paper_f1,
                 "true colour" if entry.unit == "display" else f"{len(entry.bands)} bands",
                 number(entry.size / 1e6, 1),
                 f"{Path(entry.source).name} {(entry.revision or '')[:7]}".strip(),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command_line import Answer
+from labelled_data import write_pair
 from patch_files import physical_values, write_patch
 from trained_model import make_record
 
@@ -26,6 +29,7 @@ from landslide_zoo.inference.backends.torch import TorchPredictor
 from landslide_zoo.models import EnsembleConfig, ModelConfig, Predictor, Scores, predict
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.files import bundled_folders, ensemble_sha256
+from landslide_zoo.models.record import Record
 from landslide_zoo.web.samples import samples
 
 NAME, OTHER = "first-rgb", "second-rgb"
@@ -198,6 +202,31 @@ def test_a_folder_without_a_network_is_the_mean_of_its_members(
     np.testing.assert_allclose(found.network.probability, np.mean(alone, axis=0), atol=1e-6)
     assert found.network.threshold == 0.3 and found.network.model == "mean-rgb"
     assert found.to_dict()["backend"] == "torch float32"
+
+
+def test_an_ensemble_is_evaluated_compared_and_used_by_its_name(
+    ensemble_folder: Path,
+    command: Callable[..., Answer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LANDSLIDE_ZOO", str(ensemble_folder.parent))
+    for subset, number in (("train", 1), ("test", 500), ("test", 510)):
+        write_pair(tmp_path / "l4s-rgb", number, subset)
+    answer = command("evaluate", "mean-rgb", "--data", tmp_path / "l4s-rgb", "--record")
+    assert (answer.status, answer.err) == (0, "")
+    record = Record.read(ensemble_folder / "record.json")
+    (access,) = record.test_accesses
+    assert access.command.startswith("landslide-zoo evaluate mean-rgb --data l4s-rgb")
+    assert record.headline is not None and record.headline.f1 != 0.6
+    card = (ensemble_folder / "README.md").read_text()
+    assert f"| Members | {NAME}, {OTHER} |" in card and f"{record.headline.f1:.4f}" in card
+
+    patch = write_patch(tmp_path / "image_7.h5")
+    answer = command("compare", patch, "--json", "--model", "mean-rgb", "--model", NAME)
+    assert [row["model"] for row in json.loads(answer.out)] == ["mean-rgb", NAME]
+    answer = command("predict", patch, "--model", "mean-rgb", "--output", tmp_path / "out")
+    assert answer.status == 0 and "(model mean-rgb)" in answer.out
 
 
 def test_the_zoo_lists_and_loads_an_ensemble(ensemble_folder: Path) -> None:

@@ -88,7 +88,7 @@ class OpenVinoPredictor(PatchPredictor):
         record = read_record(folder, digest)
         key = _key(config, digest)
         found = cls._kept(config, record, key)
-        if found is None:
+        if found is None and "torch" not in sys.modules:
             _convert_elsewhere(folder)
             found = cls._kept(config, record, key)
         return found or cls._converted(folder, key)
