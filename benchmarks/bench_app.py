@@ -51,11 +51,13 @@ class App:
         url: Where it answers.
         process: Its process.
         up: Seconds until its page was there.
+        up_processor: Seconds of processor until then.
     """
 
     url: str
     process: psutil.Process
     up: float
+    up_processor: float = 0.0
 
     def processor_time(self) -> float:
         """Seconds of processor that it and the processes it started have taken."""
@@ -84,7 +86,9 @@ def running(checkout: Path, folder: Path) -> Iterator[App]:
         try:
             while not answers(url):
                 time.sleep(0.02)
-            yield App(url, psutil.Process(process.pid), time.perf_counter() - start)
+            app = App(url, psutil.Process(process.pid), time.perf_counter() - start)
+            app.up_processor = app.processor_time()
+            yield app
         finally:
             process.terminate()
 
@@ -125,6 +129,7 @@ async def measure(app: App, paths: list[Path]) -> dict[str, float]:
     limits = httpx.Limits(max_connections=4 * CLIENTS, max_keepalive_connections=0)
     async with httpx.AsyncClient(timeout=600, limits=limits) as client:
         first = await ask(client, app.url, paths[0])
+        warm_processor = app.processor_time()
         for path in paths[:5]:
             await ask(client, app.url, path)
         before = app.processor_time()
@@ -137,7 +142,9 @@ async def measure(app: App, paths: list[Path]) -> dict[str, float]:
         took = app.processor_time() - before
     return {
         "page_up_s": app.up,
+        "page_up_processor_s": app.up_processor,
         "first_detection_s": first,
+        "first_detection_processor_s": warm_processor - app.up_processor,
         "alone_ms": 1000 * statistics.median(alone),
         "alone_processor_ms": 1000 * took_alone / ALONE,
         "clients_per_s": CLIENTS / wall,
