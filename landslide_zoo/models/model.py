@@ -119,12 +119,16 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         Returns:
             Logits at full resolution, shape (N, 1, H, W).
         """
+        return self.uncalibrated(values) / self.config.temperature
+
+    def uncalibrated(self, values: torch.Tensor) -> torch.Tensor:
+        """The same logits before they are divided by the temperature."""
         height, width = values.shape[-2:]
         x = self.scaling(values)
         bottom, right = (-side % STRIDE for side in x.shape[-2:])
         x = functional.pad(x, (0, right, 0, bottom), mode="replicate")
         logits = self.network(x)[..., :height, :width]
-        return logits.unflatten(0, (self.scaling.views, -1)).mean(dim=0) / self.config.temperature
+        return logits.unflatten(0, (self.scaling.views, -1)).mean(dim=0)
 
     @torch.inference_mode()
     def logits(self, values: np.ndarray) -> torch.Tensor:

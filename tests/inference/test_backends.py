@@ -17,6 +17,7 @@ import torch
 from command_line import Answer
 from labelled_data import write_pair
 from patch_files import physical_values, write_patch
+from safetensors.numpy import load_file, save_file
 from trained_model import make_record
 
 from landslide_zoo import LandslideModel, ModelZoo, Patch, Prediction, read_patch
@@ -24,6 +25,7 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.evaluation import EvaluationDataset
 from landslide_zoo.inference import Ensemble, detect, load_predictor
 from landslide_zoo.inference.backends.compiled import CompiledCache
+from landslide_zoo.inference.backends.graphs import Graph
 from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
 from landslide_zoo.inference.backends.torch import TorchPredictor
 from landslide_zoo.models import EnsembleConfig, ModelConfig, Predictor, Scores, predict
@@ -94,14 +96,49 @@ def test_a_faster_number_type_is_used_only_where_it_gives_the_same_masks() -> No
     assert _agreement(exact, model, [read_patch(sample.path) for sample in samples()]) >= 0.999
 
 
-def test_with_what_was_compiled_once_no_pytorch_is_needed(
+def test_no_pytorch_is_needed_to_predict(model_folder: Path, kept: Path, tmp_path: Path) -> None:
+    patch = write_patch(tmp_path / "a.h5")
+    found = load_elsewhere(model_folder, patch)
+    assert found == [str(load_predictor(model_folder, "openvino").predict(patch).mask.sum())]
+    (blob,) = kept.iterdir()
+    assert load_elsewhere(model_folder, patch) == found
+    assert [path.name for path in kept.iterdir()] == [blob.name]
+
+
+def test_a_network_without_a_graph_is_converted_by_pytorch(
     model_folder: Path, kept: Path, tmp_path: Path
 ) -> None:
+    model = LandslideModel.from_folder(model_folder)
+    scaling = {**model.config.scaling.model_dump(), "statistics": "both"}
+    model.update_config(scaling=scaling).save_pretrained(tmp_path / "both")
+    assert Graph.of(model.config) is None
     patch = write_patch(tmp_path / "a.h5")
-    expected = load_predictor(model_folder, "openvino").predict(patch)
-    (blob,) = kept.iterdir()
-    assert load_elsewhere(model_folder, patch) == [str(expected.mask.sum())]
-    assert [path.name for path in kept.iterdir()] == [blob.name]
+    # In another process again, so that the one that predicts never holds PyTorch.
+    assert load_elsewhere(tmp_path / "both", patch) == [str(model.predict(patch).mask.sum())]
+    assert len(list(kept.iterdir())) == 1
+
+
+@pytest.mark.parametrize("fault", ["missing", "shape", "not finite", "cut short"])
+def test_weights_that_do_not_fit_are_the_sentence_of_pytorch(
+    model_folder: Path, kept: Path, fault: str
+) -> None:
+    (model_folder / "record.json").unlink()
+    weights = model_folder / "model.safetensors"
+    tensors = load_file(weights)
+    name = "segmentation_head.0.bias"
+    if fault == "cut short":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    else:
+        value = {"shape": np.zeros(2, np.float16), "not finite": np.full(1, np.nan, np.float16)}
+        given = {name: value[fault]} if fault in value else {}
+        save_file({key: one for key, one in tensors.items() if key != name} | given, weights)
+    sentences = []
+    for backend in ("torch", "openvino"):
+        with pytest.raises(ModelError) as raised:
+            load_predictor(model_folder, backend)  # type: ignore[arg-type]
+        sentences.append(str(raised.value))
+    assert sentences[0] == sentences[1]
+    assert not kept.exists()
 
 
 def test_a_damaged_or_foreign_file_is_made_again(

@@ -1,4 +1,4 @@
-"""From a PyTorch model to an OpenVINO one."""
+"""From a PyTorch model to an OpenVINO network, and to the graph of all networks like it."""
 
 from __future__ import annotations
 
@@ -7,37 +7,33 @@ import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import openvino as ov
 import torch
-from openvino._offline_transformations import apply_moc_transformations
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
+from landslide_zoo.inference.backends.graphs import SCALING, Graph, fused
+from landslide_zoo.models.catalog import RGB_SUFFIX, names
+from landslide_zoo.models.config import ModelConfig, catalog_config
 from landslide_zoo.models.model import LandslideModel
 
-_EXACT_SHARE = 0.06
-"""Share of a network's multiplications, from its input on, that stay float32 beside bfloat16.
-
-The first layers see single pixels, and eight bits blur those: with all of the network in
-bfloat16 the F1 of a bundled model moved by 0.0018; with this share in float32 no F1 of four
-trained models moved by more than 0.0005, and 99.98 % of the pixels were the same.
-"""
-_NO_LAYERS = ("Const", "Parameter", "Result")
-_SIDE = 128
-"""Height and width for which multiplications are counted."""
+_CONSTANTS = 100_000
+"""Bytes of a graph's constants beside the weights; more would be weights."""
 
 
 class _Probabilities(nn.Module):
     """Landslide probabilities (N, H, W) from bands (N, B, H, W)."""
 
+    temperature: torch.Tensor
+
     def __init__(self, model: LandslideModel) -> None:
         super().__init__()
         self.model = model
+        self.register_buffer("temperature", torch.tensor(model.config.temperature))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        return torch.sigmoid(self.model(values))[:, 0]
+        return torch.sigmoid(self.model.uncalibrated(values) / self.temperature)[:, 0]
 
 
 def convert(model: LandslideModel) -> ov.Model:
@@ -49,69 +45,73 @@ def convert(model: LandslideModel) -> ov.Model:
     Returns:
         A network from bands (N, B, H, W) to probabilities (N, H, W), both float32.
     """
-    bands = len(model.config.bands)
-    example = torch.rand(2, bands, 32, 64, device=model.device)
+    return fused(_trace(_Probabilities(model)))
+
+
+def make_graph(config: ModelConfig, seed: int = 0) -> Graph:
+    """The graph of a network: it is traced with random weights, which tell where each of them goes.
+
+    Args:
+        config: What the network is and sees.
+        seed: Seed of the weights, of which nothing remains.
+
+    Raises:
+        ValueError: If something that depends on the weights cannot be told from the rest.
+    """
+    model = LandslideModel(config)
+    wrapped = _Probabilities(model)
+    generator = torch.Generator().manual_seed(seed)
+    tensors = model.network.state_dict()
+    filled = {name: one for name, one in tensors.items() if one.is_floating_point()}
+    filled |= {f"scaling.{name}": getattr(model.scaling, name) for name in SCALING}
+    filled["temperature"] = wrapped.temperature
+    for tensor in filled.values():
+        tensor.copy_(torch.rand(tensor.shape, generator=generator) + 1)
+    places = {tensor.numpy().tobytes(): name for name, tensor in filled.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.xml"
+        ov.serialize(_trace(wrapped), path)
+        text, content = path.read_text(), path.with_suffix(".bin").read_bytes()
+    weights, constants = {}, {}
+    for data in ElementTree.fromstring(text).iterfind("layers/layer[@type='Const']/data"):
+        offset, size = int(data.attrib["offset"]), int(data.attrib["size"])
+        constant = content[offset : offset + size]
+        if constant in places:
+            weights[places[constant]] = offset
+        else:
+            constants[offset] = constant
+    missing = {"temperature", *(f"scaling.{name}" for name in SCALING)} - weights.keys()
+    if missing or sum(map(len, constants.values())) > _CONSTANTS:
+        raise ValueError(f"the graph of {config.name} holds weights under no name: {missing}")
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    return Graph(text, len(content), constants, weights, shapes)
+
+
+def _trace(network: _Probabilities) -> ov.Model:
+    bands = len(network.model.config.bands)
+    example = torch.rand(2, bands, 32, 64, device=network.model.device)
     # Not openvino.convert_model: it traces three times and reports its use to its makers.
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is deprecated, and fixed sizes are said to be
-        traced = torch.jit.trace(_Probabilities(model).eval(), example, check_trace=False)
+        traced = torch.jit.trace(network.eval(), example, check_trace=False)
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced, shared_memory=False)
     loaded = frontend.load(decoder)
     place = loaded.get_place_by_input_index(0)
     loaded.set_partial_shape(place, ov.PartialShape([-1, bands, -1, -1]))
     loaded.set_element_type(place, ov.Type.f32)
-    network = frontend.convert(loaded)
-    # Normalisation becomes part of convolutions here, where marks on them last.
-    apply_moc_transformations(network, cf=False)
-    return network
+    return frontend.convert(loaded)
 
 
-def keep_start_exact(network: ov.Model) -> ov.Model:
-    """A copy whose first layers stay float32 where the others are computed in fewer bits.
-
-    They are marked in OpenVINO's own file format, the only way that Python has.
-    """
-    names = _first_layers(network)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.xml"
-        ov.serialize(network, path)
-        tree = ElementTree.parse(path)
-        for layer in tree.iterfind("layers/layer"):
-            if layer.get("name") in names and layer.get("type") not in _NO_LAYERS:
-                notes = layer.find("rt_info")
-                if notes is None:
-                    notes = ElementTree.Element("rt_info")
-                    layer.insert(0 if layer.find("data") is None else 1, notes)
-                ElementTree.SubElement(notes, "attribute", name="precise", version="0")
-        tree.write(path)
-        return ov.Core().read_model(path)
+def main() -> None:
+    """Make the graphs of all networks of the catalog."""
+    for name in (*names(), *(f"{name}{RGB_SUFFIX}" for name in names())):
+        config = catalog_config(name)
+        graph, other = make_graph(config), make_graph(config, seed=1)
+        if graph.constants != other.constants or graph.weights != other.weights:
+            raise ValueError(f"the graph of {name} depends on its weights")
+        print(graph.write(config))
 
 
-def _first_layers(network: ov.Model) -> set[str]:
-    """Names of the layers that hold the first multiplications of a network."""
-    bands = network.input(0).partial_shape[1]
-    sized = network.clone()
-    sized.reshape([1, bands.get_length(), _SIDE, _SIDE])
-    counts = {op.get_friendly_name(): _multiplications(op) for op in sized.get_ordered_ops()}
-    limit = _EXACT_SHARE * sum(counts.values())
-    names, total = set(), 0
-    for name, count in counts.items():
-        total += count
-        if total > limit:
-            break
-        names.add(name)
-    return names
-
-
-def _multiplications(op: ov.Node) -> int:
-    kind = op.get_type_name()
-    if kind in ("Convolution", "GroupConvolution", "ConvolutionBackpropData"):
-        weights = int(np.prod(op.input_value(1).shape))
-        # A transposed convolution uses each weight once for each pixel that goes in.
-        pixels = op.input_value(0) if kind == "ConvolutionBackpropData" else op.output(0)
-        return weights * int(np.prod(pixels.shape[2:]))
-    if kind == "MatMul":
-        transposed = op.get_attributes()["transpose_a"]
-        return int(np.prod(op.output(0).shape)) * op.input_value(0).shape[-2 if transposed else -1]
-    return 0
+if __name__ == "__main__":
+    main()

@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import openvino as ov
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from landslide_zoo import __version__
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.backends.compiled import CompiledCache
+from landslide_zoo.inference.backends.graphs import Graph
+from landslide_zoo.inference.backends.precision import keep_start_exact
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.files import CONFIG, file_sha256, weights_files
-from landslide_zoo.models.prediction import PatchPredictor, Predictor, predict
+from landslide_zoo.models.prediction import PatchPredictor
 from landslide_zoo.models.record import Record, read_record
 
 if TYPE_CHECKING:
@@ -76,8 +80,8 @@ class OpenVinoPredictor(PatchPredictor):
     def from_folder(cls, folder: Path) -> Self:
         """Load a model folder that is on this machine.
 
-        What is kept on disk goes by the weights' own digest: a folder with other
-        weights is checked by PyTorch, as any model is, before it is converted.
+        What is kept on disk goes by the weights' own digest, and weights that are
+        not those of their network are left to PyTorch, which says what is wrong.
 
         Raises:
             ModelError: If its files are missing or do not fit each other.
@@ -88,6 +92,8 @@ class OpenVinoPredictor(PatchPredictor):
         record = read_record(folder, digest)
         key = _key(config, digest)
         found = cls._kept(config, record, key)
+        if found is None and (network := _from_graph(config, weights)):
+            found = cls._made(config, record, network, key)
         if found is None and "torch" not in sys.modules:
             _convert_elsewhere(folder)
             found = cls._kept(config, record, key)
@@ -108,15 +114,21 @@ class OpenVinoPredictor(PatchPredictor):
         return None
 
     @classmethod
+    def _made(cls, config: ModelConfig, record: Record | None, network: ov.Model, key: str) -> Self:
+        """The network compiled, and kept on disk if that can be."""
+        compiled, precision = _compile_checked(network, config)
+        blob = _export(compiled)
+        CompiledCache().write(f"{key}-{precision}", blob)
+        return cls(config, record, compiled, precision, _in_memory(blob))
+
+    @classmethod
     def _converted(cls, folder: Path, key: str) -> Self:
-        """The network converted here, and kept on disk if that can be."""
+        """The same of what PyTorch made of a folder."""
+        from landslide_zoo.inference.backends.conversion import convert
         from landslide_zoo.models.model import LandslideModel
 
         model = LandslideModel.from_folder(folder, device="cpu")
-        compiled, precision = _compile_checked(model)
-        blob = _export(compiled)
-        CompiledCache().write(f"{key}-{precision}", blob)
-        return cls(model.config, model.record, compiled, precision, _in_memory(blob))
+        return cls._made(model.config, model.record, convert(model), key)
 
     @classmethod
     def from_model(cls, model: LandslideModel, precision: str | None = None) -> Self:
@@ -126,12 +138,17 @@ class OpenVinoPredictor(PatchPredictor):
             model: The model, on the processor.
             precision: ``bf16`` or ``f32``; the fastest that gives the same masks where None.
         """
-        if precision is None:
-            compiled, precision = _compile_checked(model)
-        else:
+        graph = Graph.of(model.config)
+        tensors = {name: tensor.numpy() for name, tensor in model.network.state_dict().items()}
+        network = graph.fill(model.config, tensors) if graph else None
+        if network is None:
             from landslide_zoo.inference.backends.conversion import convert
 
-            compiled = _compile(convert(model), precision)
+            network = convert(model)
+        if precision is None:
+            compiled, precision = _compile_checked(network, model.config)
+        else:
+            compiled = compile_network(network, precision)
         return cls(model.config, model.record, compiled, precision, model.nbytes)
 
     @property
@@ -182,35 +199,38 @@ def convert_folder() -> int:
     return 0
 
 
-def _compile_checked(model: LandslideModel) -> tuple[ov.CompiledModel, str]:
-    """Compile a model in the fastest number type that gives the masks of float32 on the samples."""
-    from landslide_zoo.inference.backends.conversion import convert
+def _from_graph(config: ModelConfig, weights: Path) -> ov.Model | None:
+    """A network without PyTorch; None where there is no graph for it, or the weights do not fit."""
+    graph = Graph.of(config)
+    try:
+        return graph.fill(config, load_file(weights)) if graph else None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
+        return None  # PyTorch says what is wrong
 
-    network = convert(model)
+
+def _compile_checked(network: ov.Model, config: ModelConfig) -> tuple[ov.CompiledModel, str]:
+    """Compile in the fastest number type that gives the masks of float32 on the samples."""
     *faster, exact = _precisions()
+    reference = compile_network(network, exact)
     for precision in faster:
-        compiled = _compile(network, precision)
-        predictor = OpenVinoPredictor(model.config, None, compiled, precision, 0)
-        if _agreement(model, predictor) >= _AGREEMENT:
+        compiled = compile_network(network, precision)
+        if _agreement(config, reference, compiled) >= _AGREEMENT:
             return compiled, precision
-    return _compile(network, exact), exact
+    return reference, exact
 
 
-def _agreement(model: Predictor, other: Predictor) -> float:
-    """Share of the pixels of the package's samples on which two predictors have one mask."""
+def _agreement(config: ModelConfig, one: ov.CompiledModel, other: ov.CompiledModel) -> float:
+    """Share of the pixels of the package's samples on which two networks have one mask."""
     patches = [read_patch(path) for path in sorted(_SAMPLES.glob("*.h5"))]
-    masks = [
-        np.stack([one.mask for one in predict(predictor, patches)]) for predictor in (model, other)
-    ]
+    predictors = [OpenVinoPredictor(config, None, each, "f32", 0) for each in (one, other)]
+    masks = [np.stack([found.mask for found in each.predict(patches)]) for each in predictors]
     return float((masks[0] == masks[1]).mean())
 
 
-def _compile(network: ov.Model, precision: str) -> ov.CompiledModel:
-    from landslide_zoo.inference.backends.conversion import keep_start_exact
-
-    if precision != "f32":
-        network = keep_start_exact(network)
-    return _core().compile_model(network, _DEVICE, _settings(precision))
+def compile_network(network: ov.Model, precision: str) -> ov.CompiledModel:
+    """Compile a network for a number type, by OpenVINO's name."""
+    marked = network if precision == "f32" else keep_start_exact(network)
+    return _core().compile_model(marked, _DEVICE, _settings(precision))
 
 
 def _export(compiled: ov.CompiledModel) -> bytes:
