@@ -16,9 +16,10 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from synthetic_patches import make_patch
 
-from landslide_zoo import LandslideModel, ModelZoo, read_patch
+from landslide_zoo import ModelZoo, read_patch
 from landslide_zoo.data import write_patch_h5
 from landslide_zoo.inference.result import detect
+from landslide_zoo.models import LoadedPredictor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CLIENTS = 50
@@ -35,12 +36,12 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def model() -> LandslideModel:
+def model() -> LoadedPredictor:
     """The model that the app uses where none is named."""
     zoo = ModelZoo()
     if not zoo.names():
         pytest.skip("no model is bundled")
-    return zoo.load(zoo.names()[0], device="cpu")
+    return zoo.load(zoo.names()[0], device="cpu", backend="auto")
 
 
 def connect(server: Server, folder: Path) -> Client:
@@ -70,17 +71,18 @@ def ask_all_at_once(
 
 
 def assert_own_answer(
-    answer: tuple[dict[str, object], list[str]] | Exception, path: Path, model: LandslideModel
+    answer: tuple[dict[str, object], list[str]] | Exception, path: Path, model: LoadedPredictor
 ) -> None:
     assert not isinstance(answer, Exception), "the queue was full"
     figures, files = answer
     assert figures["patch"] == path.stem
     expected = detect(model, read_patch(path)).network.probability
-    np.testing.assert_allclose(np.load(files[0]), expected, atol=1e-4)
+    # bfloat16 rounds a patch differently by itself and among others.
+    np.testing.assert_allclose(np.load(files[0]), expected, atol=0.02)
 
 
 def test_a_queue_of_fifty_answers_all_and_memory_stays(
-    tmp_path: Path, crowd: list[Path], model: LandslideModel
+    tmp_path: Path, crowd: list[Path], model: LoadedPredictor
 ) -> None:
     with serving(tmp_path / "server", LANDSLIDE_ZOO_QUEUE="50") as server:
         process = psutil.Process(server.process.pid)
@@ -94,10 +96,10 @@ def test_a_queue_of_fifty_answers_all_and_memory_stays(
     assert abs(after - warm) <= 0.1 * warm
 
 
-def test_a_queue_of_twenty_tells_the_rest_who_succeed_on_trying_again(
-    tmp_path: Path, crowd: list[Path], model: LandslideModel
+def test_a_short_queue_tells_the_rest_who_succeed_on_trying_again(
+    tmp_path: Path, crowd: list[Path], model: LoadedPredictor
 ) -> None:
-    with serving(tmp_path / "server", LANDSLIDE_ZOO_QUEUE="20") as server:
+    with serving(tmp_path / "server", LANDSLIDE_ZOO_QUEUE="8") as server:
         answers = ask_all_at_once(server, crowd, tmp_path / "answers")
         told = [place for place, one in enumerate(answers) if isinstance(one, Exception)]
         assert told, "all found a place: this machine is too fast for the test to say anything"
