@@ -72,7 +72,13 @@ class LoopbackHub(Store):
         listener.bind(("127.0.0.1", self.port))
         app = build_app(self, self._wait_until_answering, self._count)
         self._server = _Server(
-            uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app,
+                log_config=None,
+                log_level="critical",
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
         )
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="loopback-hub", daemon=True
