@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +24,9 @@ from landslide_zoo.cli.common import (
 from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
+    from landslide_zoo.inference import PreparedPatch
+    from landslide_zoo.inference.backends import Backend
     from landslide_zoo.inference.result import Steps
-    from landslide_zoo.models import LoadedPredictor
 
 
 def predict(
@@ -66,8 +68,7 @@ def predict(
     if files:
         check_outputs(files, output)
         name = model or default_model()
-        predictor = load_model(name, device, backend)
-        written = _predict_all(files, predictor, name, output, threshold, steps)
+        written = _predict_all(files, name, output, threshold, steps, device, backend)
         if written < len(files) + len(faults):
             raise typer.Exit(1)
     elif faults:
@@ -103,11 +104,12 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 def _predict_all(
     files: Sequence[Path],
-    model: LoadedPredictor,
     name: str,
     output: Path,
     threshold: float | None,
     steps: Steps,
+    device: str,
+    backend: Backend,
 ) -> int:
     """Predict and write each file; say what was wrong and how much was found.
 
@@ -116,28 +118,33 @@ def _predict_all(
     """
     from tqdm import tqdm
 
-    from landslide_zoo.data import read_patch
-    from landslide_zoo.inference import detect
     from landslide_zoo.inference.outputs import write_outputs
 
-    steps.check(model.config)  # an unknown rule is told before any file is read
     written, hectares = 0, 0.0
     notes: dict[str, str] = {}
-    with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:
-        for path in bar:
-            try:
-                patch = read_patch(path)
-                detection = detect(model, patch, threshold, steps)
-                write_outputs(output, detection)
-            except LandslideZooError as error:
-                bar.write(f"Error: {error}", file=sys.stderr)
-                continue
-            for warning in detection.warnings:
-                bar.write(f"Warning: {warning}", file=sys.stderr)
-            for note in detection.notes:
-                notes.setdefault(note, patch.name)
-            written += 1
-            hectares += detection.prediction.hectares
+    # A patch is read, and its clouds are found, while the model is loaded or sees the one before.
+    with ThreadPoolExecutor(1) as reader:
+        prepared = reader.submit(_prepare, files[0], steps)
+        model = load_model(name, device, backend)
+        steps.check(model.config)
+        with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:
+            for following in [*files[1:], None]:
+                current = prepared
+                if following:
+                    prepared = reader.submit(_prepare, following, steps)
+                try:
+                    detection = current.result().detect(model, threshold)
+                    write_outputs(output, detection)
+                except LandslideZooError as error:
+                    bar.write(f"Error: {error}", file=sys.stderr)
+                else:
+                    for warning in detection.warnings:
+                        bar.write(f"Warning: {warning}", file=sys.stderr)
+                    for note in detection.notes:
+                        notes.setdefault(note, detection.patch.name)
+                    written += 1
+                    hectares += detection.prediction.hectares
+                bar.update()
     for note, patch_name in notes.items():
         typer.echo(f"{patch_name}: {note}")
     found = f", {hectares:.2f} ha of landslides, in {output}" if written else ""
@@ -145,3 +152,13 @@ def _predict_all(
         f"{written} of {len(files)} patches written{found} (model {name}) with {model.backend}."
     )
     return written
+
+
+def _prepare(path: Path, steps: Steps) -> PreparedPatch:
+    """Read a patch and find its clouds."""
+    from landslide_zoo.data import read_patch
+    from landslide_zoo.inference import PreparedPatch
+
+    prepared = PreparedPatch(read_patch(path), steps)
+    _ = prepared.clouds
+    return prepared

@@ -7,7 +7,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from gradio.utils import get_upload_folder
 
 from landslide_zoo.figures import agreement_picture, disagreement_picture, png
 from landslide_zoo.inference.comparison import EnsembleResult, ModelResult
+from landslide_zoo.inference.objects import LandslideObject
 from landslide_zoo.inference.outputs import OutputNames, mask_h5, overlay_png, probability_npy
 from landslide_zoo.inference.result import Detection
 
@@ -110,13 +111,19 @@ def comparison_files(
 
 def objects_csv(detection: Detection) -> str:
     """A table of single landslides, one a row; rows and columns in pixels, area in hectares."""
-    return csv_table([asdict(one) for one in detection.objects])
+    known = [one.name for one in fields(LandslideObject) if one.name != "attributes"]
+    return csv_table([asdict(one) for one in detection.objects], known)
 
 
-def csv_table(rows: Sequence[dict[str, Any]]) -> str:
-    """A table, one row for each mapping; what is nested is spread over columns."""
+def csv_table(rows: Sequence[dict[str, Any]], columns: Iterable[str] = ()) -> str:
+    """A table, one row for each mapping; what is nested is spread over columns.
+
+    Args:
+        rows: The mappings.
+        columns: Those that are there without rows, too, and come first.
+    """
     flat = [_flattened(row) for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
+    names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
