@@ -86,9 +86,9 @@ class NormalisedDifference:
 
     @staticmethod
     def of(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The index of two bands' values; 0 where both are 0."""
+        """The index of two bands' values; 0 where their sum is 0."""
         total = first + second
-        return (first - second) / np.where(total == 0, 1, total)
+        return np.divide(first - second, total, out=np.zeros_like(total), where=total != 0)
 
 
 INDICES: dict[str, NormalisedDifference] = {

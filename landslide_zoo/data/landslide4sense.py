@@ -98,7 +98,7 @@ def labelled(samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in samples if sample.mask is not None]
 
 
-def dataset_folder(name: str | Path, token: str | None = None) -> Path:
+def dataset_folder(name: str | Path) -> Path:
     """The folder of a dataset: an existing one, else the Hub's dataset of that id, downloaded.
 
     Raises:
@@ -113,7 +113,7 @@ def dataset_folder(name: str | Path, token: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     with hub_errors(str(name)):
-        return Path(snapshot_download(str(name), repo_type="dataset", token=token))
+        return Path(snapshot_download(str(name), repo_type="dataset"))
 
 
 def dataset_name(name: str | Path) -> str:
@@ -136,23 +136,21 @@ def _subset(root: Path, subset: str, images: str, masks: str) -> list[Sample]:
         )
     known = readable_files(root / masks).files if (root / masks).is_dir() else ()
     mask_of, _ = _numbered(known, "mask")
-    found = []
-    for (number, suffix), image in sorted(by_number.items()):
-        alike = mask_of.get((number, suffix))
-        other = next((mask for (n, _), mask in mask_of.items() if n == number), None)
-        found.append(Sample(number, subset, image, alike or other))
-    return found
+    return [
+        Sample(number, subset, image, mask_of.get((number, png)) or mask_of.get((number, not png)))
+        for (number, png), image in sorted(by_number.items())
+    ]
 
 
-def _numbered(files: Sequence[Path], word: str) -> tuple[dict[tuple[int, str], Path], list[Path]]:
-    """Files by their number and kind, and those that are called otherwise or come second."""
-    found: dict[tuple[int, str], Path] = {}
+def _numbered(files: Sequence[Path], word: str) -> tuple[dict[tuple[int, bool], Path], list[Path]]:
+    """Files by number and by whether they are PNG; and those called otherwise or that come second."""
+    found: dict[tuple[int, bool], Path] = {}
     others = []
     for path in sorted(files, key=lambda path: len(path.name)):  # image_4.h5 before image_4 (1).h5
         match = _NAME.fullmatch(path.name)
-        kind = ".png" if path.suffix.lower() == ".png" else ".h5"
-        if match and match[1].lower() == word and (int(match[2]), kind) not in found:
-            found[int(match[2]), kind] = path
+        png = path.suffix.lower() == ".png"
+        if match and match[1].lower() == word and (int(match[2]), png) not in found:
+            found[int(match[2]), png] = path
         else:
             others.append(path)
     return found, others

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from landslide_zoo.data.bands import Unit
+from landslide_zoo.data.files import file_sha256
 from landslide_zoo.data.landslide4sense import Sample
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
@@ -42,8 +43,7 @@ class PackedDataset:
     """Labelled patches of one size, unit and set of bands.
 
     Attributes:
-        values: Shape (N, C, H, W), memory-mapped; ``stored`` values are the
-            patches' own times ``divisor``.
+        values: Shape (N, C, H, W), memory-mapped: the patches' own times ``divisor``.
         masks: Shape (N, H, W), uint8, memory-mapped.
         observed: Shape (N, H, W), bool, memory-mapped.
         samples: The N samples they come from.
@@ -164,7 +164,7 @@ def _write(samples: Sequence[Sample], folder: Path, progress: Progress) -> None:
         "divisor": divisor,
         "fingerprint": fingerprint,
         "files": {
-            name: {"stamp": _stamp(folder / name), "sha256": _sha256(folder / name)}
+            name: {"stamp": _stamp(folder / name), "sha256": file_sha256(folder / name)}
             for name in _ARRAYS
         },
     }
@@ -259,7 +259,7 @@ def _check_files(folder: Path, thoroughly: bool = False) -> None:
         path = folder / name
         try:
             same = not thoroughly and _stamp(path) == written["stamp"]
-            same = same or _sha256(path) == written["sha256"]
+            same = same or file_sha256(path) == written["sha256"]
         except OSError:
             same = False
         if not same:
@@ -283,8 +283,3 @@ def _damaged(folder: Path) -> DataError:
 def _stamp(path: Path) -> list[int]:
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from landslide_zoo.data.files import file_sha256
 from landslide_zoo.errors import HubError, ModelError, hub_errors, quoted
 
 if TYPE_CHECKING:
@@ -219,12 +220,6 @@ def load_weights(network: nn.Module, path: Path) -> None:
         more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
         raise ModelError(f"{path} does not fit its {CONFIG}: it {faults[0]}{more}.")
     network.load_state_dict(tensors, strict=True)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _faults(wanted: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]) -> list[str]:

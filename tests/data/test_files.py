@@ -1,0 +1,32 @@
+"""Files are written whole, whoever else writes or reads them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from landslide_zoo.data import write_whole
+from landslide_zoo.errors import DataError
+
+
+def test_many_writers_of_one_file_never_mix(tmp_path: Path) -> None:
+    contents = [bytes([number]) * 200_000 for number in range(16)]
+    path = tmp_path / "made" / "record.json"
+
+    def write(content: bytes) -> bytes:
+        write_whole(path, content)
+        return path.read_bytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(write, contents * 8)) <= set(contents)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "card.md").mkdir()
+    for path in (tmp_path / "card.md", tmp_path / "card.md" / "x" / ("n" * 300)):
+        with pytest.raises(DataError, match="cannot be written"):
+            write_whole(path, "text")
+    assert [file.name for file in tmp_path.iterdir()] == ["card.md"]
