@@ -169,14 +169,18 @@ def _table(rows: list[tuple[ModelResults, Result]]) -> str:
 
 def _cells(model: ModelResults, result: Result) -> tuple[str, ...]:
     record = model.record
-    ensemble = isinstance(model.config, EnsembleConfig)
-    paper = None if ensemble else lookup(model.config.name).paper_f1
-    minutes = "" if record.minutes is None else f", {record.minutes:.0f} min"
+    if isinstance(model.config, EnsembleConfig):
+        start, training, paper = "-", f"mean of {len(model.config.members)}", None
+    else:
+        minutes = "" if record.minutes is None else f", {record.minutes:.0f} min"
+        start = _start(record)
+        training = f"{record.epochs} epoch{'s' * (record.epochs != 1)}{minutes}"
+        paper = lookup(model.config.name).paper_f1
     alarms = [f"{one.negatives} {one.hectares_per_100_km2:.0f}" for one in record.false_alarms]
     return (
         f"[{model.name}]({CARDS}/{model.name}.md)",
-        _start(record),
-        f"{record.epochs} epoch{'s' * (record.epochs != 1)}{minutes}",
+        start,
+        training,
         figure_text(result, "f1"),
         f"{paper:.4f}" if paper else "-",
         ", ".join(alarms) or "-",
