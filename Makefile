@@ -9,8 +9,9 @@ BIN := .venv/bin
 app: .venv/app
 	$(BIN)/python space_app.py
 
+# A file of tests at a time in each of two processes, with one thread each.
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff check .

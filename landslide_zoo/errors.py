@@ -34,9 +34,14 @@ class HubError(LandslideZooError):
 
 
 def shown(text: object) -> str:
-    """Somebody else's text, fit for a sentence: on one line, printable and short."""
+    """Somebody else's text, fit for a sentence: on one line, printable and short.
+
+    Of a long path the end is kept, where the file's name is.
+    """
     plain = "".join(c if c.isprintable() else "?" for c in str(text))
-    return plain if len(plain) <= QUOTED else plain[: QUOTED - 1] + "…"
+    if len(plain) <= QUOTED:
+        return plain
+    return f"…{plain[1 - QUOTED :]}" if "/" in plain else f"{plain[: QUOTED - 1]}…"
 
 
 def quoted(name: object) -> str:
