@@ -40,17 +40,11 @@ def read_mask(path: Path) -> np.ndarray:
 '''
 
 ENTRY = """
-    CatalogEntry(
-        "unet-resnet18",
-        "unet",
-        "resnet18",
-        "U-Net with a ResNet-18 encoder. The smallest of the residual ones.",
-        _TORCHVISION,
-        None,
-    ),
-)
-
-_BY_NAME ="""
+[unet-resnet18]
+architecture = "unet"
+encoder = "resnet18"
+description = "U-Net with a ResNet-18 encoder. The smallest of the residual ones."
+"""
 
 
 @pytest.fixture
@@ -85,7 +79,8 @@ def run(checkout: Path, *arguments: object) -> str:
 
 def test_a_network_is_one_entry_and_a_file_format_one_file_and_its_name(checkout: Path) -> None:
     package = checkout / "landslide_zoo"
-    change(package / "models" / "catalog.py", ")\n\n_BY_NAME =", ENTRY.lstrip("\n"))
+    with (package / "models" / "catalog.toml").open("a") as catalog:
+        catalog.write(ENTRY)
     (package / "data" / "readers" / "numpy_array.py").write_text(READER.lstrip())
     readers = package / "data" / "readers" / "__init__.py"
     change(readers, "import hdf5, png\n", "import hdf5, numpy_array, png\n")

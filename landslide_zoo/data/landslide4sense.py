@@ -143,7 +143,7 @@ def _subset(root: Path, subset: str, images: str, masks: str) -> list[Sample]:
 
 
 def _numbered(files: Sequence[Path], word: str) -> tuple[dict[tuple[int, bool], Path], list[Path]]:
-    """Files by number and by whether they are PNG; and those called otherwise or that come second."""
+    """Files by number and whether they are PNG; and those called otherwise, or that come second."""
     found: dict[tuple[int, bool], Path] = {}
     others = []
     for path in sorted(files, key=lambda path: len(path.name)):  # image_4.h5 before image_4 (1).h5

@@ -154,7 +154,7 @@ def _hub_entry(repo_id: str, namespace: str, token: str | None) -> ZooEntry:
         return fetch_file(repo_id, name, revision=info.sha, token=token, tqdm_class=hidden_bar())
 
     with hub_errors(repo_id):
-        info = repo_info(repo_id, None, token)
+        info = repo_info(repo_id, token=token)
         sizes = {file.rfilename: file.size for file in info.siblings or []}
         missing = [name for name in (CONFIG, WEIGHTS) if name not in sizes]
         if missing:

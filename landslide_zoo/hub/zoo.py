@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Protocol
 
 from landslide_zoo.errors import LandslideZooError, ModelError, quoted
 from landslide_zoo.hub.entry import Listing, ZooEntry, folder_entry
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from landslide_zoo.inference.backends import Backend
     from landslide_zoo.models import LoadedPredictor
-    from landslide_zoo.models.model import LandslideModel
 
 VARIABLE = "LANDSLIDE_ZOO"
 """Environment variable that names the zoo's sources besides the bundled models."""
@@ -125,31 +124,6 @@ class ModelZoo:
     def pending(self) -> bool:
         """Whether a Hub has yet to answer: the list may still grow."""
         return any(source.pending for source in self._sources)
-
-    @overload
-    def load(
-        self,
-        name: str,
-        revision: str | None = None,
-        token: str | None = None,
-        device: str = "auto",
-        tqdm_class: type[tqdm] | None = None,
-        timeout: float | None = None,
-        backend: Literal["torch"] = "torch",
-    ) -> LandslideModel: ...
-
-    @overload
-    def load(
-        self,
-        name: str,
-        revision: str | None = None,
-        token: str | None = None,
-        device: str = "auto",
-        tqdm_class: type[tqdm] | None = None,
-        timeout: float | None = None,
-        *,
-        backend: Backend,
-    ) -> LoadedPredictor: ...
 
     def load(
         self,

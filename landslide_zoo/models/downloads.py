@@ -270,7 +270,7 @@ def _is_newest(cached: Path, repo_id: str, options: Download) -> bool:
     deadline = Deadline(min(constants.HF_HUB_ETAG_TIMEOUT, options.get("timeout") or _timeout()))
     try:
         with hub_errors(repo_id):
-            commit = deadline.run(lambda: _info(repo_id, options).sha, "The Hub is silent.")
+            commit = deadline.run(lambda: repo_info(repo_id, **options).sha, "The Hub is silent.")
     except HubError as error:
         if isinstance(error.__cause__, RevisionNotFoundError):
             raise
@@ -283,7 +283,7 @@ def _download(repo_id: str, options: Download) -> Path:
 
     names = {CONFIG, WEIGHTS}
     if not options.get("local_files_only"):
-        names |= {file.rfilename for file in _info(repo_id, options).siblings or []}
+        names |= {file.rfilename for file in repo_info(repo_id, **options).siblings or []}
     arguments: dict[str, Any] = {**options, "tqdm_class": hidden_bar()}
     arguments.pop("timeout", None)
     config = fetch_file(repo_id, CONFIG, **arguments)
@@ -297,12 +297,12 @@ def _download(repo_id: str, options: Download) -> Path:
     return config.parent
 
 
-def _info(repo_id: str, options: Download) -> ModelInfo:
-    return repo_info(repo_id, options.get("revision"), options.get("token"))
-
-
-def repo_info(repo_id: str, revision: str | None, token: str | bool | None) -> ModelInfo:
+def repo_info(repo_id: str, **options: Unpack[Download]) -> ModelInfo:
     """What the Hub says of a repo and its files; asked once: the client's retries are for files.
+
+    Args:
+        repo_id: As in ``someone/unet-resnet34``.
+        options: Of those that :class:`Download` has, ``revision`` and ``token``.
 
     Raises:
         HubError: If it says nothing that can be understood.
@@ -310,9 +310,9 @@ def repo_info(repo_id: str, revision: str | None, token: str | bool | None) -> M
     from huggingface_hub import HfApi, constants
 
     try:
-        return HfApi(token=token).model_info(
+        return HfApi(token=options.get("token")).model_info(
             repo_id,
-            revision=revision,
+            revision=options.get("revision"),
             files_metadata=True,
             timeout=constants.HF_HUB_ETAG_TIMEOUT,
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch.nn import functional
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.card import LIBRARY, eval_results, render_card
 from landslide_zoo.models.config import ModelConfig, catalog_config
-from landslide_zoo.models.downloads import load_downloaded
+from landslide_zoo.models.downloads import Download, load_downloaded
 from landslide_zoo.models.files import (
     CONFIG,
     PATTERNS,
@@ -233,13 +234,8 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         cls,
         pretrained_model_name_or_path: str | Path,
         *,
-        revision: str | None = None,
-        token: str | bool | None = None,
         device: str | torch.device = "auto",
-        cache_dir: str | Path | None = None,
-        force_download: bool = False,
-        local_files_only: bool = False,
-        timeout: float | None = None,
+        **download: Unpack[Download],
     ) -> Self:
         """Load a model from a folder, from those bundled, or from the Hub.
 
@@ -247,14 +243,9 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
             pretrained_model_name_or_path: An existing folder (a path with a
                 separator, or one that holds ``config.json``), else the name of
                 a bundled model, else a repo id.
-            revision: Branch, tag or commit on the Hub.
-            token: Token for private repos; the client's own where None.
             device: ``auto`` (a GPU where there is one), or a torch device.
-            cache_dir: Folder of the client's cache.
-            force_download: Download even what is in the cache.
-            local_files_only: Use the cache alone.
-            timeout: Seconds that a download may take; what ``LANDSLIDE_ZOO_TIMEOUT``
-                says where None, else 60.
+            download: How it is fetched from the Hub, such as ``revision`` and ``token``:
+                see :class:`~landslide_zoo.models.downloads.Download`.
 
         Returns:
             The model, in evaluation mode.
@@ -268,20 +259,11 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
             >>> model.config.bands
             ['B4', 'B3', 'B2']
         """
-        name = pretrained_model_name_or_path
-        folder = local_folder(name)
+        load = partial(cls.from_folder, device=device)
+        folder = local_folder(pretrained_model_name_or_path)
         if folder is not None:
-            return cls.from_folder(folder, device=device)
-        return load_downloaded(
-            str(name),
-            lambda downloaded: cls.from_folder(downloaded, device=device),
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            force_download=force_download,
-            local_files_only=local_files_only,
-            timeout=timeout,
-        )
+            return load(folder)
+        return load_downloaded(str(pretrained_model_name_or_path), load, **download)
 
     @classmethod
     def from_folder(cls, folder: Path, device: str | torch.device = "auto") -> Self:
