@@ -92,8 +92,8 @@ class Results(BaseModel):
         """The model here of the same network, if another one and better on the same validation."""
         for model in self.models:
             if model.name == config.name and model.record.weights_sha256 != record.weights_sha256:
-                f1 = {_key(one): one.f1 for one in record.results if one.subset == "validation"}
-                if any(one.f1 > f1.get(_key(one), one.f1) for one in model.record.results):
+                f1 = {one.key: one.f1 for one in record.results if one.subset == "validation"}
+                if any(one.f1 > f1.get(one.key, one.f1) for one in model.record.results):
                     return model
         return None
 
@@ -134,7 +134,7 @@ def leaderboard(models: Iterable[ModelResults]) -> str:
     for model in models:
         results = model.record.results
         for result in [one for one in results if one.subset == "test"] or results:
-            tables.setdefault(_key(result), []).append((model, result))
+            tables.setdefault(result.key, []).append((model, result))
     if not tables:
         return "No model has been measured yet.\n"
     return "\n\n".join([*(_table(rows) for _, rows in sorted(tables.items())), _NOTE]) + "\n"
@@ -151,10 +151,6 @@ def fill_readme(text: str, results: Results) -> str:
     if not (begin and end):
         raise DataError(f"The README needs the lines {BEGIN} and {END}, between which results go.")
     return f"{before}{BEGIN}\n\n{leaderboard(results.models)}\n{END}{after}"
-
-
-def _key(result: Result) -> tuple[str, ...]:
-    return result.dataset, result.protocol, result.subset, result.fingerprint
 
 
 def _table(rows: list[tuple[ModelResults, Result]]) -> str:

@@ -68,12 +68,6 @@ class Steps:
                     f"{config.name} has no rule on {quoted(name)}; it has {', '.join(known)}."
                 )
 
-    def find_clouds(self, patch: Patch) -> CloudMask | None:
-        """The clouds of a patch; None where they are not looked for or cannot be told."""
-        if self.clouds == "keep" or why_no_clouds(patch):
-            return None
-        return find_clouds(patch, self.level)
-
 
 SMALL = 512 * 512
 """Pixels of a patch up to which objects are described by every layer of its bands."""
@@ -95,7 +89,9 @@ class PreparedPatch:
     @cached_property
     def clouds(self) -> CloudMask | None:
         """Its clouds; None where they are not looked for or cannot be told."""
-        return self.steps.find_clouds(self.patch)
+        if self.steps.clouds == "keep" or why_no_clouds(self.patch):
+            return None
+        return find_clouds(self.patch, self.steps.level)
 
     @cached_property
     def seen(self) -> Patch:
@@ -150,20 +146,6 @@ class PreparedPatch:
             backend=predictor.backend,
         )
 
-    def refine(self, predictor: Predictor, prediction: Prediction) -> Prediction:
-        """A network's prediction after the steps beside it, as :meth:`detect` makes it.
-
-        Args:
-            predictor: What made the prediction; it runs again where there are clouds.
-            prediction: What it says of the whole patch.
-        """
-        if self.clouds and self.clouds.cloud.any():
-            (prediction,) = predict(predictor, [self.seen], prediction.threshold)
-        rules = switched_on(rules_of(predictor.config), self.steps.rules_off)
-        if not rules:
-            return prediction
-        return apply_rules(prediction, self.layers.select(layers_needed(rules)), rules).prediction
-
 
 @dataclass(frozen=True, eq=False)
 class Detection:
@@ -204,9 +186,7 @@ class Detection:
     @cached_property
     def ruled(self) -> RuledPrediction:
         """The network's prediction after the rules."""
-        needed = {
-            name: self.layers[name] for name in layers_needed(self.rules) if name in self.layers
-        }
+        needed = {name: self.layers[name] for name in layers_needed(self.rules) & {*self.layers}}
         return apply_rules(self.network, needed, switched_on(self.rules, self.rules_off))
 
     @property
@@ -324,12 +304,13 @@ def refine(
         prediction: What it says of the whole patch.
         steps: What is done beside the network.
     """
-    return PreparedPatch(patch, steps).refine(predictor, prediction)
-
-
-def input_warnings(config: PredictorConfig, patch: Patch) -> list[str]:
-    """Warnings about a patch, by itself and for a model of this configuration."""
-    return check_patch(patch) or model_warnings(config, patch)
+    prepared = PreparedPatch(patch, steps)
+    if prepared.clouds and prepared.clouds.cloud.any():
+        (prediction,) = predict(predictor, [prepared.seen], prediction.threshold)
+    rules = switched_on(rules_of(predictor.config), steps.rules_off)
+    if not rules:
+        return prediction
+    return apply_rules(prediction, prepared.layers.select(layers_needed(rules)), rules).prediction
 
 
 def model_warnings(config: PredictorConfig, patch: Patch) -> list[str]:

@@ -167,6 +167,11 @@ class Result(_Part):
     command: str
     details: Details = Details()
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What it was measured on; results compare only where this is the same."""
+        return self.dataset, self.protocol, self.subset, self.fingerprint
+
 
 class Record(_Part):
     """The contents of a model folder's ``record.json``.
@@ -233,14 +238,8 @@ class Record(_Part):
 
     def with_result(self, result: Result) -> Self:
         """The record with a result, in place of an earlier one on the same subset."""
-
-        def key(one: Result) -> tuple[str, str, str]:
-            return one.dataset, one.protocol, one.subset
-
-        results = [result if key(one) == key(result) else one for one in self.results]
-        if result not in results:
-            results.append(result)
-        return self.model_copy(update={"results": results})
+        results = {one.key[:3]: one for one in self.results} | {result.key[:3]: result}
+        return self.model_copy(update={"results": list(results.values())})
 
     def with_test_access(self, dataset: str, protocol: str, subset: str, command: str) -> Self:
         """The record with a use of held-out patches, now, added to its log."""

@@ -48,11 +48,12 @@ class Reproduction:
     @property
     def scores(self) -> list[tuple[str, float, float]]:
         """Subset, F1 before and F1 again, of what training itself measures."""
-        again = {(one.protocol, one.subset): one.f1 for one in self.again.results}
+        # The dataset may have another name where it is now.
+        again = {one.key[1:3]: one.f1 for one in self.again.results}
         return [
-            (one.subset, one.f1, again[one.protocol, one.subset])
+            (one.subset, one.f1, again[one.key[1:3]])
             for one in self.before.results
-            if one.dataset == self.before.data.name and (one.protocol, one.subset) in again
+            if one.dataset == self.before.data.name and one.key[1:3] in again
         ]
 
     @property
