@@ -23,6 +23,13 @@ def patch() -> Patch:
     return make_patch(7)
 
 
+@pytest.fixture(scope="module")
+def real_patches(real_data: Path) -> list[Patch]:
+    paths = sorted((real_data / "l4s-14band").glob("*/image_*.h5"))
+    assert len(paths) == 21
+    return [read_patch(path) for path in paths]
+
+
 def swapped(patch: Patch) -> Patch:
     values = patch.values.copy()
     values[[12, 13]] = values[[13, 12]]
@@ -34,14 +41,13 @@ def test_a_good_patch_has_no_warning(patch: Patch) -> None:
     assert check_statistics(patch.values, patch.bands, MEAN, STD, "patch") == []
 
 
-def test_real_patches_have_no_warning_and_all_are_noticed_when_swapped(real_data: Path) -> None:
-    paths = sorted((real_data / "l4s-14band").glob("*/image_*.h5"))
-    assert len(paths) == 21
-    for path in paths:
-        patch = read_patch(path)
-        assert check_patch(patch) == [], path.name
-        assert check_statistics(patch.values, patch.bands, MEAN, STD, "patch") == [], path.name
-        assert any("look swapped" in one for one in check_patch(swapped(patch))), path.name
+def test_real_patches_have_no_warning_and_all_are_noticed_when_swapped(
+    real_patches: list[Patch],
+) -> None:
+    for patch in real_patches:
+        assert check_patch(patch) == [], patch.name
+        assert check_statistics(patch.values, patch.bands, MEAN, STD, "patch") == [], patch.name
+        assert any("look swapped" in one for one in check_patch(swapped(patch))), patch.name
 
 
 def stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -88,14 +94,13 @@ def test_values_in_another_scale_are_recognised(scale: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_real_values_in_another_scale_are_recognised(scale: str, real_data: Path) -> None:
+def test_real_values_in_another_scale_are_recognised(scale: str, real_patches: list[Patch]) -> None:
     convert, words = SCALES[scale]
-    for path in sorted((real_data / "l4s-14band").glob("*/image_*.h5")):
-        patch = read_patch(path)
+    for patch in real_patches:
         stored = convert(patch.values.astype(np.float64))
         values = (stored * IN_FILES).astype(np.float32)
         [warning] = check_patch(replace(patch, values=values))
-        assert words in warning, path.name
+        assert words in warning, patch.name
 
 
 def test_dark_water_and_bright_cloud_are_no_other_scale(patch: Patch) -> None:

@@ -64,6 +64,7 @@ def test_targets_are_turned_with_their_patch(packed: PackedDataset) -> None:
     for patches.epoch in range(12):
         for values, target in (patches[0], patches[1]):
             np.testing.assert_array_equal(target[0], values[CONFIG.bands.index("DEM")])
+            assert target.dtype == torch.float32
             seen.add(target.numpy().tobytes())
     assert len(seen) > 4  # patches were turned at all
 
