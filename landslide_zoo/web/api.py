@@ -16,16 +16,16 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
-from landslide_zoo.errors import LandslideZooError, quoted
+from landslide_zoo.errors import LandslideZooError, quoted, shown
 from landslide_zoo.inference.comparison import join_detections
 from landslide_zoo.inference.result import Steps
 from landslide_zoo.web.bands import composites, summarise_bands
 from landslide_zoo.web.components import pull_bar
 from landslide_zoo.web.downloads import (
     Content,
-    csv_table,
     detection_files,
     ensemble_files,
+    figures_csv,
     write_files,
 )
 from landslide_zoo.web.map_jobs import MapService, Request, teller
@@ -40,7 +40,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def sentences(function: Callable[P, R]) -> Callable[P, R]:
+def plain_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Hand errors on as their sentence: nothing else of an error reaches a client."""
 
     @wraps(function)
@@ -62,12 +62,17 @@ def sentences(function: Callable[P, R]) -> Callable[P, R]:
 def build_api(service: Service, maps: MapService) -> None:
     """Wire the endpoints, on components that the page does not show."""
 
-    @sentences
+    @plain_errors
     def models() -> list[dict[str, object]]:
-        """List the landslide models of this zoo."""
+        """List the landslide models of this zoo.
+
+        The answer holds, for each model, its name, what it reads, its threshold and size,
+        and its F1 with the protocol it was measured by. F1 of different protocols cannot be
+        compared.
+        """
         return [entry.to_dict() for entry in service.zoo.entries()]
 
-    @sentences
+    @plain_errors
     def detect(
         request: gr.Request,
         patch: dict[str, Any],
@@ -78,6 +83,11 @@ def build_api(service: Service, maps: MapService) -> None:
         rules_off: list[str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Find landslides in one Sentinel-2 patch with one model.
+
+        The answer holds figures (area in hectares, share, cloud, number of objects, what
+        rules dropped and why, time, warnings, and precision, recall, F1 and IoU where a
+        mask is known) and files: the probability as .npy, the mask as .h5, an overlay as
+        .png, a table of objects as .csv.
 
         Args:
             request: Who asks.
@@ -93,7 +103,7 @@ def build_api(service: Service, maps: MapService) -> None:
         found = service.detect(name, _upload(patch, mask), level, caller, steps=steps)
         return found.to_dict(), write_files(detection_files(found))
 
-    @sentences
+    @plain_errors
     def compare(
         request: gr.Request,
         patch: dict[str, Any],
@@ -103,6 +113,10 @@ def build_api(service: Service, maps: MapService) -> None:
         rules_off: list[str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Run several landslide models on one Sentinel-2 patch, each at its own threshold.
+
+        The answer holds figures of each model (or its error) and of their mean, and files:
+        a table as .csv, the mean's probability (.npy), mask (.h5), overlay (.png) and
+        objects (.csv), and pictures of where the models agree and disagree.
 
         Args:
             request: Who asks.
@@ -122,11 +136,16 @@ def build_api(service: Service, maps: MapService) -> None:
         }
         return figures, write_files(ensemble_files(results, ensemble))
 
-    @sentences
+    @plain_errors
     def bands(
         request: gr.Request, patch: dict[str, Any], mask: dict[str, Any] | None = None
     ) -> tuple[dict[str, object], list[str]]:
         """Describe every band of one Sentinel-2 patch.
+
+        The answer holds figures of each band (name, unit, lowest, highest, mean, deviation,
+        and the means of landslide and other pixels where a mask is known) with warnings
+        about the patch, and files: true colour, false colour, NDVI and hillshade as .png,
+        the figures as .csv.
 
         Args:
             request: Who asks.
@@ -146,9 +165,9 @@ def build_api(service: Service, maps: MapService) -> None:
             "warnings": check_patch(seen),
             "bands": rows,
         }
-        return figures, write_files([*files, (f"{seen.name}_bands.csv", csv_table(rows))])
+        return figures, write_files([*files, (f"{seen.name}_bands.csv", figures_csv(rows))])
 
-    @sentences
+    @plain_errors
     def map_scene(
         request: gr.Request,
         scene: dict[str, Any],
@@ -161,6 +180,12 @@ def build_api(service: Service, maps: MapService) -> None:
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[dict[str, object], list[str]]:
         """Map the landslides of a whole Sentinel-2 scene as polygons for a GIS.
+
+        It takes a GeoTIFF and, where the model needs it, an elevation raster (DEM). A map
+        takes from seconds to minutes and reports its progress. The answer holds figures
+        (area in hectares, number of landslides, share observed and under cloud, what rules
+        dropped, notes) and files: polygons as GeoPackage with a style for QGIS, the mask
+        and the probability as GeoTIFF, a report as HTML.
 
         Args:
             request: Who asks.
@@ -182,7 +207,8 @@ def build_api(service: Service, maps: MapService) -> None:
             _steps(clouds, None).clouds,
         )
         off = _names("rules_off", rules_off)
-        level, smallest = _level(threshold), _area(minimum_area)
+        level = _level(threshold)
+        smallest = _number("minimum_area", minimum_area, 1e12, "of hectares from 0 on")
         tell, bar = teller(progress), pull_bar(wanted.model, progress)
         _, answer = maps.map_scene(wanted, caller_of(request), level, smallest, off, tell, bar)
         return answer["figures"], answer["files"]
@@ -196,48 +222,20 @@ def build_api(service: Service, maps: MapService) -> None:
             listed.api_info = lambda: {"type": "array", "items": {"type": "string"}}  # type: ignore
         clouds = gr.Textbox(None, label="clouds")
         answer = [gr.JSON(label="figures"), gr.File(label="files", file_count="multiple")]
-        gr.Button().click(models, None, answer[0], **_public("models", _MODELS))
+        gr.Button().click(models, None, answer[0], **_public("models"))
         steps = [clouds, rules_off]
         detecting = [patch, model, threshold, mask, *steps]
-        patch.upload(detect, detecting, answer, **_public("detect", _DETECT))
-        patch.upload(compare, [patch, names, mask, *steps], answer, **_public("compare", _COMPARE))
-        patch.upload(bands, [patch, mask], answer, **_public("bands", _BANDS))
+        patch.upload(detect, detecting, answer, **_public("detect"))
+        patch.upload(compare, [patch, names, mask, *steps], answer, **_public("compare"))
+        patch.upload(bands, [patch, mask], answer, **_public("bands"))
         scene, dem = gr.File(label="scene"), gr.File(label="dem")
         smallest = gr.Number(None, label="minimum_area")
         given = [scene, dem, model, threshold, smallest, *steps]
-        scene.upload(map_scene, given, answer, **_public("map_scene", _MAP))
+        scene.upload(map_scene, given, answer, **_public("map_scene"))
 
 
-_MODELS = """List the landslide models of this zoo. The answer holds, for each model, its name, \
-what it reads, its threshold and size, and its F1 with the protocol it was measured by. F1 of \
-different protocols cannot be compared."""
-_DETECT = """Find landslides in one Sentinel-2 patch with one model. The answer holds figures \
-(area in hectares, share, cloud, number of objects, what rules dropped and why, time, warnings, \
-and precision, recall, F1 and IoU where a mask is known) and files: the probability as .npy, the \
-mask as .h5, an overlay as .png, a table of objects as .csv."""
-_COMPARE = """Run several landslide models on one Sentinel-2 patch, each at its own threshold. \
-The answer holds figures of each model (or its error) and of their mean, and files: a table as \
-.csv, the mean's probability (.npy), mask (.h5), overlay (.png) and objects (.csv), and pictures \
-of where the models agree and disagree."""
-_BANDS = """Describe every band of one Sentinel-2 patch. The answer holds figures of each band \
-(name, unit, lowest, highest, mean, deviation, and the means of landslide and other pixels where \
-a mask is known) with warnings about the patch, and files: true colour, false colour, NDVI and \
-hillshade as .png, the figures as .csv."""
-
-_MAP = """Map the landslides of a whole Sentinel-2 scene: a GeoTIFF and, where the model needs \
-it, an elevation raster (DEM). It takes from seconds to minutes and reports its progress. The \
-answer holds figures (area in hectares, number of landslides, share observed and under cloud, what \
-rules dropped, notes) and files: polygons as GeoPackage with a style for QGIS, the mask and the \
-probability as GeoTIFF, a report as HTML."""
-
-
-def _public(name: str, description: str) -> dict[str, Any]:
-    return {
-        "api_name": name,
-        "api_description": description,
-        "api_visibility": "public",
-        "preprocess": False,
-    }
+def _public(name: str) -> dict[str, Any]:
+    return {"api_name": name, "api_visibility": "public", "preprocess": False}
 
 
 def _upload(patch: dict[str, Any] | None, mask: dict[str, Any] | None) -> Upload:
@@ -272,26 +270,13 @@ def _steps(clouds: object, rules_off: object) -> Steps:
     return Steps(kept, tuple(_names("rules_off", rules_off)))
 
 
-def _area(minimum: object) -> float | None:
-    if minimum is None or minimum == "":
+def _number(parameter: str, given: object, highest: float, wanted: str) -> float | None:
+    if given is None or given == "":
         return None
-    if isinstance(minimum, int | float) and not isinstance(minimum, bool) and 0 <= minimum < 1e12:
-        return float(minimum)
-    raise LandslideZooError(
-        f"minimum_area is {quoted(minimum)}; it must be a number of hectares from 0 on."
-    )
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= highest:
+        return float(given)
+    raise LandslideZooError(f"{parameter} is {shown(repr(given))}; it must be a number {wanted}.")
 
 
 def _level(threshold: object) -> float | None:
-    if threshold is None or threshold == "":
-        return None
-    match threshold:
-        case bool():
-            shown = str(threshold).lower()
-        case int() | float():
-            if 0 <= threshold <= 1:
-                return float(threshold)
-            shown = f"{threshold:g}"
-        case _:
-            shown = quoted(threshold)
-    raise LandslideZooError(f"The threshold is {shown}; it must be a number from 0 to 1.")
+    return _number("The threshold", threshold, 1, "from 0 to 1")

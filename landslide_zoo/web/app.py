@@ -109,7 +109,7 @@ def _is_of_this_network(given: Any) -> bool:  # noqa: ANN401
         return False
 
 
-class Sentences:
+class ErrorMiddleware:
     """The outermost layer of the server: a client's mistake is a sentence, and no traceback.
 
     Args:
@@ -126,7 +126,16 @@ class Sentences:
         except ClientDisconnect:
             return
         except FnIndexInferError:
-            answer = JSONResponse({"detail": _NO_ENDPOINT}, 404)
+            await JSONResponse({"detail": _NO_ENDPOINT}, 404)(scope, receive, send)
+        except (KeyError, TypeError) as error:
+            # Arguments by name: Gradio looks both an endpoint and its parameters up unasked.
+            if "/call/v2/" not in scope.get("path", ""):
+                raise
+            unknown = isinstance(error, KeyError)
+            answer = JSONResponse(
+                {"detail": _NO_ENDPOINT if unknown else f"{str(error).rstrip('.')}."},
+                404 if unknown else 422,
+            )
             await answer(scope, receive, send)
 
 
@@ -236,7 +245,7 @@ def launch(
             max_file_size=int(settings.upload_mb * 2**20),
             max_threads=settings.queue + _MORE_THREADS,
             app_kwargs={
-                "middleware": [Middleware(Sentences)],
+                "middleware": [Middleware(ErrorMiddleware)],
                 "routes": [Mount(f"/{STATIC}", StaticFiles(packages=[_STATIC_FILES]))],
             },
             state_session_capacity=_VISITS,

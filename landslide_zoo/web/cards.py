@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from landslide_zoo.errors import HubError
 from landslide_zoo.hub.client import entry_file
 from landslide_zoo.hub.entry import ZooEntry
 from landslide_zoo.models.files import CARD
+from landslide_zoo.web.rendering import png_uri
 
 _FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
 _FIGURE = re.compile(r"[\w-][\w.-]*\.png", re.ASCII)
@@ -49,9 +49,7 @@ def card_html(entry: ZooEntry) -> Markup:
             left = 0
             return None
         left -= len(content or b"")
-        if content is None:
-            return None
-        return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        return png_uri(content) if content else None
 
     html = render_markdown(text, picture)
     if len(html) > _PAGE_BYTES + 2 * _PICTURES_BYTES:

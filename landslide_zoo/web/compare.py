@@ -141,6 +141,7 @@ class View:
             running=self._service.next_model(waiting),
             loaded=self._service.cache.names,
             done=len(results) - len(waiting),
+            patch=found[0].patch.name if found else None,
             warnings=found[0].warnings if found else (),
             cancelled=cancelled and bool(waiting),
             ensemble=None if waiting and not cancelled else join_detections(results),

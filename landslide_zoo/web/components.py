@@ -119,14 +119,6 @@ def pull_bar(name: str, progress: gr.Progress) -> type[tqdm]:
     # The Hub's client downloads in threads of its own, which know nothing of the event.
     context = copy_context()
 
-    def report(done: float, total: float) -> None:
-        text = f"Fetching {name} from the Hub: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
-        context.copy().run(progress, done / total, desc=text)
-
-    return _bar(report)
-
-
-def _bar(report: Callable[[float, float], None]) -> type[tqdm]:
     class Bar(tqdm):
         """Draws nothing itself and reports bytes."""
 
@@ -138,6 +130,8 @@ def _bar(report: Callable[[float, float], None]) -> type[tqdm]:
             """Count what has come."""
             self.n += n or 0
             if self._counts_bytes and self.total:
-                report(min(self.n, self.total), self.total)
+                done, total = min(self.n, self.total), self.total
+                text = f"Fetching {name} from the Hub: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+                context.copy().run(progress, done / total, desc=text)
 
     return Bar

@@ -102,7 +102,6 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         name: str | None,
         leave_out: bool,
         ticked: list[str],
-        shown: int | None,
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
@@ -117,7 +116,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
             else:
                 found.append(_with_rules(one, ticked))
             progress((len(found), len(uploads)), desc="Looking for landslides", unit="patches")
-        return [*_all(found), _slider(found), *_view(found, shown)]
+        return [*_all(found), _slider(found)]
 
     def redraw(
         found: list[Outcome], level: float, ticked: list[str], shown: int | None
@@ -136,16 +135,18 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         return make
 
     gr.on([app.load, model.change], describe, model, [summary, rules], **AT_ONCE)
+    showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown], "outputs": view}
     gr.on(
         # Not input, which Gradio's dropdown sends twice for one choice.
         [inputs.uploads.change, model.select, clouds.input, run.click],
         detect,
-        [inputs.uploads, model, clouds, rules, inputs.shown],
-        [*everything, threshold, *view],
+        [inputs.uploads, model, clouds, rules],
+        [*everything, threshold],
         api_visibility="private",
         show_progress_on=result,
         trigger_mode="always_last",
-    )
+        # What is on show may have been chosen meanwhile.
+    ).then(_view, **showing, **AT_ONCE)
     gr.on(
         [threshold.input, rules.input],
         redraw,
@@ -154,7 +155,6 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         **AT_ONCE,
     )
     # On a visitor's choice alone: shown also changes with uploads, before they are looked at.
-    showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown], "outputs": view}
     inputs.shown.select(_view, **showing, **AT_ONCE)
     batch.select(_place, outcomes, inputs.shown, **AT_ONCE).then(_view, **showing, **AT_ONCE)
     for button, download in zip(buttons, DOWNLOADS, strict=True):
@@ -218,6 +218,8 @@ def _figures(one: Detection) -> list[object]:
 
 def _view(outcomes: list[Outcome], shown: int | None) -> list[Any]:
     """The patch on show: its page, and whether it has files."""
+    if (shown or 0) >= len(outcomes) > 0:  # chosen before it was looked at
+        return [gr.skip()] * (2 + len(DOWNLOADS))
     has_files = bool(outcomes) and not isinstance(outcomes[shown or 0], str)
     buttons = [gr.Button(interactive=has_files) for _ in DOWNLOADS]
     return [draw_page(outcomes, shown), gr.Row(visible=bool(_detections(outcomes))), *buttons]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +16,7 @@ from landslide_zoo.inference.comparison import EnsembleResult, ModelResult
 from landslide_zoo.inference.objects import LandslideObject
 from landslide_zoo.inference.outputs import OutputNames, mask_h5, overlay_png, probability_npy
 from landslide_zoo.inference.result import Detection
+from landslide_zoo.tables import csv_table
 
 Content = tuple[str, bytes | str]
 """A file's name and what it holds."""
@@ -77,14 +76,14 @@ def detection_files(detection: Detection) -> list[Content]:
 def batch_files(detections: Sequence[Detection]) -> list[Content]:
     """All files of several detections, and a table of their figures."""
     files = [file for one in detections for file in detection_files(one)]
-    return [*files, ("figures.csv", csv_table([one.to_dict() for one in detections]))]
+    return [*files, ("figures.csv", figures_csv([one.to_dict() for one in detections]))]
 
 
 def ensemble_files(
     results: Sequence[ModelResult], ensemble: EnsembleResult | None
 ) -> list[Content]:
     """Files of a comparison as a whole: a table, and all files of the models' mean."""
-    files: list[Content] = [("figures.csv", csv_table([one.to_dict() for one in results]))]
+    files: list[Content] = [("figures.csv", figures_csv([one.to_dict() for one in results]))]
     if ensemble:
         stem, agreement = ensemble.mean.patch.name, ensemble.agreement
         votes = agreement_picture(agreement.votes, agreement.members)
@@ -111,24 +110,15 @@ def comparison_files(
 
 def objects_csv(detection: Detection) -> str:
     """A table of single landslides, one a row; rows and columns in pixels, area in hectares."""
+    if detection.objects:
+        return figures_csv([asdict(one) for one in detection.objects])
     known = [one.name for one in fields(LandslideObject) if one.name != "attributes"]
-    return csv_table([asdict(one) for one in detection.objects], known)
+    return ",".join(known) + "\n"
 
 
-def csv_table(rows: Sequence[dict[str, Any]], columns: Iterable[str] = ()) -> str:
-    """A table, one row for each mapping; what is nested is spread over columns.
-
-    Args:
-        rows: The mappings.
-        columns: Those that are there without rows, too, and come first.
-    """
-    flat = [_flattened(row) for row in rows]
-    names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
+def figures_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of figures, one row for each mapping; what is nested has columns of its own."""
+    return csv_table([_flattened(row) for row in rows])
 
 
 def _new_folder() -> Path:
@@ -137,13 +127,15 @@ def _new_folder() -> Path:
     return Path(tempfile.mkdtemp(dir=parent))
 
 
-def _flattened(row: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, dict):
+def _flattened(figures: Mapping[str, Any]) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in figures.items():
+        if name == "network_scores":
+            flat |= {f"network_{score}": number for score, number in value.items()}
+        elif isinstance(value, dict):
             flat |= value
-        elif isinstance(value, list):
-            flat[name] = " ".join(str(part) for part in value)
+        elif name == "dropped":
+            flat[name] = len(value)
         else:
-            flat[name] = value
+            flat[name] = " ".join(value) if isinstance(value, list) else value
     return flat

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -40,6 +41,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
         limit: How many patches are taken at once.
     """
     uploads = gr.State([])
+    picks = [[Upload(str(one.path), None, one.path.stem)] for one in samples()]
     with gr.Column(scale=0, min_width=310, elem_id="lz-inputs"):
         patches = gr.File(
             label="Patches: .h5 (14 bands) or true-colour .png",
@@ -68,19 +70,21 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
         notices = gr.HTML(elem_id="lz-input-notices", apply_default_css=False)
 
     def take(
-        patch_files: list[str] | None, mask_files: list[str] | None
-    ) -> tuple[list[Upload], gr.Dropdown, str, str]:
+        patch_files: list[str] | None, mask_files: list[str] | None, before: list[Upload]
+    ) -> list[Any]:
+        if not patch_files and before in picks:
+            odd = ["A sample has its own mask: give a patch for this one."] if mask_files else []
+            return [gr.skip(), gr.skip(), render("notices", sentences=odd), gr.skip()]
         found, odd = pair_masks((patch_files or [])[:limit], mask_files or [])
         if len(patch_files or []) > limit:
             odd.insert(0, f"Only the first {limit} patches are taken; give the others afterwards.")
         names = [(one.name, place) for place, one in enumerate(found)]
         choice = gr.Dropdown(choices=names, value=0 if names else None, visible=len(names) > 1)
-        return found, choice, render("notices", sentences=odd), _about()
+        return [found, choice, render("notices", sentences=odd), _about()]
 
     def pick(event: gr.SelectData) -> tuple[list[Upload], gr.Dropdown, str, str, None, None]:
-        one = samples()[event.index]
-        found = [Upload(str(one.path), None, one.path.stem)]
-        choice = gr.Dropdown(choices=[(one.path.stem, 0)], value=0, visible=False)
+        found = picks[event.index]
+        choice = gr.Dropdown(choices=[(found[0].name, 0)], value=0, visible=False)
         return found, choice, "", _about(event.index), None, None
 
     app.load(_thumbnails, None, picker, **AT_ONCE)
@@ -89,7 +93,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
     events += [file.delete for file in (patches, masks)]
     events += [file.clear for file in (patches, masks)]
     # Each in turn, none left out: where a patch follows its mask at once, the last one counts.
-    gr.on(events, take, [patches, masks], outputs, trigger_mode="multiple", **QUIET)
+    gr.on(events, take, [patches, masks, uploads], outputs, trigger_mode="multiple", **QUIET)
     picker.select(pick, None, [*outputs, patches, masks], **QUIET)
     return Inputs(uploads, shown)
 

@@ -58,8 +58,12 @@ def data_uri(picture: np.ndarray, widest: int = WIDEST, marked: bool = False) ->
         marked: Whether they are marks, which are drawn on nothing.
     """
     step = -(-max(picture.shape[:2]) // widest)
-    content = png(picture[::step, ::step], MARK_COLOURS if marked else None)
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+    return png_uri(png(picture[::step, ::step], MARK_COLOURS if marked else None))
+
+
+def png_uri(content: bytes) -> str:
+    """A PNG file as a data URI."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def outlines(mask: np.ndarray, side: int = 512) -> str:

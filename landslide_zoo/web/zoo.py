@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from landslide_zoo.hub.entry import ZooEntry
 from landslide_zoo.models.record import Result
 from landslide_zoo.web.cards import card_html
 from landslide_zoo.web.components import QUIET, filled, number, table
-from landslide_zoo.web.rendering import render
+from landslide_zoo.web.rendering import png_uri, render
 from landslide_zoo.web.service import Service, plain, sentence
 
 logger = logging.getLogger(__name__)
@@ -61,7 +60,9 @@ def build_zoo(tab: gr.Tab, service: Service, model: gr.Dropdown) -> list[gr.comp
 
 def _page(entry: ZooEntry, origin: str) -> str:
     history = entry.record.history[-_EPOCHS:] if entry.record else []
-    curves = base64.b64encode(curves_figure(history)).decode() if history else None
+    card = card_html(entry)
+    drawn = 'alt="curves.png"' in card  # as training leaves it
+    curves = png_uri(curves_figure(history)) if history and not drawn else None
     loads = entry.repo_id or entry.name
     if entry.folder and entry.source != "bundled" and not entry.repo_id:
         loads = f"models/{entry.folder.name}"  # a folder of the reader's own: not the server's
@@ -69,7 +70,7 @@ def _page(entry: ZooEntry, origin: str) -> str:
         "model",
         entry=entry,
         loads=loads,
-        card=card_html(entry),
+        card=card,
         curves=curves,
         epochs=len(history),
         origin=origin,
