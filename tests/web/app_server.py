@@ -70,7 +70,7 @@ def serving(folder: Path, wrapper: Sequence[str] = (), **environment: str) -> It
         _await_answer(server)
         yield server
     finally:
-        process.terminate()
+        process.kill()  # an orderly end takes seconds, and has a test of its own
         process.wait(timeout=30)
 
 

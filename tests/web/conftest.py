@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from app_server import Server, serving
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from synthetic_patches import make_patch
 from trained_model import make_record
 from visitor import SCREENS, Visit
@@ -70,38 +70,38 @@ def browser() -> Iterator[Browser]:
             pytest.skip(
                 "there is no Chromium: install Debian's, or run playwright install chromium"
             )
-        options = ["--no-sandbox", "--disable-background-networking"]
+        # What is not on loopback goes to a proxy that is not there.
+        options = ["--no-sandbox", "--disable-background-networking", "--proxy-server=127.0.0.1:9"]
         running = playwright.chromium.launch(executable_path=path, args=options)
         yield running
         running.close()
 
 
-@pytest.fixture
-def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """Open the app in a fresh visit; afterwards its console is clean and nothing went outside."""
-    visit, contexts = Visit(), []
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> BrowserContext:
+    """Where all pages are opened: what Gradio is made of is fetched once for all of them."""
+    return browser.new_context(reduced_motion="reduce")
 
-    def opened(
-        screen: str = "desktop", scheme: str = "light", url: str = "", **options: object
-    ) -> Page:
-        width, height = SCREENS[screen]
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            accept_downloads=True,
-            reduced_motion="reduce",
-            **options,
-        )
-        contexts.append(context)
+
+@pytest.fixture
+def open_page(context: BrowserContext, server: Server) -> Iterator[Callable[..., Page]]:
+    """Open the app in a fresh visit; afterwards its console is clean and nothing went outside."""
+    visit, pages = Visit(), []
+
+    def opened(screen: str = "desktop", scheme: str = "light", url: str = "") -> Page:
         page = context.new_page()
+        pages.append(page)
+        width, height = SCREENS[screen]
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
         visit.watch(page)
         page.goto(url or server.url)
         expect(page.locator("#lz-samples button").first).to_be_visible(timeout=30_000)
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert visit.errors == []
     assert visit.outside == []
 

@@ -94,7 +94,21 @@ def _good_png() -> bytes:
 _ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
 )
+_MARKUP = """---
+license: apache-2.0
+---
+# A card <script>document.title = "taken"</script>
+
+<img src="http://198.51.100.1/pixel.png" onerror="document.title='taken'">
+![a pixel](http://198.51.100.1/pixel.png) ![up](../../secret.png)
+[press me](javascript:document.title='taken') [a page](https://example.org/)
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
 CARDS: dict[str, tuple[str, bytes | None]] = {
+    "markup": (_MARKUP, None),
     "deep-quotes": (">" * 20_000 + " a", None),
     "deep-lists": ("".join("  " * i + "- a\n" for i in range(170)), None),
     "brackets": ("[" * 50_000, None),

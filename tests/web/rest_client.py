@@ -28,15 +28,18 @@ class Rest:
         answer = httpx.post(f"{self.url}/gradio_api/upload", files=files, timeout=120)
         return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
 
-    def begin(self, endpoint: str, data: list[Any]) -> str:
-        """Ask; the address of the answer."""
-        url = f"{self.url}/gradio_api/call/{endpoint}"
-        body = {"data": data} | ({"session_hash": self.session} if self.session else {})
-        event = httpx.post(url, json=body, timeout=120)
+    def begin(self, endpoint: str, data: list[Any] | dict[str, Any]) -> str:
+        """Ask, with arguments in their order or by name; the address of the answer."""
+        calls = f"{self.url}/gradio_api/call"
+        if isinstance(data, dict):
+            event = httpx.post(f"{calls}/v2/{endpoint}", json=data, timeout=120)
+        else:
+            body = {"data": data} | ({"session_hash": self.session} if self.session else {})
+            event = httpx.post(f"{calls}/{endpoint}", json=body, timeout=120)
         event.raise_for_status()
-        return f"{url}/{event.json()['event_id']}"
+        return f"{calls}/{endpoint}/{event.json()['event_id']}"
 
-    def call(self, endpoint: str, data: list[Any]) -> tuple[str, Any]:
+    def call(self, endpoint: str, data: list[Any] | dict[str, Any]) -> tuple[str, Any]:
         """Ask and wait; the last event's name and what it holds."""
         return self.answer(self.begin(endpoint, data))
 

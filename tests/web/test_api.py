@@ -13,7 +13,6 @@ from app_server import Server
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
-from rest_client import Rest
 
 from landslide_zoo import read_patch
 from landslide_zoo.data.bands import BAND_NAMES
@@ -127,15 +126,6 @@ def test_bands(client: Client, patches: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("endpoint", ["detect", "compare", "bands"])
-def test_a_path_in_place_of_an_upload_is_refused(
-    server: Server, patches: Path, endpoint: str
-) -> None:
-    secret = {"path": str(patches / "image_1.h5"), "meta": {"_type": "gradio.FileData"}}
-    event, answer = Rest(server.url).call(endpoint, [secret])
-    assert event == "error" and "What was sent cannot be taken" in answer["error"]
-
-
 def test_errors_are_the_readers_sentences(client: Client, patches: Path, tmp_path: Path) -> None:
     bad = tmp_path / "notes.h5"
     bad.write_text("no HDF5")
@@ -146,7 +136,11 @@ def test_errors_are_the_readers_sentences(client: Client, patches: Path, tmp_pat
     patch = handle_file(patches / "image_1.h5")
     with pytest.raises(AppError, match="There is no model 'none' in the zoo; it has"):
         client.predict(patch=patch, model="none", api_name="/detect")
-    with pytest.raises(AppError, match="The threshold is 7"):
-        client.predict(patch=patch, threshold=7, api_name="/detect")
+    for value in (7, True, "0.5"):
+        with pytest.raises(AppError, match=r"The threshold is .* a number from 0 to 1\."):
+            client.predict(patch=patch, threshold=value, api_name="/detect")
     with pytest.raises(AppError, match="There is no patch"):
         client.predict(patch=None, api_name="/detect")
+    secret = {"path": str(patches / "image_1.h5"), "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError, match="What was sent cannot be taken"):
+        client.predict(patch=secret, api_name="/compare")

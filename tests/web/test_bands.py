@@ -69,7 +69,7 @@ def test_a_click_reads_the_pixel(page: Page, patches: Path) -> None:
     ]
 
 
-def test_a_picture_shows_what_it_has(page: Page, tmp_path: Path) -> None:
+def test_a_picture_shows_what_it_has_and_a_bad_file_says_so(page: Page, tmp_path: Path) -> None:
     picture = tmp_path / "photo.png"
     Image.effect_noise((64, 48), 60).convert("RGB").save(picture)
     give(page, [picture])
@@ -79,12 +79,9 @@ def test_a_picture_shows_what_it_has(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#lz-bands")).not_to_contain_text("Hillshade")
     expect(page.locator(".lz-histograms path.lz-all")).to_have_count(3)
     assert set(values(page, "Unit")) == {"display value"}
-
-
-def test_a_bad_file_is_a_sentence(page: Page, tmp_path: Path) -> None:
-    bad = tmp_path / "notes.h5"
-    bad.write_text("no HDF5")
-    give(page, [bad])
-    open_tab(page, "Bands")
+    page.locator("#lz-patches").get_by_label("Clear").click()
+    expect(page.locator("#lz-bands .lz-empty")).to_be_visible()
+    picture.write_text("no PNG")
+    page.locator("#lz-patches input[type=file]").set_input_files(picture)
     expect(page.locator("#lz-bands .lz-problems")).to_contain_text("is neither an HDF5 file")
     expect(page.locator("#lz-pixel")).to_be_hidden()

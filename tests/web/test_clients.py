@@ -97,23 +97,38 @@ def test_every_tool_answers(
     assert any(words in getattr(one, "text", "") for one in found.content)
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments"),
-    [
-        ("compare", {"models": "trial-rgb"}),
-        ("compare", {"models": [1]}),
-        ("detect", {"threshold": "0.5"}),
-        ("detect", {"threshold": 7}),
-        ("detect", {"model": 5}),
-        ("detect", {"mask": "/etc/hostname"}),
-        ("detect", {"patch": "/etc/hostname"}),
-        ("detect", {"patch": "data:application/x-hdf5;base64,AAAA"}),
-    ],
-)
-def test_a_mistake_is_a_sentence_over_mcp(
-    server: Server, patch: str, tool: str, arguments: dict[str, object]
-) -> None:
-    found = ask(server, tool, {"patch": patch, **arguments})
+FILE = {"meta": {"_type": "gradio.FileData"}}
+MISTAKES: dict[str, tuple[str, dict[str, object]]] = {
+    "a threshold as text": ("detect", {"threshold": "0.5"}),
+    "a threshold as a list": ("detect", {"threshold": [1]}),
+    "a threshold above 1": ("detect", {"threshold": 7}),
+    "a model as a number": ("detect", {"model": 5}),
+    "an unknown model": ("detect", {"model": "x" * 100_000}),
+    "a name as text": ("compare", {"models": "trial-rgb"}),
+    "numbers as names": ("compare", {"models": [1, 2]}),
+    "an unknown name": ("compare", {"models": ["trial-rgb", "nobody"]}),
+    "a mask as a path": ("detect", {"mask": "/etc/hostname"}),
+    "a patch as a path": ("detect", {"patch": "/etc/hostname"}),
+    "a patch as a name": ("bands", {"patch": "image_1.h5"}),
+    "a patch as a number": ("bands", {"patch": 5}),
+    "a patch as a list": ("bands", {"patch": []}),
+    "no patch": ("bands", {"patch": None}),
+    "a file of the server": ("bands", {"patch": {**FILE, "path": "/etc/hostname"}}),
+    "a private address": ("bands", {"patch": {**FILE, "path": "http://127.0.0.1:1/x.h5"}}),
+    "a name of this machine": ("compare", {"patch": {**FILE, "path": "http://localhost/x.h5"}}),
+    "a file without its type": ("bands", {"patch": {"path": "x.h5"}}),
+    "a patch of other bytes": ("detect", {"patch": "data:application/x-hdf5;base64,AAAA"}),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_mistake_is_a_sentence(server: Server, patches: Path, patch: str, kind: str) -> None:
+    endpoint, arguments = MISTAKES[kind]
+    rest = Rest(server.url)
+    event, answer = rest.call(endpoint, {"patch": rest.upload(patches / "image_1.h5"), **arguments})
+    assert event == "error"
+    assert answer["error"].endswith(".") and len(answer["error"]) < 300
+    found = ask(server, endpoint, {"patch": patch, **arguments})
     text = found.content[0].text
     assert found.isError and 20 < len(text) < 600 and " " in text
     assert "area_hectares" not in text and str(ROOT) not in text and "landslide-zoo-" not in text
@@ -243,45 +258,6 @@ process.exit();
     assert node(code, tmp_path) == "200 blob\n"
 
 
-WRONG: dict[str, tuple[str, list[object]]] = {
-    "a threshold as text": ("detect", [None, None, "0.5"]),
-    "a threshold as a list": ("detect", [None, None, [1]]),
-    "a model as a number": ("detect", [None, 5]),
-    "an unknown model": ("detect", [None, "x" * 100_000]),
-    "a name as text": ("compare", [None, "trial-rgb"]),
-    "numbers as names": ("compare", [None, [1, 2]]),
-    "an unknown name": ("compare", [None, ["trial-rgb", "nobody"]]),
-    "a mask as text": ("detect", [None, None, None, "mask.h5"]),
-}
-
-
-@pytest.mark.parametrize("kind", WRONG)
-def test_a_mistake_is_a_sentence(server: Server, patches: Path, kind: str) -> None:
-    endpoint, (_, *further) = WRONG[kind]
-    rest = Rest(server.url)
-    event, answer = rest.call(endpoint, [rest.upload(patches / "image_1.h5"), *further])
-    assert event == "error"
-    assert answer["error"].endswith(".") and len(answer["error"]) < 300
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        None,
-        5,
-        "image_1.h5",
-        [],
-        {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}},
-        {"path": "http://127.0.0.1:1/x.h5", "meta": {"_type": "gradio.FileData"}},
-        {"path": "http://localhost/x.h5", "meta": {"_type": "gradio.FileData"}},
-        {"path": "x.h5"},
-    ],
-)
-def test_what_is_no_upload_is_a_sentence(server: Server, given: object) -> None:
-    event, answer = Rest(server.url).call("bands", [given])
-    assert event == "error" and answer["error"].endswith(".")
-
-
 def test_further_mistakes(server: Server, patches: Path) -> None:
     rest = Rest(server.url)
     upload = rest.upload(patches / "image_1.h5", name="blob")
@@ -291,5 +267,11 @@ def test_further_mistakes(server: Server, patches: Path) -> None:
     gone = {**upload, "path": upload["path"].replace("blob", "gone")}
     event, answer = rest.call("detect", [gone])
     assert event == "error" and answer["error"] == "'gone' was deleted meanwhile: give it again."
-    unknown = httpx.post(f"{server.url}/gradio_api/call/nothing", json={"data": []})
-    assert unknown.status_code == 404 and "no such endpoint" in unknown.json()["detail"]
+    for url, body, status, words in (
+        ("nothing", {"data": []}, 404, "no such endpoint"),
+        ("v2/nothing", {}, 404, "no such endpoint"),
+        ("v2/detect", {"patsch": upload}, 422, "`patsch` is not a valid"),
+        ("v2/detect", {}, 422, "required argument: patch."),
+    ):
+        refused = httpx.post(f"{server.url}/gradio_api/call/{url}", json=body)
+        assert refused.status_code == status and words in refused.json()["detail"]

@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Download, Page, expect
 from visitor import choose_model, column, give, pick_sample, rows, sort_by
 
+from landslide_zoo import read_mask
 from landslide_zoo.web.samples import samples
 
 pytestmark = pytest.mark.browser
@@ -46,47 +47,51 @@ def test_a_sample_is_one_click_and_says_whose_it_is(page: Page) -> None:
     expect(page.locator(".lz-detection h2")).to_contain_text(samples()[0].path.stem)
     for title in ("Area", "Share", "Objects", "Largest", "Time", "F1", "IoU"):
         assert re.match(r"[\d,.]+$", tile(page, title)), title
-
-
-def test_a_real_patch_with_its_mask(page: Page, real_data: Path) -> None:
-    folder = real_data / "l4s-14band"
-    give(
-        page,
-        [folder / "images" / "image_150.h5"],
-        [folder / "annotations" / "mask_150.h5"],
-    )
-    expect(page.locator(".lz-detection h2")).to_contain_text("image_150")
-    with h5py.File(folder / "annotations" / "mask_150.h5") as file:
-        known = file["mask"][()].sum() / 100
+    known = read_mask(samples()[0].path).sum() / 100
     expect(page.locator(".lz-tiles")).to_contain_text(f"known: {known:.2f}")
 
 
-def test_threshold_redraws_without_running_the_network(page: Page, patches: Path) -> None:
+def test_a_mask_alone_leaves_the_sample_on_show(page: Page, patches: Path) -> None:
+    pick_sample(page, 0)
+    page.locator("#lz-masks input[type=file]").set_input_files(patches / "mask_1.h5")
+    expect(page.locator("#lz-input-notices")).to_contain_text("A sample has its own mask")
+    expect(page.locator(".lz-detection h2")).to_contain_text(samples()[0].path.stem)
+
+
+def test_what_is_chosen_while_others_run_is_shown(page: Page, patches: Path) -> None:
+    page.locator("#lz-patches input[type=file]").set_input_files(
+        [patches / f"image_{number}.h5" for number in (1, 2, 3)]
+    )
+    page.locator("#lz-shown input").click()
+    page.get_by_role("option", name="image_3", exact=True).click()
+    expect(rows(page.locator("#lz-batch"))).to_have_count(3)
+    expect(page.locator(".lz-detection h2")).to_contain_text("image_3")
+
+
+def test_a_model_runs_once_and_another_threshold_not_at_all(page: Page, patches: Path) -> None:
     give(page, [patches / "image_1.h5"])
+    posts: list[str] = []
+    page.on("request", lambda one: posts.append(one.post_data or "") if one.method == "POST" else 0)
     choose_model(page, "trial-rgb")
-    expect(page.locator(".lz-detection h2")).to_contain_text("trial-rgb at threshold 0.40")
+    title = page.locator(".lz-detection h2")
+    expect(title).to_contain_text("trial-rgb at threshold 0.40")
+    archive = page.locator("#lz-downloads").get_by_text("All .zip")
+    expect(archive).to_be_enabled(timeout=15_000)
+    assert sum('null,"trial-rgb",' in data for data in posts) == 1
     slider = page.locator("#lz-threshold input[type=range]")
     assert float(slider.input_value()) == pytest.approx(0.4)
     area, time = tile(page, "Area"), tile(page, "Time")
-    expect(page.locator("#lz-downloads").get_by_text("All .zip")).to_be_enabled(timeout=15_000)
     slider.focus()
     slider.press("End")
-    expect(page.locator(".lz-detection h2")).to_contain_text("threshold 1.00", timeout=30_000)
+    expect(title).to_contain_text("threshold 1.00", timeout=30_000)
     assert tile(page, "Area") == "0.00" != area
     assert tile(page, "Time") == time  # the network's time: it did not run again
-
-
-def test_choosing_a_model_runs_it_once(page: Page, patches: Path) -> None:
-    give(page, [patches / "image_1.h5"])
-    asked: list[str] = []
-    page.on(
-        "request",
-        lambda one: asked.append(one.url) if 'null,"trial-rgb",' in (one.post_data or "") else None,
-    )
-    choose_model(page, "trial-rgb")
-    expect(page.locator(".lz-detection h2")).to_contain_text("trial-rgb")
-    expect(page.locator("#lz-downloads").get_by_text("All .zip")).to_be_enabled()
-    assert len(asked) == 1
+    result = page.locator(".lz-detection").inner_html()
+    posts.clear()
+    with h5py.File(download(page, "Mask .h5").path()) as file:
+        assert file["mask"][()].sum() == 0
+    assert len(posts) == 1  # one event, which writes the file and nothing else
+    assert page.locator(".lz-detection").inner_html() == result
 
 
 def test_layers_and_before_after_slider(page: Page, patches: Path) -> None:
@@ -136,16 +141,7 @@ def test_downloads_open_elsewhere_and_keep_the_full_stem(
     assert sum(int(row["pixels"]) for row in rows) == found.sum()
 
 
-def test_downloads_follow_the_threshold(page: Page, patches: Path) -> None:
-    give(page, [patches / "image_1.h5"])
-    slider = page.locator("#lz-threshold input[type=range]")
-    slider.fill("1")
-    expect(page.locator(".lz-detection h2")).to_contain_text("at threshold 1.00")
-    with h5py.File(download(page, "Mask .h5").path()) as file:
-        assert file["mask"][()].sum() == 0
-
-
-def test_many_files_good_and_bad(page: Page, patches: Path, tmp_path: Path) -> None:
+def test_many_files_in_a_table_that_sorts(page: Page, patches: Path, tmp_path: Path) -> None:
     bad = tmp_path / "notes.h5"
     bad.write_text("no HDF5")
     names = ["image_1.h5", "image_2.h5", "image_3.h5"]
@@ -165,17 +161,49 @@ def test_many_files_good_and_bad(page: Page, patches: Path, tmp_path: Path) -> N
         held = archive.namelist()
     assert {"image_1.npy", "mask_2.h5", "image_3_overlay.png", "image_1_objects.csv"} <= set(held)
     assert "figures.csv" in held and not any("notes" in name for name in held)
-
-
-def test_table_sorts_by_a_click(page: Page, patches: Path) -> None:
-    give(page, [patches / f"image_{number}.h5" for number in (1, 2, 3)])
-    batch = page.locator("#lz-batch")
     sort_by(batch, "Area (ha)")
     areas = [float(text) for text in column(batch, "Area (ha)")]
     assert areas == sorted(areas)
     last = column(batch, "Patch")[-1]
     rows(batch).last.get_by_role("gridcell").first.click()  # the row as sorted, not as given
     expect(page.locator(".lz-detection h2")).to_contain_text(last)
+
+
+def test_what_is_wrong_is_one_sentence_and_nothing_else_is_shown(
+    page: Page, patches: Path, tmp_path: Path
+) -> None:
+    bad, picture = tmp_path / "notes.h5", tmp_path / "photo.png"
+    bad.write_text("no HDF5")
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(picture)
+    problem, downloads = page.locator("#lz-result .lz-problems"), page.locator("#lz-downloads")
+    give(page, [bad])
+    expect(problem).to_have_text(
+        "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
+        ".h5 patch or a true-colour PNG."
+    )
+    expect(page.locator(".lz-tiles")).to_have_count(0)
+    expect(downloads).to_be_hidden()
+    assert "Traceback" not in page.content()
+    page.locator("#lz-patches").get_by_label("Clear").click()
+    expect(page.locator("#lz-result .lz-empty")).to_be_visible()
+    give(page, [picture])
+    choose_model(page, "trial-14")
+    expect(problem).to_contain_text("needs physical values")
+    card = page.locator("#lz-summary")
+    expect(card).to_contain_text("its weights are random")
+    choose_model(page, "trial-rgb")
+    expect(page.locator(".lz-detection .lz-notices")).to_contain_text("constant in all bands")
+    for words in (
+        "0.60 on l4s-rgb, folder split, test",
+        "40 % of the pixels it marks",
+        "true colour (B4, B3, B2)",
+        "apache-2.0",
+    ):
+        expect(card).to_contain_text(words)
+    expect(downloads).to_be_visible()
+    page.locator("#lz-patches").get_by_label("Clear").click()
+    expect(page.locator("#lz-result .lz-empty")).to_be_visible()
+    expect(downloads).to_be_hidden()
 
 
 def test_warning_before_a_wrong_prediction(page: Page, patches: Path, tmp_path: Path) -> None:
@@ -190,47 +218,6 @@ def test_warning_before_a_wrong_prediction(page: Page, patches: Path, tmp_path: 
         file["img"] = values
     give(page, [swapped])
     expect(page.locator(".lz-detection .lz-notices")).to_contain_text("look swapped")
-
-
-def test_an_error_is_one_sentence_with_a_way_out(page: Page, tmp_path: Path) -> None:
-    bad = tmp_path / "notes.h5"
-    bad.write_text("no HDF5")
-    give(page, [bad])
-    problem = page.locator("#lz-result .lz-problems")
-    expect(problem).to_have_text(
-        "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
-        ".h5 patch or a true-colour PNG."
-    )
-    expect(page.locator("#lz-downloads")).to_be_hidden()
-    assert "Traceback" not in page.content()
-
-
-def test_a_model_that_needs_more_bands_says_so(page: Page, tmp_path: Path) -> None:
-    picture = tmp_path / "photo.png"
-    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(picture)
-    give(page, [picture])
-    choose_model(page, "trial-14")
-    expect(page.locator("#lz-result .lz-problems")).to_contain_text("needs physical values")
-    choose_model(page, "trial-rgb")
-    expect(page.locator(".lz-detection .lz-notices")).to_contain_text("constant in all bands")
-
-
-def test_summary_of_the_chosen_model(page: Page) -> None:
-    choose_model(page, "trial-rgb")
-    card = page.locator("#lz-summary")
-    expect(card).to_contain_text("0.60 on l4s-rgb, folder split, test")
-    expect(card).to_contain_text("40 % of the pixels it marks")
-    expect(card).to_contain_text("true colour (B4, B3, B2)")
-    expect(card).to_contain_text("apache-2.0")
-    choose_model(page, "trial-14")
-    expect(card).to_contain_text("its weights are random")
-
-
-def test_removing_the_patch_brings_the_empty_page_back(page: Page, patches: Path) -> None:
-    give(page, [patches / "image_1.h5"])
-    page.locator("#lz-patches").get_by_label("Clear").click()
-    expect(page.locator("#lz-result .lz-empty")).to_be_visible()
-    expect(page.locator("#lz-downloads")).to_be_hidden()
 
 
 def test_by_keyboard_alone(page: Page) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -36,21 +35,25 @@ def examples(language: str) -> list[str]:
     return [code for kind, code in blocks(API) if kind == language]
 
 
-def run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize("code", examples("python"))
-def test_python_examples_run(code: str, server: Server, folder: Path) -> None:
-    assert run([sys.executable, "-c", code.replace(ADDRESS, server.url)], folder).strip()
+def test_python_examples_run(
+    code: str,
+    server: Server,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    exec(compile(code.replace(ADDRESS, server.url), str(API), "exec"), {})
+    assert capsys.readouterr().out.strip()
 
 
 @pytest.mark.parametrize("code", examples("bash"))
 def test_curl_examples_run(code: str, server: Server, folder: Path) -> None:
-    answer = run(["bash", "-c", code.replace(ADDRESS, server.url)], folder)
-    figures, files = json.loads(answer.strip().rpartition("data: ")[2])
+    command = ["bash", "-c", code.replace(ADDRESS, server.url)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    figures, files = json.loads(done.stdout.strip().rpartition("data: ")[2])
     assert figures["patch"] == "image_1"
     assert files and all(file["url"].startswith(server.url) for file in files)
 

@@ -12,10 +12,10 @@ import psutil
 import pytest
 from app_server import Server, serving
 from hostile_files import CARDS, FILES, write_models_with_cards
-from patch_files import write_patch
+from patch_files import write_png
 from playwright.sync_api import Page, expect
 from rest_client import Rest
-from visitor import open_tab, rows
+from visitor import choose_card, open_tab, rows
 
 from landslide_zoo import ModelZoo
 from landslide_zoo.models.files import bundled_folders
@@ -94,17 +94,23 @@ def test_hostile_cards_are_listed_and_each_is_small_and_quick(hostile_zoo: Path)
 
 
 @pytest.mark.browser
-def test_nothing_of_the_last_card_stays(
+def test_an_untrusted_card_can_do_nothing_and_nothing_of_the_last_one_stays(
     open_page: Callable[..., Page], hostile_zoo: Path, tmp_path: Path
 ) -> None:
     with serving(tmp_path, LANDSLIDE_ZOO=str(hostile_zoo)) as server:
         page = open_page(url=server.url)
         open_tab(page, "Zoo")
         expect(rows(page.locator("#lz-board"))).to_have_count(len(CARDS) + len(bundled_folders()))
-        for name in ("huge-picture", "same-picture-200-times", "long-text"):
-            cell = page.locator("#lz-board").get_by_role("gridcell", name=name, exact=True)
-            cell.click()
+        for name in ("huge-picture", "same-picture-200-times", "long-text", "markup"):
+            choose_card(page, name)
             expect(page.locator("#lz-card h3").first).to_have_text(f"Use {name}")
+        card = page.locator(".lz-card")
+        expect(card).to_contain_text("A card <script>")  # shown, not run
+        expect(card.locator("td")).to_have_text(["1", "2"])
+        assert card.locator("img, script").count() == 0
+        expect(card.locator("a[href]")).to_have_attribute("href", "https://example.org/")
+        card.get_by_text("press me").click()
+        assert page.title() == "Landslide Zoo"
         page.close()
         assert str(hostile_zoo) not in httpx.get(server.url).text
 
@@ -135,8 +141,8 @@ def test_one_visitor_does_not_hold_the_queue(
     warm: Rest, server: Server, patches: Path, tmp_path: Path
 ) -> None:
     """Twelve large patches of a program, and then one of a visit from the same address."""
-    modest = Rest(server.url, session="modest")
-    large = write_patch(tmp_path / "large.h5", 768, 768)
+    modest, large = Rest(server.url, session="modest"), tmp_path / "large.png"
+    write_png(large, 640, 640)
     uploads = [*(warm.upload(large) for _ in range(12)), modest.upload(patches / "image_1.h5")]
     asked = {f"greedy {i}": warm.begin("detect", [uploads[i]]) for i in range(12)}
     asked["modest"] = modest.begin("detect", [uploads[-1]])

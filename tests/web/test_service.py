@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from landslide_zoo import ModelZoo, read_patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference.result import Detection, Steps
+from landslide_zoo.web.downloads import batch_files
 from landslide_zoo.web.service import Service, Upload, plain
 from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.turns import Caller, Gone
@@ -97,6 +102,33 @@ def test_a_patch_may_be_too_large_for_the_app(service: Service, tmp_path: Path) 
 def test_what_was_deleted_is_a_sentence(service: Service, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^'gone\.h5' was deleted meanwhile: give it again\.$"):
         service.read(Upload(str(tmp_path / "gone.h5"), None, "gone"))
+
+
+def test_pickled_weights_are_not_read(zoo_folder: Path, tmp_path: Path, upload: Upload) -> None:
+    pickled = Path(shutil.copytree(zoo_folder / "trial-rgb", tmp_path / "pickled"))
+    (pickled / "model.safetensors").unlink()
+
+    class Trap:
+        def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+            return (pytest.fail, ("a pickle was loaded",))  # type: ignore[return-value]
+
+    torch.save({"weights": Trap()}, pickled / "pytorch_model.bin")
+    with pytest.raises(ModelError):
+        Service(ModelZoo(tmp_path), Settings()).detect("pickled", upload)
+
+
+def test_the_table_of_figures_tells_the_scores_from_those_of_the_network_alone(
+    service: Service, patches: Path
+) -> None:
+    upload = Upload(str(patches / "image_1.h5"), str(patches / "mask_1.h5"), "image_1")
+    found = service.detect("trial-rgb", upload)
+    (row,) = csv.DictReader(dict(batch_files([found]))["figures.csv"].splitlines())
+    for prefix, prediction in (("", found.prediction), ("network_", found.network)):
+        scores = prediction.scores(found.patch.mask)
+        assert float(row[f"{prefix}f1"]) == pytest.approx(scores.f1, abs=1e-4)
+        assert int(row[f"{prefix}false_positives"]) == scores.false_positives
+    assert row["false_positives"] != row["network_false_positives"]
+    assert int(row["dropped"]) == len(found.dropped) > 0
 
 
 @pytest.mark.parametrize(
