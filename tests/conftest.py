@@ -20,10 +20,10 @@ _TEMPORARY = tempfile.TemporaryDirectory(prefix="landslide-zoo-tests-")
 _HOME = Path(_TEMPORARY.name)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
+# The Hub's port, held as long as the tests run: the Hub may stop and start, and others run beside.
+_PORT = socket.socket()
+_PORT.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+_PORT.bind(("127.0.0.1", 0))
 
 # huggingface_hub and gradio read these once, when they are first imported, so
 # they are set before anything else is.
@@ -32,7 +32,7 @@ for _name in (*_UNSET, "LANDSLIDE_ZOO"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.lower(), None)
 os.environ |= {
-    "HF_ENDPOINT": f"http://127.0.0.1:{_free_port()}",
+    "HF_ENDPOINT": f"http://127.0.0.1:{_PORT.getsockname()[1]}",
     "HF_HOME": str(_HOME / "huggingface"),
     "LANDSLIDE_ZOO_CACHE": str(_HOME / "cache"),
     "HF_HUB_DISABLE_XET": "1",
@@ -70,7 +70,7 @@ def network_guard() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _running_hub() -> Iterator[LoopbackHub]:
-    hub = LoopbackHub(int(os.environ["HF_ENDPOINT"].rpartition(":")[2]))
+    hub = LoopbackHub(_PORT.getsockname()[1])
     yield hub
     hub.stop()
 

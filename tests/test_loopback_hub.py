@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import httpx2
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, hf_hub_download
-from huggingface_hub import snapshot_download as snapshot
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -39,16 +36,6 @@ def repo_id(hub: LoopbackHub, folder: Path) -> str:
     hub.api().create_repo(repo_id)
     hub.api().upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Publish")
     return repo_id
-
-
-def test_a_folder_goes_up_in_one_commit_and_comes_back(
-    hub: LoopbackHub, repo_id: str, folder: Path
-) -> None:
-    titles = [commit.title for commit in hub.api().list_repo_commits(repo_id)]
-    assert titles == ["Publish", "initial commit"]
-    pulled = Path(snapshot(repo_id))
-    for path in folder.rglob("*.*"):
-        assert (pulled / path.relative_to(folder)).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["model", "dataset", "space"])
@@ -121,30 +108,6 @@ def test_listing_models(hub: LoopbackHub, repo_id: str) -> None:
     assert [model.id for model in strangers] == [repo_id]
 
 
-def test_a_private_repository_needs_a_token_of_its_owner(hub: LoopbackHub, repo_id: str) -> None:
-    hub.repos["models", repo_id].private = True
-    assert Path(hf_hub_download(repo_id, "config.json", token=hub.read_token)).exists()
-    for token in (False, hub.stranger_token):
-        with pytest.raises(RepositoryNotFoundError):
-            hub.api().model_info(repo_id, token=token)
-    with pytest.raises(HfHubHTTPError, match="401"):
-        hub.api().model_info(repo_id, token="hf_wrong")
-
-
-def test_writing_needs_a_token_that_may(hub: LoopbackHub, repo_id: str) -> None:
-    for token, reason in (
-        (hub.read_token, "must use a write token"),
-        (hub.stranger_token, "don't have the rights"),
-    ):
-        api = hub.api(token)
-        with pytest.raises(HfHubHTTPError, match=reason) as refused:
-            api.create_repo(f"{hub.namespace}/other")
-        assert refused.value.response.status_code == 403
-        with pytest.raises(HfHubHTTPError, match=reason):
-            api.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=repo_id)
-    assert len(hub.api().list_repo_commits(repo_id)) == 2
-
-
 def test_what_is_missing_is_named(hub: LoopbackHub, repo_id: str) -> None:
     missing = f"{hub.namespace}/nothing"
     with pytest.raises(RepositoryNotFoundError):
@@ -163,40 +126,6 @@ def test_a_bad_card_is_refused(hub: LoopbackHub, repo_id: str) -> None:
         hub.api().upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=repo_id)
 
 
-@pytest.mark.parametrize("after_bytes", [100_000, len(WEIGHTS) + 100])
-def test_dying_half_way_leaves_no_half_commit(
-    hub: LoopbackHub, repo_id: str, folder: Path, impatient_client: None, after_bytes: int
-) -> None:
-    before = hub.api().list_repo_files(repo_id)
-    (folder / "model.safetensors").write_bytes(WEIGHTS[::-1])
-    (folder / "new.txt").write_text("new" * 1000)
-    hub.die_during_upload(after_bytes)
-    with pytest.raises((RuntimeError, httpx2.TransportError)):
-        hub.api().upload_folder(repo_id=repo_id, folder_path=folder)
-    with pytest.raises(httpx2.TransportError):
-        hub.api().model_info(repo_id)
-    hub.revive()
-    assert hub.api().list_repo_files(repo_id) == before
-    assert len(hub.api().list_repo_commits(repo_id)) == 2
-    hub.api().upload_folder(repo_id=repo_id, folder_path=folder)
-    assert "new.txt" in hub.api().list_repo_files(repo_id)
-
-
-def test_a_dead_or_hung_hub_leaves_the_cache(
-    hub: LoopbackHub, repo_id: str, impatient_client: None
-) -> None:
-    snapshot(repo_id)
-    with hub.hung():
-        with pytest.raises(httpx2.ReadTimeout):
-            hub.api().model_info(repo_id, timeout=0.2)
-        path = hf_hub_download(repo_id, "config.json", etag_timeout=0.2)
-        assert Path(path).read_text() == '{"threshold": 0.5}'
-    hub.stop()
-    assert Path(snapshot(repo_id), "model.safetensors").read_bytes() == WEIGHTS
-    with pytest.raises(LocalEntryNotFoundError):
-        hf_hub_download(repo_id, "new.json")
-
-
 def test_an_interrupted_download_goes_on(hub: LoopbackHub, repo_id: str) -> None:
     answer = httpx2.get(
         f"{hub.endpoint}/{repo_id}/resolve/main/model.safetensors",
@@ -204,27 +133,3 @@ def test_an_interrupted_download_goes_on(hub: LoopbackHub, repo_id: str) -> None
         follow_redirects=True,
     )
     assert answer.status_code == 206 and answer.content == WEIGHTS[1000:]
-
-
-def test_the_hf_command(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
-    repo_id, target = f"{hub.namespace}/by-command", tmp_path / "target"
-    up = ["hf", "upload", repo_id, str(folder), ".", "--private", "--commit-message", "Command"]
-    down = ["hf", "download", repo_id, "--local-dir"]
-    subprocess.run(up, env=hub.env(hub.token), check=True, capture_output=True, timeout=60)
-    assert hub.api().model_info(repo_id).private
-    subprocess.run(
-        [*down, str(target)],
-        env=hub.env(hub.read_token),
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    assert (target / "model.safetensors").read_bytes() == WEIGHTS
-    anonymous = subprocess.run(
-        [*down, str(tmp_path / "none")],
-        env=hub.env(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert anonymous.returncode != 0 and "not found" in anonymous.stderr.lower()

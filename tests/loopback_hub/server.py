@@ -68,7 +68,7 @@ class LoopbackHub(Store):
         """Listen; returns once connections are taken."""
         # asyncio turns off Nagle's delay (40 ms an answer) only where the protocol is named.
         listener = socket.socket(proto=socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(("127.0.0.1", self.port))
         app = build_app(self, self._wait_until_answering, self._count)
         self._server = _Server(
