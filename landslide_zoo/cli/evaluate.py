@@ -135,6 +135,12 @@ def evaluate(
     else:
         names = names or [default_model()]
         loaded = [setup.load(name) for name in names]
+        away = [name for name, (_, folder) in zip(names, loaded, strict=True) if folder is None]
+        if record and away:
+            raise ModelError(
+                f"{away[0]} is on a Hub, where its record stays as it is: evaluate a model folder "
+                "to keep the result."
+            )
         if ensemble:
             results = [setup.evaluate_ensemble(loaded)]
             names = [results[0].model]
@@ -307,32 +313,30 @@ def _show(
         }
         typer.echo(json.dumps(found, indent=1))
         return
+
+    def row(name: str, result: Evaluation) -> tuple[str, ...]:
+        scores = result.scores
+        alarms = [f"{one.negatives} {one.hectares_per_100_km2:.1f}" for one in result.false_alarms]
+        return (
+            name,
+            str(len(result.patches)),
+            f"{result.threshold:.4g}",
+            *(f"{value:.4f}" for value in (scores.precision, scores.recall, scores.f1)),
+            interval_text(result.intervals.get("f1")),
+            f"{result.average_precision:.4f}",
+            f"{result.calibration_error:.4f}",
+            ", ".join(alarms) or "-",
+        )
+
     rows = []
     for name, result in zip(names, results, strict=True):
-        rows.append(_row(name, result))
-        rows += [_row(f"{name}, {step}", refined) for step, refined in result.refined.items()]
+        rows.append(row(name, result))
+        rows += [row(f"{name}, {step}", refined) for step, refined in result.refined.items()]
     typer.echo(text_table(HEADER, rows))
     for name, (value, interval) in zip(names[1:], differences, strict=True):
         typer.echo(f"F1 of {names[0]} minus F1 of {name}: {value:+.4f} ({interval_text(interval)})")
     if output is not None:
         typer.echo(f"Written to {output}.")
-
-
-def _row(name: str, result: Evaluation) -> tuple[str, ...]:
-    from landslide_zoo.evaluation.report import interval_text
-
-    scores = result.scores
-    alarms = [f"{one.negatives} {one.hectares_per_100_km2:.1f}" for one in result.false_alarms]
-    return (
-        name,
-        str(len(result.patches)),
-        f"{result.threshold:.4g}",
-        *(f"{value:.4f}" for value in (scores.precision, scores.recall, scores.f1)),
-        interval_text(result.intervals.get("f1")),
-        f"{result.average_precision:.4f}",
-        f"{result.calibration_error:.4f}",
-        ", ".join(alarms) or "-",
-    )
 
 
 def _folders(results: Sequence[Evaluation], output: Path) -> list[Path]:

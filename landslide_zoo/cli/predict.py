@@ -21,7 +21,7 @@ from landslide_zoo.cli.common import (
     default_model,
     load_model,
 )
-from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.errors import LandslideZooError, shown
 
 if TYPE_CHECKING:
     from landslide_zoo.inference import PreparedPatch
@@ -92,7 +92,7 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
         files |= dict.fromkeys(found.files)
         if found.skipped:
             few = list(found.skipped.items())[:3]
-            listed = ", ".join(f"{file.name} ({why})" for file, why in few)
+            listed = ", ".join(f"{shown(file.name)} ({why})" for file, why in few)
             more = ", ..." if len(found.skipped) > len(few) else ""
             typer.echo(
                 f"Warning: {len(found.skipped)} skipped in {path}: {listed}{more}.", err=True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from landslide_zoo.data.bands import Unit
-from landslide_zoo.models.catalog import CATALOG, RGB_SUFFIX, lookup
+from landslide_zoo.models.catalog import RGB_SUFFIX, lookup
 from landslide_zoo.models.config import EnsembleConfig, ModelConfig, read_config
 from landslide_zoo.models.files import CARD, CONFIG, RECORD, weights_files
 from landslide_zoo.models.record import Record, Result
@@ -62,10 +62,7 @@ class ZooEntry:
         """What kind of network it is, in two sentences."""
         if isinstance(self.config, EnsembleConfig):
             return self.config.summary
-        kind = (self.config.architecture, self.config.encoder)
-        return next(
-            entry.description for entry in CATALOG if (entry.architecture, entry.encoder) == kind
-        )
+        return lookup(self.config.name).description
 
     @property
     def paper_f1(self) -> float | None:

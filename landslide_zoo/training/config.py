@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from landslide_zoo.errors import TrainingError
+from landslide_zoo.errors import TrainingError, hub_errors
 from landslide_zoo.models import catalog
 from landslide_zoo.models.catalog import RGB_SUFFIX
 from landslide_zoo.models.config import validation_sentence
@@ -224,11 +224,15 @@ def check_machine(config: TrainConfig) -> None:
     """Check that this machine can do what is asked for, before anything is started.
 
     Raises:
-        TrainingError: If a tracker is not installed, or the precision is not supported here.
+        TrainingError: If a tracker is not installed, the precision is not supported here, or
+            there is no token to publish with.
+        HubError: If a model cannot be published under the name it would get.
     """
     import torch
     from accelerate.tracking import get_available_trackers
     from accelerate.utils import parse_flag_from_env
+    from huggingface_hub import get_token
+    from huggingface_hub.utils import validate_repo_id
 
     installed = {tracker.value for tracker in get_available_trackers()}
     for name in config.trackers:
@@ -245,6 +249,12 @@ def check_machine(config: TrainConfig) -> None:
         parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
     ):
         raise TrainingError("Mixed precision fp16 needs a GPU: use bf16 or no.")
+    if config.push_to is not None:
+        for name in config.names:
+            with hub_errors(repo_id := f"{config.push_to}/{name}"):
+                validate_repo_id(repo_id)
+        if get_token() is None:
+            raise TrainingError("--push-to needs a token of the Hub that may write: set HF_TOKEN.")
 
 
 def _flag(name: str) -> str:

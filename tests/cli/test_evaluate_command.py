@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from command_line import Answer
 from labelled_data import write_pair
+from loopback_hub import LoopbackHub
 from PIL import Image
 from trained_model import make_record
 
@@ -43,33 +44,30 @@ def accesses(folder: Path) -> list[str]:
     return [one.subset for one in Record.read(folder / "record.json").test_accesses]
 
 
-def test_the_command_and_the_library_measure_the_same(
-    command: Callable[..., Answer], model_folder: Path, data: Path
+def test_two_models_have_a_row_each_their_difference_and_reports_that_lie_apart(
+    command: Callable[..., Answer],
+    model_folder: Path,
+    other_folder: Path,
+    data: Path,
+    tmp_path: Path,
 ) -> None:
-    answer = command("evaluate", model_folder, "--data", data, "--json")
-    (found,) = json.loads(answer.out)["evaluations"]
-    expected = evaluate(LandslideModel.from_pretrained(model_folder), EvaluationDataset.find(data))
-    assert found["f1"] == expected.scores.f1
-    assert found["average_precision"] == expected.average_precision
-    assert found["fingerprint"] == expected.fingerprint
-
-
-def test_a_table_has_a_row_for_each_model_and_says_the_difference(
-    command: Callable[..., Answer], model_folder: Path, other_folder: Path, data: Path
-) -> None:
-    answer = command("evaluate", model_folder, other_folder, "--data", data)
+    output = tmp_path / "out"
+    answer = command("evaluate", model_folder, other_folder, "--data", data, "--output", output)
     header, *rows = answer.out.splitlines()
     assert answer.status == 0
     assert header.startswith("model") and "F1" in header and "false alarms" in header
     assert {str(model_folder), str(other_folder)} <= {row.partition("  ")[0] for row in rows}
-    assert rows[-1].startswith(f"F1 of {model_folder} minus F1 of {other_folder}: ")
+    assert rows[-2].startswith(f"F1 of {model_folder} minus F1 of {other_folder}: ")
+    assert rows[-1] == f"Written to {output}."
+    names = sorted(path.name for path in output.iterdir())
+    assert names == ["unet-mobilenet_v2-rgb", "unet-mobilenet_v2-rgb.2"]
 
 
-def test_the_report_holds_json_markdown_table_and_figures(
+def test_the_report_holds_json_markdown_table_and_figures_as_the_library_measures_them(
     command: Callable[..., Answer], model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "report"
-    command("evaluate", model_folder, "--data", data, "--output", output)
+    answer = command("evaluate", model_folder, "--data", data, "--output", output, "--json")
     (folder,) = output.iterdir()
     assert folder.name == "unet-mobilenet_v2-rgb"
     written = {path.name for path in folder.iterdir()}
@@ -78,6 +76,11 @@ def test_the_report_holds_json_markdown_table_and_figures(
     for name in pictures:
         assert np.asarray(Image.open(folder / name)).std() > 0
     found = json.loads((folder / "evaluation.json").read_text())
+    assert json.loads(answer.out)["evaluations"] == [found]
+    expected = evaluate(LandslideModel.from_pretrained(model_folder), EvaluationDataset.find(data))
+    assert found["f1"] == expected.scores.f1
+    assert found["average_precision"] == expected.average_precision
+    assert found["fingerprint"] == expected.fingerprint
     assert {"slope", "elevation", "NDVI"} == set(found["strata"])
     with (folder / "patches.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -86,18 +89,6 @@ def test_the_report_holds_json_markdown_table_and_figures(
     text = (folder / "evaluation.md").read_text()
     assert f"| F1 | {found['f1']:.4f} |" in text
     assert "## By slope" in text and "## Landslides by size" in text
-
-
-def test_reports_of_two_models_of_one_name_lie_apart(
-    command: Callable[..., Answer],
-    model_folder: Path,
-    other_folder: Path,
-    data: Path,
-    tmp_path: Path,
-) -> None:
-    command("evaluate", model_folder, other_folder, "--data", data, "--output", tmp_path / "out")
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["unet-mobilenet_v2-rgb", "unet-mobilenet_v2-rgb.2"]
 
 
 def test_an_ensemble_is_one_row_and_an_access_for_each_member(
@@ -210,6 +201,16 @@ def test_bad_input_is_one_sentence(
     assert sentence in error
     assert not output.exists()
     assert accesses(model_folder) == []
+
+
+def test_a_record_on_the_hub_is_not_said_to_be_kept(
+    command: Callable[..., Answer], hub: LoopbackHub, model_folder: Path, data: Path
+) -> None:
+    repo_id = f"{hub.namespace}/trial-rgb"
+    LandslideModel.from_pretrained(model_folder).push_to_hub(repo_id, token=hub.token)
+    answer = command("evaluate", repo_id, "--data", data, "--record")
+    assert (answer.status, answer.out) == (1, "")
+    assert f"{repo_id} is on a Hub, where its record stays as it is" in answer.errors[0]
 
 
 def test_an_untrained_model_has_no_record_to_keep_anything_in(

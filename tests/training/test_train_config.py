@@ -9,7 +9,7 @@ import pytest
 from accelerate.commands.config import load_config_from_file
 from trainer import ROOT
 
-from landslide_zoo.errors import ModelError, TrainingError
+from landslide_zoo.errors import LandslideZooError, ModelError, TrainingError
 from landslide_zoo.models import catalog
 from landslide_zoo.training.config import CALLERS, TrainConfig, check_machine, parse_arguments
 
@@ -126,6 +126,8 @@ def test_a_file_cannot_write_publish_or_do_anything_else(
         ("fp8", [], "Mixed precision fp8 is not supported: use --mixed-precision bf16, fp16 or no"),
         ("fp16", [], "Mixed precision fp16 needs a GPU: use bf16 or no"),
         ("no", ["--mixed-precision", "fp16"], "Mixed precision fp16 needs a GPU"),
+        ("no", ["--push-to", "someone"], "--push-to needs a token of the Hub that may write"),
+        ("no", ["--push-to", "some/one"], "'some/one/unet' is not the name of a repo"),
     ],
 )
 def test_what_this_machine_cannot_do_is_refused_at_once(
@@ -133,7 +135,7 @@ def test_what_this_machine_cannot_do_is_refused_at_once(
 ) -> None:
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
-    with pytest.raises(TrainingError, match=sentence):
+    with pytest.raises(LandslideZooError, match=sentence):
         check_machine(parse_arguments([*MINIMAL, *words]))
 
 

@@ -58,7 +58,7 @@ def read_patch(path: Path) -> Patch:
     Raises:
         DataError: If the file is no such picture.
     """
-    data, header = _essentials(path)
+    data, header = _pixel_chunks(path)
     if header.colour not in (_RGB, _RGBA):
         raise DataError(
             f"{shown(path.name)} is no 8-bit true-colour picture (it holds "
@@ -89,7 +89,7 @@ def read_mask(path: Path) -> np.ndarray:
     Raises:
         DataError: If the file is no such mask.
     """
-    data, header = _essentials(path)
+    data, header = _pixel_chunks(path)
     if header.colour not in (_GREY, _PALETTE):
         raise DataError(f"{shown(path.name)} is no mask: a mask is a one-channel PNG of 0 and 255.")
     check_size(path, header.height, header.width)
@@ -111,7 +111,7 @@ def _decode(path: Path, data: bytes) -> Image.Image:
     return picture
 
 
-def _essentials(path: Path) -> tuple[bytes, _Header]:
+def _pixel_chunks(path: Path) -> tuple[bytes, _Header]:
     """A PNG with only the chunks that make its pixels, and what its header says."""
     kept, header, room = [_SIGNATURE], None, 0
     with path.open("rb") as file:
