@@ -62,13 +62,13 @@ def test_weights_that_trickle_or_stall_end_in_a_sentence(
     assert LandslideModel.from_pretrained(repo_id).config.threshold == 0.4
 
 
-@pytest.mark.parametrize("address", ["/api/models/", "/resolve/", WEIGHTS])
 @pytest.mark.parametrize(
-    "refusal",
+    ("address", "refusal"),
     [
-        Refuse(429, {"Retry-After": "600"}),
-        Refuse(429, {"RateLimit": '"resolvers";r=0;t=299'}),
-        Refuse(503, {"Retry-After": "3600"}),
+        ("/api/models/", Refuse(429, {"Retry-After": "600"})),
+        ("/resolve/", Refuse(429, {"RateLimit": '"resolvers";r=0;t=299'})),
+        (WEIGHTS, Refuse(503, {"Retry-After": "3600"})),
+        (WEIGHTS, Refuse(429, {"Retry-After": "600"})),
     ],
 )
 def test_a_hub_that_asks_to_wait_long_is_told_at_once(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from patch_files import write_patch
+from patch_files import physical_values
 
-from landslide_zoo import LandslideModel, Patch, Prediction, read_patch
+from landslide_zoo import LandslideModel, Patch, Prediction
 from landslide_zoo.inference import TestTimeAugmentation
 from landslide_zoo.inference.tta import ORIENTATIONS
 from landslide_zoo.models import predict
@@ -22,14 +21,19 @@ def model() -> LandslideModel:
     return LandslideModel.from_catalog("unet-mobilenet_v2-rgb")
 
 
-@pytest.fixture
-def patch(tmp_path: Path) -> Patch:
-    return read_patch(write_patch(tmp_path / "image_1.h5", 40, 56))
+@pytest.fixture(scope="module")
+def patch() -> Patch:
+    return Patch(physical_values(40, 56).astype(np.float32))
 
 
 def predict_augmented(model: LandslideModel, patch: Patch) -> Prediction:
     (prediction,) = predict(TestTimeAugmentation(model), [patch])
     return prediction
+
+
+@pytest.fixture(scope="module")
+def augmented(model: LandslideModel, patch: Patch) -> Prediction:
+    return predict_augmented(model, patch)
 
 
 def turn(values: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
@@ -49,9 +53,9 @@ def test_the_orientations_are_eight_different_ones() -> None:
 
 @pytest.mark.parametrize(("turns", "mirrored"), ORIENTATIONS)
 def test_a_turned_patch_has_the_turned_prediction(
-    model: LandslideModel, patch: Patch, turns: int, mirrored: bool
+    model: LandslideModel, patch: Patch, augmented: Prediction, turns: int, mirrored: bool
 ) -> None:
-    expected = turn(predict_augmented(model, patch).probability, turns, mirrored)
+    expected = turn(augmented.probability, turns, mirrored)
     found = predict_augmented(model, turn_patch(patch, turns, mirrored)).probability
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -64,11 +68,12 @@ def test_one_prediction_alone_does_not_turn_with_the_patch(
     assert np.abs(found - np.rot90(model.predict(patch).probability)).max() > 1e-4
 
 
-def test_it_is_the_mean_of_the_eight(model: LandslideModel, patch: Patch) -> None:
+def test_it_is_the_mean_of_the_eight(
+    model: LandslideModel, patch: Patch, augmented: Prediction
+) -> None:
     total = np.zeros(patch.size)
     for turns, mirrored in ORIENTATIONS:
         probability = model.predict(turn_patch(patch, turns, mirrored)).probability
         total += np.rot90(probability[:, ::-1] if mirrored else probability, -turns)
-    found = predict_augmented(model, patch)
-    np.testing.assert_allclose(found.probability, total / 8, atol=1e-6)
-    assert (found.threshold, found.model) == (model.config.threshold, model.config.name)
+    np.testing.assert_allclose(augmented.probability, total / 8, atol=1e-6)
+    assert (augmented.threshold, augmented.model) == (model.config.threshold, model.config.name)

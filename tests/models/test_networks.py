@@ -51,6 +51,9 @@ def test_a_step_of_training_moves_its_weights(model: LandslideModel) -> None:
     assert logits.shape == (2, 1, 64, 64)
     loss = functional.binary_cross_entropy_with_logits(logits, truth)
     loss.backward()
+    # Several processes wait for the gradient of each weight that is trained.
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    assert all(parameter.grad is not None for parameter in trained)
     torch.optim.SGD(model.parameters(), lr=0.1).step()
     assert loss.isfinite() and all(one.isfinite().all() for one in model.parameters())
     moved = [not torch.equal(one, two) for one, two in zip(before, model.parameters(), strict=True)]

@@ -56,7 +56,6 @@ def test_a_model_trained_again_has_the_same_weights(
     [
         ({"output": "/elsewhere"}, "sets output, which only a command line may"),
         ({"push_to": "someone"}, "sets push_to, which only a command line may"),
-        ({"model": ["unet", "unet-vgg16"]}, "could not be trained again"),
         ({"hook": "rm -r data"}, "hook: Extra inputs are not permitted"),
         ({}, "could not be trained again"),  # there is no such dataset
     ],
