@@ -12,15 +12,14 @@ NDVI alone and two classifiers on the objects' attributes (scikit-learn) are sco
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import typer
-from patches import Labelled, labelled_patches
 from skimage.segmentation import slic
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -29,10 +28,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from landslide_zoo import LandslideModel
+from landslide_zoo.data.landslide4sense import find_samples, labelled, place
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers import read_patch
+from landslide_zoo.evaluation.bootstrap import block_of
+from landslide_zoo.inference.clouds import CloudMask, find_clouds, without_clouds
+from landslide_zoo.inference.layers import layers_of
 from landslide_zoo.inference.objects import describe, label_objects
 from landslide_zoo.inference.rules import DEFAULT_RULES, apply_rules
-from landslide_zoo.models.prediction import Scores
+from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predict
 
+FOLDERS = "l4s-14band", "l4s-14band-more"
+TRAINED_ON = {1002, 3597}
+"""Patches that the true-colour models learned from."""
 FIXED = {"water_contact": ("max", 0.2), "hectares": ("min", 0.1)}
 """Not fitted: nothing here has a shore, and ten pixels are the least that a mask shows."""
 GRIDS: dict[str, dict[str, Sequence[float]]] = {
@@ -55,6 +63,56 @@ GRIDS: dict[str, dict[str, Sequence[float]]] = {
 }
 Counts = np.ndarray
 """True positives, false positives and false negatives."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A labelled patch with everything that is computed once.
+
+    Attributes:
+        number: Its id.
+        block: Neighbouring patches share one.
+        patch: Without its clouds.
+        clouds: Its clouds and shadows.
+        network: What the network says of the patch as it is.
+        cleared: What it says without the clouds.
+        layers: What the bands say of each pixel.
+    """
+
+    number: int
+    block: Hashable
+    patch: Patch
+    clouds: CloudMask
+    network: Prediction
+    cleared: Prediction
+    layers: dict[str, np.ndarray]
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Known landslide pixels that are observed, shape (H, W), bool."""
+        assert self.patch.mask is not None
+        return (self.patch.mask > 0) & self.patch.observed
+
+
+def labelled_patches(data: Path, predictor: Predictor) -> Iterator[Labelled]:
+    """The patches of the folders, in the order of their ids."""
+    samples = [one for name in FOLDERS for one in labelled(find_samples(data / name))]
+    for sample in sorted(samples, key=lambda sample: sample.number):
+        if sample.number in TRAINED_ON:
+            continue
+        patch = read_patch(sample.image, mask=sample.mask)
+        clouds = find_clouds(patch)
+        seen = without_clouds(patch, clouds)
+        network, cleared = (predict(predictor, [one])[0] for one in (patch, seen))
+        yield Labelled(
+            number=sample.number,
+            block=block_of(place(sample.number), sample.number),
+            patch=seen,
+            clouds=clouds,
+            network=network,
+            cleared=cleared,
+            layers=layers_of(seen),
+        )
 
 
 def f1(counts: Counts) -> float:
