@@ -260,12 +260,7 @@ class HubSource:
         self._asking.join(max(0.0, self._wait_until - time.monotonic()))
         if self._answer is not None:
             return self._answer
-        from landslide_zoo.hub.client import cached_models
-
-        return Listing(
-            cached_models(self._namespace),
-            [f"The Hub has not yet said which models {self._namespace} has."],
-        )
+        return self._cached(f"The Hub has not yet said which models {self._namespace} has.")
 
     def _ask(self) -> threading.Thread:
         # A daemon: a Hub that never answers must not keep the program from ending.
@@ -275,15 +270,26 @@ class HubSource:
         return asking
 
     def _ask_now(self) -> None:
-        # The Hub's client takes half a second to import; without a namespace nobody needs it.
-        from landslide_zoo.hub.client import cached_models, list_models
-
         self._ask_again = math.inf
         try:
+            # The Hub's client takes half a second to import; without a namespace nobody needs it.
+            from landslide_zoo.hub.client import list_models
+
             self._answer = list_models(self._namespace, self._token, LISTING_SECONDS)
-        except LandslideZooError as error:
-            self._answer = Listing(cached_models(self._namespace), [str(error)])
+        except (LandslideZooError, ValueError, OSError) as error:
+            known = isinstance(error, LandslideZooError)
+            what = str(error) if known else f"{self._namespace} cannot be listed: {error}."
+            self._answer = self._cached(what)
             self._ask_again = time.monotonic() + ASK_AGAIN_SECONDS
+
+    def _cached(self, fault: str) -> Listing:
+        """What the client's cache holds; nothing where it is none, or the client does not start."""
+        try:
+            from landslide_zoo.hub.client import cached_models
+
+            return Listing(cached_models(self._namespace), [fault])
+        except (ValueError, OSError):  # such as HF_ENDPOINT=http://[bad, or a file for a folder
+            return Listing([], [fault])
 
 
 def _state(folder: Path) -> object:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +53,20 @@ def test_a_folder_that_is_no_model_is_said_and_the_others_listed(
     assert answer.status == 0
     assert "trial-rgb" in answer.out and "broken" not in answer.out
     assert answer.err.startswith("Warning: ") and "broken" in answer.err
+
+
+@pytest.mark.parametrize("variable", ["HF_ENDPOINT", "HF_HUB_CACHE"])
+def test_a_hub_that_is_set_up_wrong_does_not_hide_the_bundled_models(
+    variable: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no cache")
+    wrong = {"HF_ENDPOINT": "http://[bad", "HF_HUB_CACHE": str(tmp_path / "file")}
+    environment = os.environ | {"LANDSLIDE_ZOO": "someone", variable: wrong[variable]}
+    command = [sys.executable, "-c", "from landslide_zoo.cli import main; main()", "models"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "unet-mobilenet_v2-rgb" in done.stdout
+    assert "Warning: " in done.stderr and "someone" in done.stderr
 
 
 def test_a_zoo_that_is_not_there(
