@@ -235,10 +235,13 @@ def predict(
 
     Raises:
         DataError: If a patch lacks a band or has the wrong unit.
-        ModelError: If a probability is not finite: a damaged model finds
-            nothing anywhere, which must not pass for an answer.
+        ModelError: If the threshold is no probability, or a probability is not finite: a
+            damaged model finds nothing anywhere, which must not pass for an answer.
     """
     config = predictor.config
+    threshold = config.threshold if threshold is None else threshold
+    if not 0 <= threshold <= 1:
+        raise ModelError(f"The threshold is {threshold:g}; a probability is from 0 to 1.")
     predictions: list[Prediction] = []
     for (height, width), group in groupby(patches, key=lambda patch: patch.size):
         alike, size = list(group), max(1, BATCH_PIXELS // (height * width))
@@ -255,7 +258,7 @@ def predict(
                     Prediction(
                         probability=probability,
                         observed=patch.observed,
-                        threshold=config.threshold if threshold is None else threshold,
+                        threshold=threshold,
                         model=config.name,
                         grid=patch.grid,
                     )

@@ -13,11 +13,11 @@ import torch
 from patch_files import physical_values
 
 from landslide_zoo import LandslideModel, Patch, read_patch
-from landslide_zoo.data import Grid
+from landslide_zoo.data import Grid, check_patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import ModelResult, PreparedPatch, detect, join_detections
 from landslide_zoo.inference.layers import PatchLayers, layers_of
-from landslide_zoo.inference.result import Steps, model_warnings, refine
+from landslide_zoo.inference.result import Steps, refine
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.models.config import Rule
 
@@ -88,7 +88,7 @@ def test_a_mask_without_a_landslide_has_no_scores(model: LandslideModel, patch: 
 
 def test_what_is_odd_about_the_input_is_said(model: LandslideModel, patch: Patch) -> None:
     bright = replace(patch, values=np.clip(patch.values * 0 + 9, 0, 20))
-    assert detect(model, bright).warnings == tuple(model_warnings(model.config, bright)) != ()
+    assert detect(model, bright).warnings == tuple(check_patch(bright)) != ()
 
 
 def test_models_that_ran_are_joined_and_one_that_failed_is_named(

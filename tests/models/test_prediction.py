@@ -46,6 +46,12 @@ def test_a_pixel_at_the_threshold_is_landslide(threshold: float) -> None:
     assert prediction.mask.dtype == np.uint8
 
 
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_a_threshold_that_is_no_probability_is_refused(threshold: float) -> None:
+    with pytest.raises(ModelError, match=r"threshold is .*; a probability is from"):
+        predict(Constant(0.5), [make_patch(32, 32)], threshold)
+
+
 def test_the_mask_follows_the_threshold_and_not_the_network() -> None:
     prediction = make_prediction([list(np.linspace(0, 1, 101))])
     areas = [prediction.at(t).mask.sum() for t in (0, 0.25, 0.5, 0.75, 1)]
