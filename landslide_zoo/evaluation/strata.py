@@ -156,13 +156,16 @@ def raster_stratum(
         edges: Between its classes; the quartiles of its values where None.
 
     Raises:
-        DataError: If an array is missing or is not one of numbers, or the edges do not ascend.
+        DataError: If an array is missing or is not one of numbers, or the edges are none or do
+            not ascend.
     """
     if edges is None:
         drawn = np.concatenate([_read(name, folder, stem).ravel() for stem in patches])
         edges = np.unique(np.nanquantile(drawn, (0.25, 0.5, 0.75))).tolist()
-    if not edges or list(edges) != sorted(set(edges)):
-        raise DataError(f"The edges of the stratum {name!r} must ascend: {list(edges)}.")
+    if not edges or list(edges) != sorted(set(edges)) or not np.isfinite(edges).all():
+        raise DataError(
+            f"The edges of the stratum {name!r} must be numbers that ascend: {list(edges)}."
+        )
 
     def values(patch: Patch) -> np.ndarray:
         array = _read(name, folder, patch.name)

@@ -60,9 +60,9 @@ def test_without_edges_the_quartiles_divide_it(rain: Path, stems: list[str]) -> 
     assert raster_stratum("rainfall", rain, stems).edges == pytest.approx((11.75, 23.5, 35.25))
 
 
-@pytest.mark.parametrize("edges", [(), (20.0, 10.0), (10.0, 10.0)])
+@pytest.mark.parametrize("edges", [(), (20.0, 10.0), (10.0, 10.0), (10.0, float("nan"))])
 def test_edges_must_ascend(rain: Path, stems: list[str], edges: tuple[float, ...]) -> None:
-    with pytest.raises(DataError, match="edges of the stratum 'rain' must ascend"):
+    with pytest.raises(DataError, match="edges of the stratum 'rain' must be numbers that ascend"):
         raster_stratum("rain", rain, stems, edges)
 
 
