@@ -82,6 +82,10 @@ def map_scenes(
         str | None,
         typer.Option(help="Names of the bands in their order, as B4,B3,B2; told if unset."),
     ] = None,
+    scale: Annotated[
+        Literal["DN", "reflectance", "percent", "landslide4sense", "display"] | None,
+        typer.Option(help="What the numbers are; told from the files if unset."),
+    ] = None,
     probability: Annotated[
         Literal["uint8", "float32"], typer.Option(help="Type of the probability raster.")
     ] = "uint8",
@@ -129,6 +133,7 @@ def map_scenes(
         "level": level,
         "offset": offset,
         "bands": bands.split(",") if bands else None,
+        "scale": scale,
         "formats": [each.value for each in formats or [OutlineFormat.gpkg]],
         "probability": probability,
         "tta": tta,

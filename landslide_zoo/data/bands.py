@@ -145,7 +145,7 @@ def brightest(values: np.ndarray, step: float = STEP, spread: float = SPREAD) ->
     return float(ascending[last]), handful - last
 
 
-def display_values(true_colour: np.ndarray) -> np.ndarray:
+def display_values(true_colour: np.ndarray, peak: np.ndarray | float | None = None) -> np.ndarray:
     """Turn physical true colour into display values, as the public RGB patches were made.
 
     A pixel is ``floor(255 v / max(v))`` with ``v`` the values as in the
@@ -154,12 +154,14 @@ def display_values(true_colour: np.ndarray) -> np.ndarray:
 
     Args:
         true_colour: Bands B4, B3, B2 in digital numbers, shape (3, H, W).
+        peak: The maximum, over the divisors: one number, or one for each pixel, shape
+            (H, W); that of the patch where None.
 
     Returns:
         Values from 0 to 1 in steps of 1/255, shape (3, H, W), float32.
     """
     v = true_colour / divisors(TRUE_COLOUR)
-    peak, _ = brightest(v)
-    if peak <= 0:
-        return np.zeros(true_colour.shape, dtype=np.float32)
+    if peak is None:
+        peak, _ = brightest(v)
+    peak = np.where(np.asarray(peak) > 0, peak, 1.0)  # where nothing is bright, all is 0
     return (np.floor(255.0 * np.clip(v, 0, peak) / peak) / 255.0).astype(np.float32)

@@ -1,14 +1,20 @@
-"""Before and after: how far the vegetation of a place fell between two scenes."""
+"""Before and after: an earlier scene laid on a later one, and how far vegetation fell between."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from landslide_zoo.data.bands import INDICES
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.inference.clouds import Level
+from landslide_zoo.mapping.grids import per_cent
+from landslide_zoo.mapping.scales import Scale
+from landslide_zoo.mapping.scenes import CLOUDS, SHADOWS, Scene, open_scene
 from landslide_zoo.mapping.windows import Window
 from landslide_zoo.models.config import Rule
 
@@ -24,6 +30,29 @@ FRESH = Rule(
 )
 """What a fresh landslide must be like, where there is a scene from before it."""
 
+BANDS = ("B4", "B3", "B2", "B8")
+"""The first of these that both scenes have is compared: soil and roads stand out in red."""
+SIDE, SMALLEST = 256, 48
+"""Side of the windows compared, in pixels, and of the smallest that say anything."""
+PER_SIDE = 5
+"""So many windows down and across a scene."""
+FARTHEST = 0.25
+"""Share of a window's side that a shift may be: beyond it too little ground is common."""
+OBSERVED = 0.8
+"""Share of a window that must be observed, without cloud, in both scenes."""
+ALIKE = 0.3
+"""Least correlation of two windows, once shifted, that show the same ground."""
+TOGETHER = 1.0
+"""Pixels within which the shifts of windows agree."""
+ENOUGH = 3
+"""Windows that must agree, and half of all that are alike."""
+_STILL = 0.25
+"""Pixels below which a scene stays as it lies: interpolation would blur it for nothing."""
+_DETAIL = 6.0
+"""Details up to so many pixels wide are compared; light and haze are wider."""
+_STEPS = 10
+"""Shifts are told to a tenth of a pixel."""
+
 
 def rules_with_change(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """The rules, and beside them :data:`FRESH` if none of them is on the same attribute."""
@@ -36,7 +65,7 @@ class Earlier:
     """A scene from before the event, on the grid of the later one.
 
     Args:
-        scene: As :func:`landslide_zoo.mapping.coregistration.align` gives it.
+        scene: As :func:`align` gives it.
         clouds: Gives the pixels of a window that are under cloud, shape (h, w), bool.
 
     Raises:
@@ -82,3 +111,163 @@ def check_change(scene: Scene) -> None:
             f"{scene.name} {what}: scenes before and after are compared by NDVI, of B8 and B4; "
             "give scenes that hold both, or leave the earlier one out."
         )
+
+
+class Shift(NamedTuple):
+    """How far a scene lies too far up and left.
+
+    Attributes:
+        rows: Pixels to move it down.
+        columns: Pixels to move it right.
+        agreeing: Windows that say so.
+        compared: Windows in which both scenes are alike.
+    """
+
+    rows: float
+    columns: float
+    agreeing: int
+    compared: int
+
+
+def align(
+    before: str | Path | Sequence[str | Path],
+    scene: Scene,
+    *,
+    level: Level | None = None,
+    offset: float | None = None,
+    bands: Sequence[str] | None = None,
+    scale: Scale | None = None,
+) -> Scene:
+    """Open an earlier scene on the grid of a later one, aligned to within a pixel.
+
+    Args:
+        before: The earlier scene, on any grid, as :func:`open_scene` takes it.
+        scene: The later one.
+        level: Product level of the earlier one.
+        offset: What is to be added to its digital numbers.
+        bands: Names of its bands.
+        scale: What its numbers are.
+
+    Returns:
+        The earlier scene with the grid and the size of the later one; its notes say how far
+        it was shifted and how much of the later one it covers. :meth:`Scene.close` it.
+
+    Raises:
+        DataError: If it cannot be read, or has no ground or no band in common.
+    """
+    earlier = open_scene(
+        before, level=level, offset=offset, bands=bands, scale=scale, onto=scene.placement
+    )
+    with earlier:
+        shift = shift_between(earlier, scene)
+        notes = [f"{earlier.name} (before): {note}" for note in earlier.notes]
+        share = earlier.covered
+    if share < 1:
+        notes.append(
+            f"{earlier.name} covers {per_cent(share)} % of {scene.name}: elsewhere nothing is "
+            "known of the time before."
+        )
+    rows, columns = 0.0, 0.0
+    if shift is None:
+        notes.append(
+            f"{earlier.name} was not shifted, as it could not be told how far: too little ground "
+            "is free of clouds, or shows detail, in both; check that both lie on each other."
+        )
+    elif max(abs(shift.rows), abs(shift.columns)) >= _STILL:
+        rows, columns = shift.rows, shift.columns
+        notes.append(
+            f"{earlier.name} was shifted by {_words(rows, 'down', 'up')} and "
+            f"{_words(columns, 'right', 'left')} to lie on {scene.name}, as "
+            f"{shift.agreeing} of {shift.compared} windows say."
+        )
+    aligned = open_scene(
+        before,
+        level=level,
+        offset=offset,
+        bands=bands,
+        scale=scale,
+        onto=scene.placement,
+        shift=(rows, columns),
+    )
+    aligned.notes = tuple(notes)
+    return aligned
+
+
+def shift_between(earlier: Scene, later: Scene) -> Shift | None:
+    """How far an earlier scene lies off a later one of the same size.
+
+    Phase correlation of windows spread over both; the median of those that agree.
+
+    Returns:
+        None where too few windows agree.
+
+    Raises:
+        DataError: If they have no band of :data:`BANDS` in common.
+    """
+    common = [name for name in BANDS if name in earlier.bands and name in later.bands]
+    if not common:
+        raise DataError(
+            f"{earlier.name} and {later.name} have none of {', '.join(BANDS)} in common: "
+            "give scenes that have."
+        )
+    found = np.array(
+        [
+            shift
+            for window in _windows(later.size)
+            if (shift := _shift_of(window, common[0], earlier, later)) is not None
+        ]
+    )
+    if len(found) < ENOUGH:
+        return None
+    median = np.median(found, axis=0)
+    agree = (np.abs(found - median) <= TOGETHER).all(axis=1)
+    if agree.sum() < max(ENOUGH, len(found) / 2):
+        return None
+    rows, columns = np.median(found[agree], axis=0)
+    return Shift(float(rows), float(columns), int(agree.sum()), len(found))
+
+
+def _windows(size: tuple[int, int]) -> Iterator[Window]:
+    side = min(SIDE, max(SMALLEST, min(size) // 2), *size)
+    if side < SMALLEST:
+        return
+    for row in np.unique(np.linspace(0, size[0] - side, PER_SIDE).astype(int)):
+        for column in np.unique(np.linspace(0, size[1] - side, PER_SIDE).astype(int)):
+            yield Window(int(row), int(column), side, side)
+
+
+def _shift_of(window: Window, band: str, earlier: Scene, later: Scene) -> np.ndarray | None:
+    """Rows and columns to move the earlier scene by; None where a window does not tell."""
+    from skimage.registration import phase_cross_correlation
+
+    reference, moving = _detail(later, window, band), _detail(earlier, window, band)
+    if reference is None or moving is None:
+        return None
+    taper = np.outer(np.hanning(window.height), np.hanning(window.width))
+    shift, _, _ = phase_cross_correlation(reference * taper, moving * taper, upsample_factor=_STEPS)
+    if np.abs(shift).max() > FARTHEST * window.height:
+        return None
+    moved = ndimage.shift(moving, shift, order=1)
+    if np.corrcoef((reference * taper).ravel(), (moved * taper).ravel())[0, 1] < ALIKE:
+        return None
+    return np.asarray(shift)
+
+
+def _detail(scene: Scene, window: Window, band: str) -> np.ndarray | None:
+    """What a band shows beside its wide brightness; None where too little of it is seen."""
+    patch = scene.read(window, (band,))
+    seen = patch.observed
+    hidden = scene.classification(window, (*CLOUDS, *SHADOWS))
+    if hidden is not None:
+        seen = seen & ~hidden
+    if seen.mean() < OBSERVED:
+        return None
+    values = np.where(seen, patch.values[0], np.median(patch.values[0][seen]))
+    detail = values - ndimage.gaussian_filter(values, _DETAIL)
+    spread = detail.std()
+    # A few bright roofs or cloud edges would outweigh the ground.
+    return None if spread == 0 else np.clip(detail, -3 * spread, 3 * spread)
+
+
+def _words(pixels: float, positive: str, negative: str) -> str:
+    return f"{abs(pixels):.1f} pixels {positive if pixels >= 0 else negative}"

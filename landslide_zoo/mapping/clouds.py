@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 
+from landslide_zoo.data.grid import Grid
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.figures import enlarge
 from landslide_zoo.inference.clouds import find_clouds, product_level, why_no_clouds
@@ -84,6 +86,8 @@ class FoundClouds:
 
     A scene that is no larger than the networks' input is looked at as a patch is. Of a larger
     one they see means of 3 x 3 pixels, and clouds are grown by a pixel: their rims are thin.
+    Means and windows lie where the coordinates say: a scene that is cut elsewhere has the
+    same ones but at its borders.
 
     Args:
         scene: Holds the bands that clouds are told by.
@@ -95,25 +99,32 @@ class FoundClouds:
         self._level = scene.level or product_level(one_pixel(scene))
         self._bands = [name for name in BANDS if name in scene.bands]
         self._factor = 1 if max(scene.size) <= _SIDE else COARSE
-        height, width = (-(-length // self._factor) for length in scene.size)
+        self._corner = _corner(scene.grid) if self._factor > 1 else (0, 0)
+        self._before = self._corner[0] % self._factor, self._corner[1] % self._factor
+        height, width = (
+            -(-(length + before) // self._factor)
+            for length, before in zip(scene.size, self._before, strict=True)
+        )
         self._raster = RawRaster(folder / "clouds.u8", (height, width), "u1")
 
     def find(self, journal: Journal, progress: Progress) -> None:
         """Find the clouds, from the row of windows on that the journal says."""
-        height, width = self._raster.size
-        step = _SIDE - 2 * _MARGIN
-        rows, columns = range(0, height, step), range(0, width, step)
+        rows, columns = (
+            _parts(corner // self._factor, length)
+            for corner, length in zip(self._corner, self._raster.size, strict=True)
+        )
+        width = self._raster.size[1]
         first = journal.done(STEP) if self._raster.there else 0
         if not first:
             self._raster.create()
         progress.start(STEP, len(rows) * len(columns), first * len(columns))
-        for number, row in enumerate(rows):
+        for number, (row, height) in enumerate(rows):
             if number < first:
                 continue
-            found = np.zeros((min(step, height - row), width), dtype=np.uint8)
-            for column in columns:
-                part = Window(row, column, len(found), min(step, width - column))
-                found[:, column : column + part.width] = self._find(part)
+            found = np.zeros((height, width), dtype=np.uint8)
+            for column, across in columns:
+                part = Window(row, column, height, across)
+                found[:, column : column + across] = self._find(part)
                 progress.advance()
             self._raster.write(row, found)
             journal.advance(STEP, number + 1)
@@ -122,27 +133,52 @@ class FoundClouds:
         """The pixels of a window that are under cloud, shape (h, w), bool."""
         if self._factor == 1:
             return self._raster.read(window) > 0
-        outer = _outer(window.padded(_RIM, self._scene.size), self._factor)
+        outer = _outer(self._moved(window.padded(_RIM, self._scene.size)), self._factor)
         fine = enlarge(self._raster.read(outer), self._factor) > 0
         fine = ndimage.binary_dilation(fine, np.ones((3, 3), dtype=bool), iterations=_RIM)
         corner = Window(outer.row * self._factor, outer.column * self._factor, *fine.shape)
-        return fine[window.within(corner)]
+        return fine[self._moved(window).within(corner)]
+
+    def _moved(self, window: Window) -> Window:
+        """A window of the scene in its pixels as they are counted from the raster's corner."""
+        down, right = self._before
+        return window._replace(row=window.row + down, column=window.column + right)
 
     def _find(self, part: Window) -> np.ndarray:
         """The clouds of a part of the raster, shape (h, w)."""
-        around = _around(part, self._raster.size)
-        factor = self._factor
+        around, factor = _around(part, self._raster.size), self._factor
+        top, left = (
+            start * factor - before
+            for start, before in zip((around.row, around.column), self._before, strict=True)
+        )
+        bottom, right = top + around.height * factor, left + around.width * factor
+        margins = max(0, -top), max(0, -left)
         fine = Window(
-            around.row * factor,
-            around.column * factor,
-            min(around.height * factor, self._scene.size[0] - around.row * factor),
-            min(around.width * factor, self._scene.size[1] - around.column * factor),
+            top + margins[0],
+            left + margins[1],
+            min(bottom, self._scene.size[0]) - top - margins[0],
+            min(right, self._scene.size[1]) - left - margins[1],
         )
         patch = self._scene.read(fine, self._bands)
         if not patch.observed.any():
             return np.zeros((part.height, part.width), dtype=bool)
-        cloud = find_clouds(_means(patch, factor), self._level).cloud
+        cloud = find_clouds(_means(patch, factor, margins), self._level).cloud
         return cloud[part.within(around)]
+
+
+def _corner(grid: Grid) -> tuple[int, int]:
+    """Where a grid's corner lies, in pixels from the origin of its coordinates, down and right."""
+    if grid.transform is None:
+        return 0, 0
+    a, _, x, _, e, y = grid.transform
+    return round(y / e), round(x / a)
+
+
+def _parts(corner: int, length: int) -> list[tuple[int, int]]:
+    """Starts and lengths of the parts along a side of the raster, which starts at a corner."""
+    step = _SIDE - 2 * _MARGIN
+    starts = [0, *range(step - corner % step, length, step)]
+    return [(start, end - start) for start, end in pairwise([*starts, length])]
 
 
 def _around(part: Window, size: tuple[int, int]) -> Window:
@@ -163,12 +199,18 @@ def _outer(window: Window, factor: int) -> Window:
     return Window(row, column, bottom - row, right - column)
 
 
-def _means(patch: Patch, factor: int) -> Patch:
-    """Means over blocks of observed pixels; 0 where there are none."""
+def _means(patch: Patch, factor: int, before: tuple[int, int]) -> Patch:
+    """Means over blocks of observed pixels, 0 where there are none.
+
+    The first blocks begin so many rows and columns before the patch.
+    """
     if factor == 1:
         return patch
     height, width = patch.size
-    margins = ((0, -height % factor), (0, -width % factor))
+    margins = [
+        (first, -(first + length) % factor)
+        for first, length in zip(before, (height, width), strict=True)
+    ]
     observed = _sums(np.pad(patch.observed, margins), factor)
     values = [
         _sums(np.pad(np.where(patch.observed, one, 0), margins), factor) / np.maximum(observed, 1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import shapely
 from shapely.geometry import MultiPolygon
 
 from landslide_zoo.inference.objects import LandslideObject, describe
@@ -48,15 +49,14 @@ LARGEST = 1024 * 1024
 """Pixels of the window around a landslide up to which it is described as a whole."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Landslide:
     """One landslide of a scene, or what a rule dropped.
 
     Attributes:
         object: What it is like; its rows and columns are those of the scene, and its
             hectares and perimeter are measured on the ground.
-        outline: Along the edges of its pixels, in pixels of the scene: x is the column,
-            y the row.
+        wkb: Its outline; a scene may have tens of thousands, and this is half as large.
         area: In square metres.
         extent: How far it reaches along the slope and across it.
         place: Longitude and latitude of its centre, in degrees; None where they are not known.
@@ -65,12 +65,17 @@ class Landslide:
     """
 
     object: LandslideObject
-    outline: MultiPolygon
+    wkb: bytes
     area: float
     extent: Extent
     place: tuple[float, float] | None
     rule: Rule | None = None
     why: str | None = None
+
+    @property
+    def outline(self) -> MultiPolygon:
+        """Along the edges of its pixels, in pixels of the scene: x is the column, y the row."""
+        return shapely.from_wkb(self.wkb)
 
     def by(self, rule: Rule) -> Landslide:
         """The same, dropped by a rule."""
@@ -161,8 +166,7 @@ def find_landslides(
         minimum_area: Smallest landslide in square metres, in place of the rules' own.
         before: A scene from before the event: what was not observed then is not observed.
         memory: Bytes that may be used, roughly.
-        folder: Where the labels lie, 4 bytes a pixel where something is found; among the
-            temporary files where None.
+        folder: Where the labels lie, 4 bytes a pixel; among the temporary files where None.
         progress: Is told of every block.
 
     Raises:
@@ -329,7 +333,7 @@ class _Finder:
             object=replace(
                 one, hectares=area / 10_000, attributes={**one.attributes, "perimeter": perimeter}
             ),
-            outline=outline,
+            wkb=shapely.to_wkb(outline),
             area=area,
             extent=self.ground.extent(outline, one.row, fall),
             place=self.ground.longitude_latitude(one.row, one.column),
@@ -353,12 +357,9 @@ def moved(one: LandslideObject, window: Window) -> LandslideObject:
 def _box(mask: np.ndarray, window: Window) -> Window:
     """The smallest window around the pixels of a mask that lies at a window."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return Window(
-        window.row + int(rows[0]),
-        window.column + int(columns[0]),
-        int(rows[-1] - rows[0]) + 1,
-        int(columns[-1] - columns[0]) + 1,
-    )
+    top, left = int(rows[0]), int(columns[0])
+    height, width = int(rows[-1]) - top + 1, int(columns[-1]) - left + 1
+    return Window(window.row + top, window.column + left, height, width)
 
 
 def _whole(parts: Parts, window: Window, size: tuple[int, int]) -> np.ndarray:

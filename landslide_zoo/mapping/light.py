@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from landslide_zoo.data.bands import TRUE_COLOUR, Unit, band, brightest, divisors
+from landslide_zoo.data.bands import (
+    TRUE_COLOUR,
+    Unit,
+    band,
+    brightest,
+    display_values,
+    divisors,
+)
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.mapping.clouds import CloudReader
 from landslide_zoo.mapping.lattice import Lattice, Node
@@ -46,10 +53,8 @@ class Tile:
         """
         if unit == self.patch.unit or not set(names) <= set(TRUE_COLOUR):
             return self.patch.in_unit(names, unit)
-        v = self.patch.select(names) / divisors(tuple(names))
-        peak = np.where(self.peak > 0, self.peak, 1)
-        # As landslide_zoo.data.bands.display_values does with one maximum.
-        return (np.floor(255.0 * np.clip(v, 0, peak) / peak) / 255.0).astype(np.float32)
+        shown = display_values(self.patch.select(TRUE_COLOUR), self.peak)
+        return shown[[TRUE_COLOUR.index(name) for name in names]]
 
 
 @dataclass(frozen=True, eq=False)

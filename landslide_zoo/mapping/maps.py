@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +16,16 @@ from landslide_zoo.inference.clouds import Level
 from landslide_zoo.inference.result import Steps
 from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.inference.tta import TestTimeAugmentation
-from landslide_zoo.mapping.change import Earlier, rules_with_change
+from landslide_zoo.mapping.change import Earlier, align, rules_with_change
 from landslide_zoo.mapping.clouds import Clouds, find_scene_clouds, why_no_scene_clouds
 from landslide_zoo.mapping.cogs import write_cog
-from landslide_zoo.mapping.coregistration import align
-from landslide_zoo.mapping.landslides import Landslide, find_landslides
+from landslide_zoo.mapping.landslides import Landslide, Landslides, find_landslides
 from landslide_zoo.mapping.network import compute_probabilities
 from landslide_zoo.mapping.probabilities import Journal, Probabilities
 from landslide_zoo.mapping.progress import Listener, Progress
 from landslide_zoo.mapping.provenance import provenance_of
 from landslide_zoo.mapping.report import write_report
+from landslide_zoo.mapping.scales import Scale
 from landslide_zoo.mapping.scenes import Scene, open_scene
 from landslide_zoo.mapping.views import Coverage
 from landslide_zoo.mapping.windows import Window
@@ -53,7 +53,8 @@ class SceneMap:
 
     Attributes:
         name: Name of the scene, which its files begin with.
-        files: What was written: probability, mask, outlines with their style, report.
+        files: What was written: probability, mask, outlines with their style, report; none
+            where the map was only looked at.
         landslides: The landslides, the largest first.
         dropped: What rules dropped, likewise.
         hectares: Area of all landslides.
@@ -73,7 +74,7 @@ class SceneMap:
 
 
 def map_scene(
-    scene: Paths,
+    scene: Paths | Scene,
     output: str | Path,
     *,
     model: str | Path | Predictor | None = None,
@@ -86,8 +87,10 @@ def map_scene(
     level: Level | None = None,
     offset: float | None = None,
     bands: Sequence[str] | None = None,
+    scale: Scale | None = None,
     formats: Sequence[Format] = ("gpkg",),
     probability: ProbabilityType = "uint8",
+    write: bool = True,
     tta: bool = False,
     backend: Backend = "auto",
     device: str = "auto",
@@ -101,7 +104,8 @@ def map_scene(
     what was interrupted goes on where it was. It may be deleted.
 
     Args:
-        scene: A GeoTIFF, a product folder or its ZIP, or several files of one scene.
+        scene: A GeoTIFF, a product folder or its ZIP, or several files of one scene; or a
+            scene that is open: what follows about reading it does not count then.
         output: Folder for the files, made if need be; files of the same names are replaced.
         model: A predictor, or the name of one: a folder, a bundled model or a repo id on
             the Hub; the first that is bundled where None.
@@ -116,8 +120,11 @@ def map_scene(
         level: Product level; told from metadata and names where None.
         offset: What is to be added to digital numbers; told from metadata where None.
         bands: Names of the files' bands in their order; told from the files where None.
+        scale: What the numbers are; told from type, metadata and values where None.
         formats: Those of the outlines.
         probability: Type of the pixels of ``STEM_probability.tif``.
+        write: Whether files are written; if not, the map is only looked at, as at another
+            threshold, and the hidden folder is all that is kept.
         tta: Whether the network sees every tile in eight orientations.
         backend: What computes the network, where ``model`` is a name.
         device: ``auto`` (a GPU where there is one), or a torch device, likewise.
@@ -150,8 +157,11 @@ def map_scene(
     threshold = config.threshold if threshold is None else threshold
     told, folder = Progress(progress), Path(output)
     with ExitStack() as opened:
-        later = opened.enter_context(open_scene(scene, dem, level, offset, bands))
-        stem, work = later.name, folder / f".{later.name}.work"
+        if isinstance(scene, Scene):
+            later = scene
+        else:
+            later = opened.enter_context(open_scene(scene, dem, level, offset, bands, scale))
+        work = folder / f".{later.name}.work"
         found = compute_probabilities(later, predictor, work, clouds=clouds, progress=progress)
         earlier, notes = None, [*later.notes, *_cloud_notes(later, clouds)]
         if before is not None:
@@ -169,27 +179,25 @@ def map_scene(
             folder=work,
             progress=told,
         )
-        provenance = provenance_of(
-            stem,
-            predictor,
-            threshold,
-            landslides.rules,
-            clouds=clouds,
-            level=later.level,
-            elevation=Path(dem).name if dem else None,
-            before=earlier.scene.name if earlier else None,
-        )
-        told.start(STEP, 3)
-        report = folder / f"{stem}_report.html"
-        files = [write_probability(folder, stem, found, provenance, probability)]
-        told.advance()
-        files += write_landslides(landslides, folder, stem, provenance, formats)
-        told.advance()
-        write_report(report, later, landslides, provenance)
-        told.advance()
+        files: list[Path] = []
+        if write:
+            provenance = provenance_of(
+                later.name,
+                predictor,
+                threshold,
+                landslides.rules,
+                clouds=clouds,
+                level=later.level,
+                elevation=later.elevation,
+                before=earlier.scene.name if earlier else None,
+            )
+            told.start(STEP, 3)
+            for part in _files(folder, later, found, landslides, provenance, formats, probability):
+                files += part
+                told.advance()
     return SceneMap(
-        name=stem,
-        files=(*files, report),
+        name=later.name,
+        files=tuple(files),
         landslides=landslides.objects,
         dropped=landslides.dropped,
         hectares=landslides.area / 10_000,
@@ -197,6 +205,23 @@ def map_scene(
         threshold=threshold,
         notes=(*notes, *landslides.skipped),
     )
+
+
+def _files(
+    folder: Path,
+    scene: Scene,
+    probabilities: Probabilities,
+    landslides: Landslides,
+    provenance: Provenance,
+    formats: Sequence[Format],
+    dtype: ProbabilityType,
+) -> Iterator[list[Path]]:
+    """Write the files of a map, part by part."""
+    yield [write_probability(folder, scene.name, probabilities, provenance, dtype)]
+    yield write_landslides(landslides, folder, scene.name, provenance, formats)
+    report = folder / f"{scene.name}_report.html"
+    write_report(report, scene, landslides, provenance)
+    yield [report]
 
 
 def write_probability(

@@ -28,7 +28,7 @@ from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor, predict
 
 STEP = "network"
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the same scene and network would give other probabilities than before."""
 SIDE, OVERLAP = 512, 64
 """Side of a tile and how far it reaches into the next one, in pixels."""

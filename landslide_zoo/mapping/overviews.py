@@ -1,7 +1,8 @@
-"""A whole scene seen from far, for a picture of its map."""
+"""A whole scene seen from far, for pictures of it and of its map."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,11 @@ from landslide_zoo.figures import enlarge, hatch, overlay
 from landslide_zoo.mapping.labelling import blocks
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.mapping.windows import Window
 
 _STRETCH = (1.0, 99.0)
 _READ = 1024
+"""Side of the windows that are read, roughly, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,7 @@ class Overview:
 
 
 def see_from_far(scene: Scene, landslides: Landslides, side: int) -> Overview:
-    """See a scene from far; it is read block by block.
+    """See a mapped scene from far.
 
     Args:
         scene: What was mapped.
@@ -46,47 +49,84 @@ def see_from_far(scene: Scene, landslides: Landslides, side: int) -> Overview:
         side: Height and width of the picture are at most this; a small scene is enlarged
             by a whole factor.
     """
-    step = -(-max(scene.size) // side)
-    height, width = (-(-length // step) for length in scene.size)
     bands = TRUE_COLOUR if set(TRUE_COLOUR) <= set(scene.bands) else scene.bands[:1]
-    values = np.zeros((len(bands), height, width), dtype=np.float32)
-    landslide, observed, measured = (np.zeros((height, width), dtype=bool) for _ in range(3))
-    for window in blocks(scene.size, max(1, _READ // step) * step):
-        place = (
-            slice(window.row // step, -(-(window.row + window.height) // step)),
-            slice(window.column // step, -(-(window.column + window.width) // step)),
-        )
-        patch, mask = scene.read(window, bands), landslides.mask(window)
-        pixels = _sums(np.ones_like(mask), step)
-        counts = _sums(patch.observed, step)
-        sums = [_sums(np.where(patch.observed, band, 0), step) for band in patch.values]
-        values[:, *place] = np.stack(sums) / np.maximum(counts, 1)
-        measured[place] = counts > 0
-        landslide[place] = _sums(mask == 1, step) > 0
-        observed[place] = 2 * _sums(mask != NOT_OBSERVED, step) > pixels
-    picture = _stretched(values, observed if observed.any() else measured, scene.unit == "display")
-    picture[~measured] = 0
-    factor = max(1, side // max(height, width))
+    picture = composite(scene, bands, lambda part: landslides.mask(part) != NOT_OBSERVED, side)
+
+    def kinds(window: Window) -> np.ndarray:
+        mask = landslides.mask(window)
+        return np.stack([mask == 1, mask != NOT_OBSERVED])
+
+    found, seen = shares(scene.size, side, kinds)
+    factor = max(1, side // max(found.shape))
     return Overview(
         enlarge(picture, factor),
-        enlarge(landslide, factor),
-        enlarge(observed, factor),
-        factor / step,
+        enlarge(found > 0, factor),
+        enlarge(seen > 0.5, factor),
+        factor / step_of(scene.size, side),
     )
 
 
-def _sums(values: np.ndarray, step: int) -> np.ndarray:
-    """Sums over blocks of ``step`` x ``step`` of (H, W); those at the end are smaller."""
-    for axis in (0, 1):
-        starts = np.arange(0, values.shape[axis], step)
-        values = np.add.reduceat(values, starts, axis=axis, dtype=np.float32)
-    return values
+def composite(
+    scene: Scene, bands: Sequence[str], observed: Callable[[Window], np.ndarray], side: int
+) -> np.ndarray:
+    """Bands of a scene as a picture, stretched by what is observed: clouds burn out.
 
+    Args:
+        scene: The scene.
+        bands: Three for red, green and blue, or one for grey.
+        observed: Gives the pixels of a window that were seen, shape (h, w), bool.
+        side: Height and width of the picture are at most this.
 
-def _stretched(values: np.ndarray, typical: np.ndarray, display: bool) -> np.ndarray:
-    """Bands (B, h, w) as a picture (h, w, 3), stretched by what is typical: clouds burn out."""
-    if not display and typical.any():
+    Returns:
+        Shape (h, w, 3), uint8; black where there is no data.
+    """
+
+    def read(window: Window) -> np.ndarray:
+        patch = scene.read(window, bands)
+        return np.stack(
+            [*np.where(patch.observed, patch.values, 0), patch.observed, observed(window)]
+        )
+
+    *values, measured, seen = shares(scene.size, side, read)
+    values = np.stack(values) / np.maximum(measured, 1e-6)
+    typical = seen > 0.5 if (seen > 0.5).any() else measured > 0
+    if scene.unit == "physical" and typical.any():
         low, high = np.percentile(values[:, typical], _STRETCH, axis=1)[..., None, None]
         values = (values - low) / np.maximum(high - low, 1e-6)
     picture = np.rint(255 * values.clip(0, 1)).astype(np.uint8).transpose(1, 2, 0)
+    picture[measured == 0] = 0
     return picture if len(values) == 3 else picture.repeat(3, axis=2)
+
+
+def shares(size: tuple[int, int], side: int, read: Callable[[Window], np.ndarray]) -> np.ndarray:
+    """Means over blocks of the pixels of a scene, so that it is no larger than a picture.
+
+    Args:
+        size: Height and width of the scene in pixels.
+        side: Those of the picture are at most this.
+        read: Gives values of a window, shape (C, h, w).
+
+    Returns:
+        Shape (C, height, width), float32.
+    """
+    step = step_of(size, side)
+    means: np.ndarray | None = None
+    for window in blocks(size, max(1, _READ // step) * step):
+        values = read(window)
+        if means is None:
+            shape = (-(-length // step) for length in size)
+            means = np.zeros((len(values), *shape), dtype=np.float32)
+        for axis in (1, 2):
+            starts = np.arange(0, values.shape[axis], step)
+            counts = np.diff([*starts, values.shape[axis]])  # those at the end are smaller
+            sums = np.add.reduceat(values, starts, axis=axis, dtype=np.float32)
+            values = sums / (counts[:, None] if axis == 1 else counts)
+        top, left = window.row // step, window.column // step
+        means[:, top : top + values.shape[1], left : left + values.shape[2]] = values
+    assert means is not None  # no scene is empty
+    return means
+
+
+def step_of(size: tuple[int, int], side: int) -> int:
+    """How many pixels of a scene, each way, become one of a picture."""
+    return -(-max(size) // side)

@@ -74,7 +74,7 @@ def crown_to_toe(rows: np.ndarray, columns: np.ndarray, elevation: np.ndarray) -
     return way if high - low >= FLAT and way.any() else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Extent:
     """How far a landslide reaches.
 

@@ -22,9 +22,9 @@ from rasterio.session import DummySession
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.inputs import InputFile
 
-CACHE_BYTES = 384 * 1024 * 1024
-"""What GDAL keeps of decoded blocks: one row of 1,024 x 1,024 blocks of a whole product, read
-from left to right, and half of the next."""
+CACHE_BYTES = 128 * 1024 * 1024
+"""What GDAL keeps of decoded blocks: those of all bands of a product under a window and around it,
+1,024 x 1,024 pixels each."""
 MAX_SIDE = 100_000
 """Largest height and width in pixels: 1,000 km at 10 m."""
 MAX_JPEG_2000_SIDE = 32_768

@@ -6,11 +6,9 @@ import base64
 import io
 import math
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from landslide_zoo.data.files import write_whole
@@ -18,6 +16,7 @@ from landslide_zoo.inference.rules import rule_title
 from landslide_zoo.mapping.landslides import Landslides
 from landslide_zoo.mapping.overviews import Overview, see_from_far
 from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.mapping.templates import template
 from landslide_zoo.mapping.writers import Provenance, properties
 
 WIDEST = 1200
@@ -83,44 +82,25 @@ def render_report(scene: Scene, landslides: Landslides, provenance: Provenance) 
         for column in _COLUMNS
         if column.name not in unplaced and any(one[column.name] is not None for one in listed)
     ]
-    return (
-        _environment()
-        .get_template("report.html.jinja")
-        .render(
-            scene=scene,
-            landslides=landslides,
-            known={
-                name: _text(provenance[name]) if provenance.get(name) else None
-                for name in ("scene", "model", "acquired", "before")
-            },
-            seen=_seen(landslides),
-            picture=_data_uri(overview),
-            width=width,
-            height=height,
-            side=max(width, height),
-            scale=overview.scale,
-            bar=_scale_bar(scene, landslides, overview),
-            columns=columns,
-            rows=[[_cell(column, one[column.name]) for column in columns] for one in listed],
-            rules=list(_rules(landslides)),
-            provenance=[
-                (name.replace("_", " "), _text(value)) for name, value in provenance.items()
-            ],
-        )
+    return template("report.html").render(
+        scene=scene,
+        landslides=landslides,
+        known={
+            name: _text(provenance[name]) if provenance.get(name) else None
+            for name in ("scene", "model", "acquired", "before")
+        },
+        seen=_seen(landslides),
+        picture=_data_uri(overview),
+        width=width,
+        height=height,
+        side=max(width, height),
+        scale=overview.scale,
+        bar=_scale_bar(scene, landslides, overview),
+        columns=columns,
+        rows=[[_cell(column, one[column.name]) for column in columns] for one in listed],
+        rules=list(_rules(landslides)),
+        provenance=[(name.replace("_", " "), _text(value)) for name, value in provenance.items()],
     )
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("landslide_zoo.mapping"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["hectares"] = lambda area: f"{area / 10_000:,.2f} ha"
-    return environment
 
 
 def _seen(landslides: Landslides) -> list[tuple[str, str, str]]:

@@ -53,6 +53,8 @@ class Scene:
         level: Product level, None where nothing tells.
         classified: Whether it has the scene classification of a Level-2A product.
         notes: What was taken for granted or is odd, a sentence each.
+        elevation: Name of the elevation raster; None where the bands hold the terrain, or
+            nothing does.
         fingerprint: Another one when the files or what was said of them change.
     """
 
@@ -65,11 +67,12 @@ class Scene:
         unit: Unit,
         level: Level | None,
         notes: Sequence[str],
+        elevation: str | None,
         fingerprint: str,
         opened: ExitStack,
     ) -> None:
         self.name, self.unit, self.level, self.notes = name, unit, level, tuple(notes)
-        self.placement, self.fingerprint = placement, fingerprint
+        self.placement, self.elevation, self.fingerprint = placement, elevation, fingerprint
         self.grid: Grid = placement.grid
         self.size = placement.height, placement.width
         self._layers, self._terrain, self._opened = layers, terrain, opened
@@ -261,6 +264,7 @@ def open_scene(
             unit=unit,
             level=level or (metadata.level if metadata else None) or next(filter(None, told), None),
             notes=[*product.notes, *notes],
+            elevation=elevation.file.inner.name if elevation else None,
             fingerprint=_fingerprint(product, elevation, level, offset, bands, scale, onto, shift),
             opened=opened.pop_all(),
         )

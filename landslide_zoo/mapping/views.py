@@ -23,6 +23,8 @@ MARGIN = 8
 """Pixels around a window that its layers depend on: texture on 3, the slope of a DEM on 5."""
 _SHARE = "share"
 """Share of a neighbourhood that is observed, among its references."""
+_KEPT = 4096
+"""Neighbourhoods whose references are remembered: a row of blocks of a product has fewer."""
 _ON_TERRAIN = {"slope", "elevation"}
 
 
@@ -178,6 +180,8 @@ class Views:
             share = {_SHARE: float(part.observed.mean())}
             self._references[node] = references_of(part, self._relative_to) | share
         around = {node: self._references[node] for node in nodes}
+        for node in list(self._references)[:-_KEPT]:
+            del self._references[node]
         weights = {node: known[_SHARE] for node, known in around.items()}
         return {
             name: self._lattice.interpolate(

@@ -29,7 +29,7 @@ from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.cogs import Colours, write_cog
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslide, Landslides
 from landslide_zoo.mapping.polygons import LONGITUDE_LATITUDE
-from landslide_zoo.mapping.styles import dropped_style, landslide_style
+from landslide_zoo.mapping.templates import template
 
 Format = Literal["gpkg", "geojson", "parquet", "fgb"]
 FORMATS: tuple[Format, ...] = ("gpkg", "geojson", "parquet", "fgb")
@@ -129,10 +129,14 @@ def to_table(landslides: Landslides, dropped: bool = False) -> geopandas.GeoData
     """Landslides, or what rules dropped, with outlines in the scene's coordinates."""
     rows = landslides.dropped if dropped else landslides.objects
     names = [*ATTRIBUTES, *(("rule", "why") if dropped else ())]
-    table = pd.DataFrame([properties(one) for one in rows], columns=names)
-    for name in names:
-        kind = "int64" if name == "id" else "object" if name in ("rule", "why") else "float64"
-        table[name] = table[name].astype(kind)
+    kinds = {"id": "int64", "rule": "object", "why": "object"}
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for one in rows:
+        for name, value in properties(one).items():
+            columns[name].append(value)
+    table = pd.DataFrame(
+        {name: pd.Series(columns[name], dtype=kinds.get(name, "float64")) for name in names}
+    )
     ground = landslides.ground
     outlines = [ground.place(one.outline) for one in rows]
     return geopandas.GeoDataFrame(
@@ -183,7 +187,7 @@ def write_landslides(
             _WRITERS[kind](new, landslides, provenance)
         written.append(path)
     style = outlines.with_name(f"{outlines.name}.qml")
-    write_whole(style, landslide_style())
+    write_whole(style, _style(LANDSLIDES))
     return [*written, style]
 
 
@@ -208,7 +212,7 @@ def _write_gpkg(path: Path, landslides: Landslides, provenance: Provenance) -> N
                 append=layer == DROPPED,
             )
         # Where QGIS looks for the styles of a GeoPackage's layers.
-        styles = {LANDSLIDES: landslide_style(), DROPPED: dropped_style()}
+        styles = {layer: _style(layer) for layer in (LANDSLIDES, DROPPED)}
         table = pd.DataFrame(
             {
                 "f_table_catalog": "",
@@ -284,6 +288,11 @@ def _rounded(outline: shapely.MultiPolygon) -> shapely.MultiPolygon:
     return shapely.transform(
         shapely.MultiPolygon(parts), lambda coordinates: np.round(coordinates, 7)
     )
+
+
+def _style(layer: str) -> str:
+    """How QGIS draws a layer, as the text of a ``.qml``."""
+    return template("style.qml").render(dropped=layer == DROPPED)
 
 
 def _title(provenance: Provenance) -> str:

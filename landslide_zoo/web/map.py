@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -16,9 +17,10 @@ from gradio.utils import get_upload_folder
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import PROBABILITY_COLOURS
-from landslide_zoo.web.components import AT_ONCE, QUIET, pull_bar
+from landslide_zoo.web.components import AT_ONCE, QUIET, on_click, pull_bar
 from landslide_zoo.web.map_jobs import (
     HOW_TO_INSTALL,
+    Clouds,
     MapService,
     Request,
     available,
@@ -39,8 +41,8 @@ _HEAD = (
 )
 _EMPTY = {
     "lead": "From a scene to a map",
-    "text": "Give a Sentinel-2 scene as a GeoTIFF, and its elevation where the model reads it, "
-    "or take the sample.",
+    "text": "Give a Sentinel-2 scene as a GeoTIFF or the ZIP of a product, and its elevation where "
+    "the model reads it, or take the sample.",
 }
 _DOWNLOADS = {
     "Landslides .gpkg": ".gpkg",
@@ -49,7 +51,7 @@ _DOWNLOADS = {
     "Probability .tif": "_probability.tif",
     "Report .html": ".html",
 }
-"""Titles of the files, and how their names end."""
+"""Titles of the files, and how their names end; they are written when they are asked for."""
 _PROGRESS = gr.Progress()
 
 
@@ -68,9 +70,17 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         with gr.Column(scale=0, min_width=310, elem_id="lz-map-inputs"):
             most = f"{maps.service.settings.map_megapixels:g} million pixels"
             scene = gr.File(
-                label=f"Scene: a GeoTIFF of up to {most}", height=120, elem_id="lz-map-scene"
+                label=f"Scene: a GeoTIFF or product ZIP, up to {most}",
+                height=120,
+                elem_id="lz-map-scene",
             )
             dem = gr.File(label="Elevation: a GeoTIFF", height=120, elem_id="lz-map-dem")
+            with gr.Accordion("Compare with a scene from before", open=False):
+                earlier = gr.File(
+                    label="Before the event: what was as bare then is dropped",
+                    height=120,
+                    elem_id="lz-map-before",
+                )
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
             gr.HTML(render("sample", sample=PUTHUMALA, samples=[]), apply_default_css=False)
             model = gr.Dropdown(label="Model", elem_id="lz-map-model")
@@ -106,10 +116,8 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
                 apply_default_css=False,
             )
             with gr.Row(visible=False, elem_id="lz-map-downloads") as row:
-                buttons = [
-                    gr.DownloadButton(title, size="sm", min_width=120) for title in _DOWNLOADS
-                ]
-    shown = [mapped, page, settings, view, row, *buttons]
+                buttons = [gr.Button(title, size="sm", min_width=120) for title in _DOWNLOADS]
+    shown = [mapped, page, settings, view, row]
 
     def fill(chosen: str | None) -> gr.Dropdown:
         maps.warm_up()
@@ -121,10 +129,11 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
     def map_anew(
         scene_file: str | None,
         dem_file: str | None,
+        earlier_file: str | None,
         name: str | None,
         leave_out: bool,
         smallest: float | None,
-        before: Request | None,
+        before: Drawn | None,
         stopped: Event,
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
@@ -132,11 +141,12 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         if not scene_file or not name:
             text = "There is no scene yet: drop a GeoTIFF, or take the sample."
             return [*_nothing(render("problems", sentences=[text])), gr.skip()]
-        wanted = Request(scene_file, dem_file, name, "mask" if leave_out else "keep")
-        if before and replace(before, folder="") == wanted:
-            wanted = before
+        clouds_are: Clouds = "mask" if leave_out else "keep"
+        wanted = Request(scene_file, dem_file, name, clouds_are, earlier_file)
+        if before and replace(before.request, folder="") == wanted:
+            wanted = before.request
         else:
-            discard(before.folder if before else "")
+            discard(before.request.folder if before else "")
         caller = _until(stopped, caller_of(request))
         try:
             wanted, answer = maps.map_scene(
@@ -147,6 +157,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
                 (),
                 teller(progress),
                 pull_bar(name, progress),
+                files=False,
             )
         except LandslideZooError as error:
             return [*_nothing(render("problems", sentences=[sentence(error)])), gr.skip()]
@@ -154,24 +165,44 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
             return [*_nothing(render("notices", sentences=["Stopped."])), gr.skip()]
         level = round(answer["figures"]["threshold"], 2)
         info = f"Drawn again without the network; the model's own is {level:.2f}"
-        return [*_shown(wanted, answer), gr.Slider(value=level, info=info)]
+        drawn = Drawn(wanted, None, smallest or None)
+        return [*_shown(drawn, answer), gr.Slider(value=level, info=info)]
 
     def redraw(
         level: float,
         smallest: float | None,
-        before: Request | None,
+        before: Drawn | None,
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
         if before is None:
             return [gr.skip()] * len(shown)
+        drawn = replace(before, threshold=level, minimum_area=smallest or None)
         try:
-            wanted, answer = maps.map_scene(
-                before, caller_of(request), level, smallest or None, (), teller(progress)
-            )
+            answer = draw(drawn, request, progress, files=False)
         except LandslideZooError as error:
             return _nothing(render("problems", sentences=[sentence(error)]))
-        return _shown(wanted, answer)
+        return _shown(drawn, answer)
+
+    def draw(
+        drawn: Drawn, request: gr.Request, progress: gr.Progress, files: bool
+    ) -> dict[str, Any]:
+        threshold, smallest = drawn.threshold, drawn.minimum_area
+        caller, tell = caller_of(request), teller(progress)
+        _, answer = maps.map_scene(
+            drawn.request, caller, threshold, smallest, (), tell, files=files
+        )
+        return answer
+
+    def one_file(end: str) -> Callable[..., str]:
+        def make(drawn: Drawn, request: gr.Request, progress: gr.Progress = _PROGRESS) -> str:
+            try:
+                files = draw(drawn, request, progress, files=True)["files"]
+            except LandslideZooError as error:
+                raise gr.Error(sentence(error), print_exception=False) from error
+            return next(path for path in files if path.endswith(end))
+
+        return make
 
     tab.select(fill, model, model, **QUIET)
     begun: dict[str, Any] = {
@@ -182,7 +213,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
     }
     mapping: dict[str, Any] = {
         "fn": map_anew,
-        "inputs": [scene, dem, model, clouds, area, mapped, stop],
+        "inputs": [scene, dem, earlier, model, clouds, area, mapped, stop],
         "outputs": [*shown, threshold],
         "api_visibility": "private",
         "show_progress_on": page,
@@ -193,7 +224,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         "outputs": cancel,
         **AT_ONCE,
     }
-    taken = sample.click(_sample, None, [scene, dem], **AT_ONCE)
+    taken = sample.click(_sample, None, [scene, dem, earlier], **AT_ONCE)
     for start in (taken.then, run.click):
         start(**begun).then(**mapping).then(**ended)
     cancel.click(lambda stopped: stopped.set(), stop, None, **AT_ONCE)
@@ -206,14 +237,31 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         show_progress_on=page,
         trigger_mode="always_last",
     )
+    for button, end in zip(buttons, _DOWNLOADS.values(), strict=True):
+        on_click(button, one_file(end), [mapped])
 
 
-def _sample() -> list[str]:
-    """The sample's files, where the app may serve them from."""
+@dataclass(frozen=True)
+class Drawn:
+    """A map as it is on the page, by which its files are made.
+
+    Attributes:
+        request: What was mapped.
+        threshold: The model's own where None.
+        minimum_area: Smallest landslide in hectares; that of the rules where None.
+    """
+
+    request: Request
+    threshold: float | None
+    minimum_area: float | None
+
+
+def _sample() -> list[str | None]:
+    """The sample's files, where the app may serve them from; it has no earlier scene."""
     parent = Path(get_upload_folder())
     parent.mkdir(parents=True, exist_ok=True)
     folder = tempfile.mkdtemp(dir=parent)
-    return [shutil.copy(path, folder) for path in (PUTHUMALA.path, PUTHUMALA.dem)]
+    return [*(shutil.copy(path, folder) for path in (PUTHUMALA.path, PUTHUMALA.dem)), None]
 
 
 def _until(stopped: Event, caller: Caller) -> Caller:
@@ -224,27 +272,21 @@ def _until(stopped: Event, caller: Caller) -> Caller:
 
 def _nothing(page: str) -> list[Any]:
     """What is shown where there is no map."""
-    hidden = [gr.Row(visible=False), gr.HTML(visible=False), gr.Row(visible=False)]
-    return [None, page, *hidden, *[gr.DownloadButton(value=None)] * len(_DOWNLOADS)]
+    return [None, page, gr.Row(visible=False), gr.HTML(visible=False), gr.Row(visible=False)]
 
 
-def _shown(wanted: Request, answer: dict[str, Any]) -> list[Any]:
-    """A map with its files."""
+def _shown(drawn: Drawn, answer: dict[str, Any]) -> list[Any]:
+    """What is shown of a map."""
     page = render("map", figures=answer["figures"], colours=PROBABILITY_COLOURS)
     pictures = [{**one, "url": _url(one["file"])} for one in answer["pictures"]]
     names = ("name", "size", "metres", "degrees", "landslides", "dropped", "more")
     value = {name: answer[name] for name in names} | {
-        "run": wanted.folder,
+        "run": drawn.request.folder,
         "pictures": pictures,
         "attribution": "Contains modified Copernicus Sentinel data",
     }
-    paths = [
-        next((path for path in answer["files"] if path.endswith(end)), None)
-        for end in _DOWNLOADS.values()
-    ]
-    ready = [gr.DownloadButton(value=path, interactive=path is not None) for path in paths]
     seen = gr.Row(visible=True)
-    return [wanted, page, seen, gr.HTML(value=value, visible=True), seen, *ready]
+    return [drawn, page, seen, gr.HTML(value=value, visible=True), seen]
 
 
 def _url(path: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
+from threading import Condition
 from typing import Any, Literal
 
 import gradio as gr
@@ -24,11 +24,12 @@ from landslide_zoo.models.downloads import download_folder
 from landslide_zoo.web.map_worker import Job, Limits, MapWorker
 from landslide_zoo.web.service import Service
 from landslide_zoo.web.settings import GIGABYTE
-from landslide_zoo.web.turns import Caller, Turns
+from landslide_zoo.web.turns import Caller, Gone, Turns
 
 WORKERS = 2
 """Scenes mapped at once: another threshold need not wait behind a large scene."""
 _PULLS = 4
+_POLL_SECONDS = 0.25
 HOW_TO_INSTALL = (
     "Maps need further packages, which are not installed here: pip install 'landslide-zoo[map]'."
 )
@@ -55,10 +56,11 @@ class Request:
     """What a visitor wants mapped; with another threshold it is the same map.
 
     Attributes:
-        scene: Path of a GeoTIFF that was uploaded, or of a sample.
+        scene: Path of what was uploaded, a GeoTIFF or the ZIP of a product, or of a sample.
         dem: Path of its elevation raster, or None.
         model: One of the zoo's names.
         clouds: ``mask`` or ``keep``.
+        before: Path of a scene from before the event, or None.
         folder: Where its probabilities lie; empty before it was mapped.
     """
 
@@ -66,7 +68,13 @@ class Request:
     dem: str | None
     model: str
     clouds: Clouds = "mask"
+    before: str | None = None
     folder: str = ""
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The files it is made from."""
+        return [Path(path) for path in (self.scene, self.dem, self.before) if path]
 
 
 class MapService:
@@ -83,7 +91,7 @@ class MapService:
         self._turns = Turns(WORKERS, settings.queue)
         self._pulls = Turns(_PULLS, settings.queue)
         self._busy: set[str] = set()
-        self._lock = Lock()
+        self._freed = Condition()
         self._workers = [MapWorker(limits) for _ in range(WORKERS)]
         self._free: queue.LifoQueue[MapWorker] = queue.LifoQueue()
         for worker in reversed(self._workers):
@@ -109,6 +117,7 @@ class MapService:
         rules_off: Sequence[str] = (),
         tell: Tell = lambda state: None,
         tqdm_class: type[tqdm] | None = None,
+        files: bool = True,
     ) -> tuple[Request, dict[str, Any]]:
         """Map a scene, or draw one again that was mapped.
 
@@ -120,6 +129,7 @@ class MapService:
             rules_off: Attributes of the rules that are switched off, or ``all``.
             tell: Is given every state of progress.
             tqdm_class: Progress bar of the model's download, if there is one.
+            files: Whether files are written for a GIS; the map is seen sooner without.
 
         Returns:
             The request with its folder, to draw it again by, and the answer of
@@ -139,16 +149,19 @@ class MapService:
                 model = download_folder(
                     entry.repo_id, revision=entry.revision, tqdm_class=tqdm_class
                 )
-        with self._turns.turn(caller), self._alone(request.folder), self._worker() as worker:
-            for path in filter(None, (request.scene, request.dem)):
-                if not Path(path).is_file():
-                    raise DataError(
-                        f"{quoted(Path(path).name)} was deleted meanwhile: give it again."
-                    )
+        with (
+            self._alone(request.folder, caller),
+            self._turns.turn(caller),
+            self._worker() as worker,
+        ):
+            for path in request.inputs:
+                if not path.is_file():
+                    raise DataError(f"{quoted(path.name)} was deleted meanwhile: give it again.")
             request = _keep(request)
             job = Job(
                 scene=request.scene,
                 dem=request.dem,
+                before=request.before,
                 model=str(model),
                 name=request.model,
                 clouds=request.clouds,
@@ -157,23 +170,27 @@ class MapService:
                 rules_off=rules_off,
                 folder=request.folder,
                 pixels=int(self.service.settings.map_megapixels * 1e6),
+                files=files,
             )
             answer = worker.run(job, caller.waits, tell)
         answer["figures"]["model"] = request.model
         return request, answer
 
     @contextmanager
-    def _alone(self, folder: str) -> Iterator[None]:
-        """A block in which no other is at work in a folder."""
-        with self._lock:
-            if folder in self._busy:
-                raise LandslideZooError("This map is being drawn already: wait until it is there.")
+    def _alone(self, folder: str, caller: Caller) -> Iterator[None]:
+        """A block in which no other is at work in a folder: it waits for those before it."""
+        with self._freed:
+            while folder in self._busy:
+                if not caller.waits():
+                    raise Gone
+                self._freed.wait(_POLL_SECONDS)
             self._busy |= {folder} - {""}
         try:
             yield
         finally:
-            with self._lock:
+            with self._freed:
                 self._busy -= {folder}
+                self._freed.notify_all()
 
     @contextmanager
     def _worker(self) -> Iterator[MapWorker]:
@@ -210,8 +227,7 @@ def _keep(request: Request) -> Request:
     if not request.folder or not Path(request.folder).is_dir():
         parent.mkdir(parents=True, exist_ok=True)
         request = replace(request, folder=tempfile.mkdtemp(dir=parent))
-    kept = [*Path(request.folder).rglob("*"), Path(request.scene), Path(request.dem or "")]
-    for path in kept:
+    for path in (*Path(request.folder).rglob("*"), *request.inputs):
         if path.is_file() and path.is_relative_to(parent):
             os.utime(path)
     return request

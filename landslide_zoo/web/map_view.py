@@ -5,7 +5,7 @@ It runs where the scene was mapped (:mod:`landslide_zoo.web.map_worker`), not in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from landslide_zoo.figures import PROBABILITY_COLOURS
 from landslide_zoo.figures.images import FALSE_COLOUR
 from landslide_zoo.mapping.landslides import Landslide
 from landslide_zoo.mapping.maps import SceneMap
+from landslide_zoo.mapping.overviews import composite, shares
 from landslide_zoo.mapping.polygons import Ground
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene
@@ -31,11 +32,8 @@ MOST = 1000
 """Landslides that the page draws and lists, the largest first; downloads hold all."""
 _LOSSLESS = 1024 * 1024
 """Pixels up to which a composite is a PNG; larger ones are JPEG."""
-_STRIP = 4 * 1024 * 1024
-"""Pixels that are read at once."""
 _NODES = 17
 """Nodes a side of the lattice of longitudes and latitudes."""
-_STRETCH = (1.0, 99.0)
 _FACTS = (
     ("Perimeter", "perimeter_m", "{:,.0f} m"),
     ("Falls towards", "azimuth_deg", "{:.0f}\N{DEGREE SIGN}"),
@@ -64,7 +62,8 @@ def write_pictures(scene: Scene, probabilities: Probabilities, folder: Path) -> 
     layers = []
     for key, (title, bands) in composites.items():
         if set(bands) <= set(scene.bands):
-            path = _write(_composite(scene, probabilities, bands), folder / key)
+            seen = lambda window: probabilities.read(window).observed  # noqa: E731
+            path = _write(composite(scene, bands, seen, WIDEST), folder / key)
             layers.append({"file": path.name, "title": title, "base": True})
     for key, title, picture in _overlays(probabilities):
         path = _write(picture, folder / key)
@@ -109,63 +108,17 @@ def describe_map(scene: Scene, made: SceneMap) -> dict[str, Any]:
     }
 
 
-def _strips(size: tuple[int, int], step: int) -> Iterator[Window]:
-    """Windows over all columns, each of a multiple of ``step`` rows but the last."""
-    height, width = size
-    rows = max(step, _STRIP // width // step * step)
-    for row in range(0, height, rows):
-        yield Window(row, 0, min(rows, height - row), width)
-
-
-def _step(size: tuple[int, int]) -> int:
-    return -(-max(size) // WIDEST)
-
-
-def _thinned(values: np.ndarray, step: int) -> np.ndarray:
-    """Means of blocks of ``step`` x ``step`` of (..., H, W); those at the end are smaller."""
-    if step == 1:
-        return values
-    for axis in (-2, -1):
-        starts = np.arange(0, values.shape[axis], step)
-        counts = np.diff([*starts, values.shape[axis]])
-        sums = np.add.reduceat(values, starts, axis=axis, dtype=np.float32)
-        values = sums / (counts[:, None] if axis == -2 else counts)
-    return values
-
-
-def _composite(scene: Scene, probabilities: Probabilities, bands: Sequence[str]) -> np.ndarray:
-    """Three bands as red, green, blue, stretched by what is observed: clouds burn out."""
-    step = _step(scene.size)
-    colours, known, seen = [], [], []
-    for window in _strips(scene.size, step):
-        patch = scene.read(window, bands)
-        colours.append(_thinned(patch.values, step))
-        known.append(_thinned(patch.observed.astype(np.float32), step) > 0)
-        observed = probabilities.read(window).observed.astype(np.float32)
-        seen.append(_thinned(observed, step) > 0.5)
-    values, measured = np.concatenate(colours, axis=1), np.concatenate(known)
-    typical = np.concatenate(seen) if any(part.any() for part in seen) else measured
-    if scene.unit == "physical" and typical.any():
-        limits = np.percentile(values[:, typical], _STRETCH, axis=1)
-        low, high = limits[0, :, None, None], limits[1, :, None, None]
-        values = (values - low) / np.maximum(high - low, 1e-6)
-    picture = np.rint(255 * values.clip(0, 1)).astype(np.uint8)
-    picture[:, ~measured] = 0
-    return picture.transpose(1, 2, 0)
-
-
 def _overlays(probabilities: Probabilities) -> Iterator[tuple[str, str, np.ndarray]]:
     """Probability and what is not observed, as red, green, blue and opacity."""
-    size, step = probabilities.size, _step(probabilities.size)
-    levels, observed = [], []
-    for window in _strips(size, step):
+
+    def read(window: Window) -> np.ndarray:
         known = probabilities.read(window)
-        weights = _thinned(known.observed.astype(np.float32), step)
-        sums = _thinned(np.where(known.observed, known.probability, 0), step)
-        levels.append(sums / np.maximum(weights, 1e-6))
-        observed.append(weights > 0.5)
-    seen = np.concatenate(observed)
-    picture = colormaps[PROBABILITY_COLOURS](np.concatenate(levels).clip(0, 1), bytes=True)
+        return np.stack([known.observed, np.where(known.observed, known.probability, 0)])
+
+    observed, levels = shares(probabilities.size, WIDEST, read)
+    seen = observed > 0.5
+    levels /= np.maximum(observed, 1e-6)
+    picture = colormaps[PROBABILITY_COLOURS](levels.clip(0, 1), bytes=True)
     picture[~seen] = 0
     yield "probability", "Probability", picture
     hatch = np.add.outer(np.arange(seen.shape[0]), np.arange(seen.shape[1])) % 6 < 2

@@ -46,8 +46,9 @@ class Job:
     """A scene to be mapped.
 
     Attributes:
-        scene: Path of a GeoTIFF.
+        scene: Path of a GeoTIFF, or of the ZIP of a product.
         dem: Path of its elevation raster, or None.
+        before: Path of a scene from before the event, or None.
         model: Folder of the model.
         name: What the zoo calls the model.
         clouds: ``mask`` or ``keep``.
@@ -57,10 +58,12 @@ class Job:
         folder: Where the files are written, and probabilities and pictures kept for another
             threshold.
         pixels: A scene of more pixels is refused.
+        files: Whether the files are written; if not, they are when they are asked for.
     """
 
     scene: str
     dem: str | None
+    before: str | None
     model: str
     name: str
     clouds: Literal["mask", "keep"]
@@ -69,6 +72,7 @@ class Job:
     rules_off: Sequence[str]
     folder: str
     pixels: int
+    files: bool
 
 
 @dataclass(frozen=True)
@@ -238,7 +242,8 @@ def _mapped(job: Job, tell: Callable[[State], None]) -> dict[str, Any]:
     from landslide_zoo.mapping import Probabilities, map_scene, open_scene
     from landslide_zoo.web.map_view import describe_map, write_pictures
 
-    folder = Path(job.folder)
+    folder = Path(job.folder) / ".page"
+    pictures = folder / _PICTURES
     with open_scene(job.scene, dem=job.dem) as scene:
         height, width = scene.size
         if height * width > job.pixels:
@@ -247,25 +252,25 @@ def _mapped(job: Job, tell: Callable[[State], None]) -> dict[str, Any]:
                 "million that are taken here: cut it into parts, or use landslide-zoo map."
             )
         made = map_scene(
-            job.scene,
-            folder,
+            scene,
+            job.folder,
             model=_model(job.model),
-            dem=job.dem,
+            before=job.before,
             threshold=job.threshold,
             minimum_area=job.minimum_area,
             rules_off=job.rules_off,
             clouds=job.clouds,
+            write=job.files,
             progress=tell,
         )
-        index = folder / ".pictures" / _PICTURES
-        if not index.is_file():
-            found = Probabilities(folder / f".{made.name}.work", scene.size, scene.grid)
-            drawn = write_pictures(scene, found, index.parent)
-            index.write_text(json.dumps(drawn), encoding="utf-8")
+        if not pictures.is_file():
+            found = Probabilities(Path(job.folder, f".{made.name}.work"), scene.size, scene.grid)
+            drawn = write_pictures(scene, found, folder)
+            pictures.write_text(json.dumps(drawn), encoding="utf-8")
         answer = describe_map(scene, made)
-    drawn = json.loads(index.read_text(encoding="utf-8"))
-    pictures = [{**one, "file": str(index.with_name(one["file"]))} for one in drawn]
-    return {**answer, "pictures": pictures, "files": [str(path) for path in made.files]}
+    drawn = json.loads(pictures.read_text(encoding="utf-8"))
+    shown = [{**one, "file": str(folder / one["file"])} for one in drawn]
+    return {**answer, "pictures": shown, "files": [str(path) for path in made.files]}
 
 
 @lru_cache(maxsize=1)

@@ -107,6 +107,20 @@ def test_bands_in_an_order_that_is_said(map_command: Command, tmp_path: Path) ->
     assert np.array_equal(*masks)
 
 
+def test_a_scale_that_is_said(map_command: Command, tmp_path: Path) -> None:
+    values = scene_values(64, 64, TRUE_COLOUR)
+    numbers = write_raster(tmp_path / "numbers.tif", values, TRUE_COLOUR)
+    per_cent = write_raster(tmp_path / "percent.tif", values / 100, TRUE_COLOUR, dtype="float32")
+    assert map_command(numbers).status == 0
+    assert map_command(per_cent, "--scale", "percent").status == 0
+    assert map_command(per_cent, "--scale", "metres").status == 2
+    found = []
+    for name in ("numbers", "percent"):
+        with rasterio.open(tmp_path / "out" / f"{name}_probability.tif") as dataset:
+            found.append(dataset.read(1).astype(int))
+    assert np.abs(found[0] - found[1]).max() <= 2
+
+
 def test_several_models_are_averaged(command: Command, model_folder: Path, tmp_path: Path) -> None:
     path = write_scene(tmp_path / "scene.tif", 64, 64)
     models = ("--model", model_folder, "--model", "unet-efficientnet-b0-rgb")

@@ -11,8 +11,7 @@ from mapped_scenes import FOREST, SCAR, Slope
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.clouds import find_clouds
 from landslide_zoo.inference.rules import DEFAULT_RULES
-from landslide_zoo.mapping.change import FRESH, Earlier, rules_with_change
-from landslide_zoo.mapping.coregistration import align
+from landslide_zoo.mapping.change import FRESH, Earlier, align, rules_with_change
 from landslide_zoo.mapping.landslides import Landslides, find_landslides
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene, open_scene

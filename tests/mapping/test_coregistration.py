@@ -12,7 +12,7 @@ from scene_files import PLACE, UTM, real_scene, scene_values, write_raster, writ
 from scipy import ndimage
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.coregistration import align
+from landslide_zoo.mapping.change import align
 from landslide_zoo.mapping.scenes import open_scene
 
 BANDS = ("B4", "B3", "B2", "B8")

@@ -58,6 +58,7 @@ def job(maps: MapService, tmp_path: Path) -> Callable[[Path], Job]:
         return Job(
             scene=str(scene),
             dem=None,
+            before=None,
             model=str(entry.folder),
             name=entry.name,
             clouds="mask",
@@ -66,6 +67,7 @@ def job(maps: MapService, tmp_path: Path) -> Callable[[Path], Job]:
             rules_off=(),
             folder=str(tmp_path / "folder"),
             pixels=25_000_000,
+            files=True,
         )
 
     return made
@@ -97,6 +99,25 @@ def test_another_threshold_draws_again_without_the_network(
     assert second["pictures"] == first["pictures"]
     _, third = maps.map_scene(kept, NOBODY, minimum_area=5)
     assert third["figures"]["objects"] == 1 < first["figures"]["objects"]
+
+
+def test_files_are_written_when_they_are_asked_for(maps: MapService, wanted: Request) -> None:
+    steps: list[str] = []
+    tell = lambda state: steps.append(state["step"])  # noqa: E731
+    kept, seen = maps.map_scene(wanted, NOBODY, threshold=0.8, tell=tell, files=False)
+    assert seen["files"] == [] and "files" not in steps
+    assert not list(Path(kept.folder).glob("*.*g"))
+    _, answer = maps.map_scene(kept, NOBODY, threshold=0.8, tell=tell)
+    assert steps[-1] == "files"
+    assert all(Path(path).is_file() for path in answer["files"])
+    assert answer["landslides"] == seen["landslides"] and len(seen["landslides"]) > 0
+
+
+def test_what_was_as_bare_before_is_dropped(maps: MapService, wanted: Request) -> None:
+    # The scene itself as that before: nothing has changed, and nothing is fresh.
+    _, answer = maps.map_scene(replace(wanted, before=wanted.scene), NOBODY, files=False)
+    assert answer["figures"]["objects"] == 0 < answer["figures"]["dropped"]
+    assert any("as bare before" in one["why"] for one in answer["dropped"])
 
 
 def test_the_sample_shows_its_debris_flow(maps: MapService, wanted: Request) -> None:
