@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy
 
-from landslide_zoo.data.bands import NormalisedDifference, Unit
+from landslide_zoo.data.bands import TRUE_COLOUR, NormalisedDifference, Unit
 from landslide_zoo.data.checks import slope_of
 from landslide_zoo.data.patch import Patch
 
@@ -120,7 +120,7 @@ def _within_3_pixels(chosen: np.ndarray) -> np.ndarray:
 
 
 def _brightness(patch: Patch) -> np.ndarray:
-    return patch.select(("B4", "B3", "B2")).mean(axis=0)
+    return patch.select(TRUE_COLOUR).mean(axis=0)
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ LAYERS: tuple[Layer, ...] = (
     Layer(
         "brightness",
         "mean of B4, B3 and B2",
-        (("B4", "B3", "B2"),),
+        (TRUE_COLOUR,),
         lambda patch, _: _brightness(patch),
         physical=False,
     ),
@@ -195,7 +195,7 @@ LAYERS: tuple[Layer, ...] = (
     Layer(
         "texture",
         "local entropy of the brightness in bits",
-        (("B4", "B3", "B2"),),
+        (TRUE_COLOUR,),
         _entropy,
         physical=False,
         references=tuple(_PERCENTILES),

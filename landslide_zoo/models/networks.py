@@ -35,6 +35,8 @@ several processes would wait for."""
 _WIDTHS = (64, 128, 256, 512, 1024)
 """Channels of the plain U-Net at each level, from full resolution down."""
 
+_UNREADABLE = (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, ValueError)
+
 IMAGENET = "imagenet"
 NONE = "none"
 
@@ -118,10 +120,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        *(pickle.UnpicklingError, SafetensorError),
-        *(RuntimeError, EOFError, OSError, ValueError),
-    ) as error:
+    except _UNREADABLE as error:
         raise TrainingError(f"{path.name} holds no weights that can be read safely.") from error
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
         raise TrainingError(f"{path.name} holds no weights by name.")

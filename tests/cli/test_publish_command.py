@@ -47,24 +47,3 @@ def test_the_app_itself(command: Callable[..., Answer], owner: LoopbackHub) -> N
     files = owner.api().list_repo_files(repo_id, repo_type="space")
     assert {"README.md", "space_app.py", "requirements.txt"} <= set(files)
     assert "landslide_zoo/cli/__init__.py" in files
-
-
-def test_what_the_hub_refuses_is_one_sentence(
-    command: Callable[..., Answer],
-    hub: LoopbackHub,
-    model_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", hub.read_token)
-    answer = command("publish", model_folder, f"{hub.namespace}/trial-rgb")
-    assert (answer.status, len(answer.errors)) == (1, 1)
-    assert "one that may write" in answer.err or "HF_TOKEN" in answer.err
-
-
-def test_a_folder_that_is_no_model(
-    command: Callable[..., Answer], owner: LoopbackHub, tmp_path: Path
-) -> None:
-    answer = command("publish", tmp_path, f"{owner.namespace}/trial-rgb")
-    assert (answer.status, len(answer.errors)) == (1, 1)
-    assert "it is not a model folder" in answer.err
-    assert owner.requests == []

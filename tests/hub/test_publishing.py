@@ -7,14 +7,13 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import RepositoryNotFoundError
 from loopback_hub import LoopbackHub, Refuse
 
-from landslide_zoo import LandslideModel, Patch
+from landslide_zoo import LandslideModel
 from landslide_zoo.errors import HubError, ModelError
 from landslide_zoo.hub import publish_model, publish_space
 
@@ -56,18 +55,6 @@ def test_a_model_folder_is_one_commit_that_the_hf_command_reads(
     assert {path.name for path in target.iterdir() if path.is_file()} == FILES | CARD | HUB_OWN
     for name in FILES:
         assert (target / name).read_bytes() == (model_folder / name).read_bytes()
-
-
-def test_a_pulled_model_predicts_the_same_bit_for_bit(
-    hub: LoopbackHub, repo_id: str, model_folder: Path
-) -> None:
-    publish_model(model_folder, repo_id, token=hub.token)
-    values = np.random.default_rng(0).random((3, 64, 96), dtype=np.float32)
-    patch = Patch(values, bands=("B4", "B3", "B2"), unit="display")
-    before = LandslideModel.from_pretrained(model_folder).predict(patch)
-    after = LandslideModel.from_pretrained(repo_id).predict(patch)
-    np.testing.assert_array_equal(after.probability, before.probability)
-    assert after.threshold == before.threshold == 0.4
 
 
 def test_the_card_is_that_of_the_repo_and_carries_its_results(

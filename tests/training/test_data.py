@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 from landslide_zoo import LandslideModel
 from landslide_zoo.data import Augmentation, PackedDataset, find_samples, labelled, pack
 from landslide_zoo.data.bands import BAND_NAMES, INDICES
-from landslide_zoo.errors import DataError
 from landslide_zoo.models import ModelConfig, catalog_config
 from landslide_zoo.models.files import file_sha256
 from landslide_zoo.models.scaling import InputScaling
@@ -35,13 +34,6 @@ def test_a_sample_is_the_patch_in_the_models_bands(packed: PackedDataset) -> Non
     np.testing.assert_array_equal(values, patch.select(config.bands))
     np.testing.assert_array_equal(mask[0], patch.mask)
     assert values.dtype == mask.dtype == torch.float32 and mask.shape == (1, 32, 32)
-
-
-def test_true_colour_patches_are_refused_by_a_model_of_all_bands(tmp_path: Path) -> None:
-    folder = write_dataset(tmp_path / "pictures", {"train": 1}, kind="png", size=32)
-    pictures = pack(labelled(find_samples(folder)), tmp_path / "packed")
-    with pytest.raises(DataError, match="image_1 is a true-colour picture"):
-        _ = PatchDataset(pictures, [0], CONFIG)[0]
 
 
 def test_changes_depend_on_seed_epoch_and_patch_alone(packed: PackedDataset) -> None:

@@ -313,10 +313,8 @@ def test_bad_data_is_one_sentence_that_names_it(fault: str, dataset: Path, tmp_p
 
 
 BAD_SETTINGS: dict[str, tuple[list[str], str]] = {
-    "split": (["--split", "weekly"], "There is no split 'weekly': use folder, random"),
     "network": (["--model", "resnet"], "There is no network 'resnet'; the zoo has unet"),
     "teacher": (["--teacher", "nobody"], "There is no model 'nobody'"),
-    "no weights": (["--encoder-weights", "none.pth"], "There is no file none.pth with encoder"),
     "bad weights": (["--encoder-weights", "junk.pth"], "junk.pth holds no weights that can be"),
     "no hub": (["--encoder-weights", "imagenet"], "The Hub has no repo smp-hub/efficientnet-b0"),
 }
