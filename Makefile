@@ -35,9 +35,15 @@ screenshots: .venv/dev
 reliability: .venv/dev
 	$(BIN)/python scripts/reliability.py
 
+# Figures of this machine in benchmarks/results, and docs/performance.md from them: half an hour,
+# in which nothing else should run. bench_int8.py needs labelled patches besides.
 bench: .venv/dev
-	$(BIN)/python benchmarks/bench_training.py
+	$(BIN)/python benchmarks/bench_inference.py --part patch
+	$(BIN)/python benchmarks/bench_inference.py --part throughput
+	$(BIN)/python benchmarks/bench_command.py
 	$(BIN)/python benchmarks/bench_app.py
+	$(BIN)/python benchmarks/bench_training.py
+	$(BIN)/python benchmarks/report.py
 
 # Slower than the rest, each by itself: clients in a crowd, training killed again and again,
 # and networks trained from scratch on synthetic patches.

@@ -1,7 +1,7 @@
 """How quick the app is: ``make bench``.
 
 Starts the app of this checkout, and of others that are named, in turn, as many
-rounds as are asked for, and prints the medians as JSON: how long the page takes to
+rounds as are asked for, and keeps the medians: how long the page takes to
 come up and the first detection after it; ``/detect`` alone, as a client sees it, and
 the processor time that it takes; fifty clients at once, each with a patch of its own;
 and, where there is a Chromium, the first paint of the page in a fresh visit.
@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import platform
 import shutil
 import socket
 import statistics
@@ -31,6 +29,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import psutil
+from measuring import significant, write_results
 from playwright.sync_api import sync_playwright
 
 from landslide_zoo import Patch, read_patch
@@ -169,7 +168,7 @@ def first_paint(url: str) -> float | None:
 
 
 def main() -> None:
-    """Print the figures of each checkout."""
+    """Measure the app of each checkout."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--against", type=Path, action="append", default=[], metavar="CHECKOUT")
     parser.add_argument("--rounds", type=int, default=1)
@@ -178,29 +177,38 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = write_patches(folder)
+        with running(HERE, folder) as app:  # whatever it compiles once is compiled
+            asyncio.run(ask(httpx.AsyncClient(timeout=600), app.url, paths[0]))
         for _ in range(arguments.rounds):
             for checkout in (HERE, *arguments.against):
                 with running(checkout.resolve(), folder) as app:
                     figures = asyncio.run(measure(app, paths))
                     if paint := first_paint(app.url):
                         figures["first_paint_ms"] = paint
-                label = "this" if checkout == HERE else checkout.name
+                label = "now" if checkout == HERE else checkout.name
                 found.setdefault(label, []).append(figures)
                 print(label, figures, file=sys.stderr)
     medians = {
-        label: {key: round(statistics.median(one[key] for one in rounds), 2) for key in rounds[0]}
+        label: {
+            key: significant(statistics.median(one[key] for one in rounds)) for key in rounds[0]
+        }
         for label, rounds in found.items()
     }
-    machine = {"processor": processor(), "cores": os.cpu_count(), "rounds": arguments.rounds}
-    print(json.dumps({"machine": machine, **medians}, indent=2))
-
-
-def processor() -> str:
-    """The processor's name."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    now = medians["now"]
+    ratios = {
+        label: {key: significant(now[key] / one[key]) for key in now}
+        for label, one in medians.items()
+        if label != "now"
+    }
+    write_results(
+        "app",
+        {
+            "rounds": arguments.rounds,
+            "clients": CLIENTS,
+            "checkouts": medians,
+            "now_over": ratios,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How many patches a second are trained on and read, on this machine.
+"""How many patches a second are trained on and read: ``make bench``.
 
 Run it alone, for it uses every core::
 
-    python benchmarks/bench_training.py --output benchmarks/training.md
+    python benchmarks/bench_training.py
 
 Training is measured on the trainer's own pieces, one step after another at batch
 16 with 14 bands of 128 x 128 pixels: in full precision, in bf16, and in bf16
@@ -13,20 +13,17 @@ patches that the operating system holds in memory already.
 
 from __future__ import annotations
 
-import os
-import platform
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from measuring import in_turn, significant, write_results
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))
@@ -42,6 +39,12 @@ from landslide_zoo.training.optimisation import build_ema, build_optimizer  # no
 MODELS = ("unet-resnet34", "unet-mobilenet_v2")
 BATCH = 16
 SCRIPT = ROOT / "train_accelerate.py"
+WAYS = {
+    "fp32": (False, False),
+    "bf16": (True, False),
+    "bf16, channels last": (True, True),
+}
+"""Ways of training: whether in bf16, and whether with channels last in memory."""
 
 
 def training_step(name: str, bf16: bool, channels_last: bool) -> Callable[[], None]:
@@ -68,15 +71,12 @@ def training_step(name: str, bf16: bool, channels_last: bool) -> Callable[[], No
     return step
 
 
-def patches_a_second(work: Callable[[], None], patches: int, repeats: int) -> float:
-    """The median over the repeats, after one that warms up."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return patches / statistics.median(seconds)
+def patches_a_second(
+    ways: dict[str, Callable[[], None]], patches: int, rounds: int
+) -> dict[str, float]:
+    """The median over the rounds of ways that have their turn, by name."""
+    found = in_turn(ways, rounds, warm=False)
+    return {name: significant(1000 * patches / spread["median"]) for name, spread in found.items()}
 
 
 def trainer_speed(name: str, data: Path, output: Path) -> float:
@@ -93,22 +93,23 @@ def trainer_speed(name: str, data: Path, output: Path) -> float:
     return float(re.findall(r"([\d.]+) patches/s", log)[1])
 
 
-def training_table(data: Path, output: Path, steps: int) -> Iterator[str]:
-    """Markdown rows: patches a second of each network in each way."""
-    yield "| network | fp32 | bf16 | bf16, channels last | over fp32 | train_accelerate.py, bf16 |"
-    yield "|---|---|---|---|---|---|"
+def training_speeds(data: Path, output: Path, steps: int) -> dict[str, dict[str, float]]:
+    """Patches a second of each network in each way."""
+    found = {}
     for name in MODELS:
-        speeds = [
-            patches_a_second(training_step(name, bf16, channels_last), BATCH, steps)
-            for bf16, channels_last in ((False, False), (True, False), (True, True))
-        ]
-        cells = [f"{speed:.1f}" for speed in speeds]
-        cells += [f"{speeds[2] / speeds[0]:.2f} x", f"{trainer_speed(name, data, output):.1f}"]
-        yield f"| {name} | {' | '.join(cells)} |"
+        steps_of = {way: training_step(name, *how) for way, how in WAYS.items()}
+        found[name] = patches_a_second(steps_of, BATCH, steps)
+        *_, trainers_way = WAYS
+        found[name]["times over fp32"] = significant(
+            found[name][trainers_way] / found[name]["fp32"]
+        )
+        found[name][SCRIPT.name] = trainer_speed(name, data, output)
+        print(name, found[name], file=sys.stderr)
+    return found
 
 
-def reading_table(data: Path, output: Path, repeats: int) -> Iterator[str]:
-    """Markdown rows: patches a second from files and from the packed copy, masks included."""
+def reading_speeds(data: Path, output: Path, repeats: int) -> dict[str, float]:
+    """Patches a second from files and from the packed copy, masks included."""
     samples = labelled(find_samples(data))
     packed = pack(samples, output / "packed")
 
@@ -120,16 +121,12 @@ def reading_table(data: Path, output: Path, repeats: int) -> Iterator[str]:
         for index in range(len(packed)):
             packed.patch(index)
 
-    files, copy = (
-        patches_a_second(work, len(samples), repeats) for work in (from_files, from_packed)
-    )
-    yield "| opening .h5 files | packed copy | over files |"
-    yield "|---|---|---|"
-    yield f"| {files:.0f} | {copy:.0f} | {copy / files:.1f} x |"
+    ways = {"files": from_files, "packed copy": from_packed}
+    found = patches_a_second(ways, len(samples), repeats)
+    return {**found, "times": significant(found["packed copy"] / found["files"])}
 
 
 def main(
-    output: Annotated[Path | None, typer.Option(help="Markdown file to write.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps or passes measured.")] = 10,
     patches: Annotated[int, typer.Option(min=32, help="Synthetic train patches.")] = 96,
 ) -> None:
@@ -137,34 +134,13 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         data, runs = Path(temporary) / "patches", Path(temporary) / "runs"
         write_dataset(data, {"train": patches, "validation": 4}, size=128)
-        lines = [
-            "# Training and reading, in patches a second",
-            "",
-            f"By `python benchmarks/{Path(__file__).name}`: {_processor()}, "
-            f"{torch.get_num_threads()} threads, torch {torch.__version__}, batch {BATCH}, "
-            f"14 bands of 128 x 128; the median of {steps}.",
-            "",
-            "## Training",
-            "",
-            *training_table(data, runs, steps),
-            "",
-            "## Reading",
-            "",
-            *reading_table(data, runs, steps),
-        ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if output is not None:
-        output.write_text(text)
-
-
-def _processor() -> str:
-    """The processor's name, as Linux tells it, and the number of its cores."""
-    try:
-        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        found = None
-    return f"{found[1] if found else platform.machine()}, {os.cpu_count()} cores"
+        figures = {
+            "batch": BATCH,
+            "steps": steps,
+            "training_patches_per_s": training_speeds(data, runs, steps),
+            "reading_patches_per_s": reading_speeds(data, runs, steps),
+        }
+    write_results("training", figures)
 
 
 if __name__ == "__main__":
