@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import shapely
 from shapely.geometry import MultiPolygon
 
 from landslide_zoo.inference.objects import LandslideObject, describe
 from landslide_zoo.inference.rules import (
     LISTED,
-    DroppedObject,
     cut_by_rules,
     dropped_by,
     why_skipped,
@@ -27,9 +25,10 @@ from landslide_zoo.inference.rules import (
 from landslide_zoo.mapping.change import Earlier
 from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts, blocks
 from landslide_zoo.mapping.large import describe_large
-from landslide_zoo.mapping.polygons import Extent, Ground, crown_to_toe, outlines
+from landslide_zoo.mapping.polygons import Ground, crown_to_toe, outlines
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.progress import Progress
+from landslide_zoo.mapping.records import Landslide
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.views import Coverage, View, Views
 from landslide_zoo.mapping.windows import Window, hull
@@ -47,43 +46,6 @@ _SIDES = (256, 1024)
 """Sides of blocks in pixels, the least and the most."""
 LARGEST = 1024 * 1024
 """Pixels of the window around a landslide up to which it is described as a whole."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Landslide:
-    """One landslide of a scene, or what a rule dropped.
-
-    Attributes:
-        object: What it is like; its rows and columns are those of the scene, and its
-            hectares and perimeter are measured on the ground.
-        wkb: Its outline; a scene may have tens of thousands, and this is half as large.
-        area: In square metres.
-        extent: How far it reaches along the slope and across it.
-        place: Longitude and latitude of its centre, in degrees; None where they are not known.
-        rule: The rule that dropped it; None for a landslide.
-        why: What of it breaks the rule, in a sentence.
-    """
-
-    object: LandslideObject
-    wkb: bytes
-    area: float
-    extent: Extent
-    place: tuple[float, float] | None
-    rule: Rule | None = None
-    why: str | None = None
-
-    @property
-    def outline(self) -> MultiPolygon:
-        """Along the edges of its pixels, in pixels of the scene: x is the column, y the row."""
-        return shapely.from_wkb(self.wkb)
-
-    def by(self, rule: Rule) -> Landslide:
-        """The same, dropped by a rule."""
-        return replace(self, rule=rule, why=DroppedObject.by(rule, self.object).why)
-
-    def numbered(self, number: int) -> Landslide:
-        """The same with another number."""
-        return replace(self, object=replace(self.object, number=number))
 
 
 class Landslides:
@@ -329,14 +291,13 @@ class _Finder:
         height, width = self.ground.pixel_size(one.row)
         scale = math.sqrt(height * width / (nominal[0] * nominal[1]))
         perimeter = round(scale * one.attributes["perimeter"], 1)
-        self._described[first] = Landslide(
-            object=replace(
-                one, hectares=area / 10_000, attributes={**one.attributes, "perimeter": perimeter}
-            ),
-            wkb=shapely.to_wkb(outline),
-            area=area,
-            extent=self.ground.extent(outline, one.row, fall),
-            place=self.ground.longitude_latitude(one.row, one.column),
+        attributes = {**one.attributes, "perimeter": perimeter}
+        self._described[first] = Landslide.of(
+            replace(one, hectares=area / 10_000, attributes=attributes),
+            outline,
+            area,
+            self.ground.extent(outline, one.row, fall),
+            self.ground.longitude_latitude(one.row, one.column),
         )
 
 

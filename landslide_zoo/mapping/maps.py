@@ -19,11 +19,12 @@ from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.change import Earlier, align, rules_with_change
 from landslide_zoo.mapping.clouds import Clouds, find_scene_clouds, why_no_scene_clouds
 from landslide_zoo.mapping.cogs import write_cog
-from landslide_zoo.mapping.landslides import Landslide, Landslides, find_landslides
+from landslide_zoo.mapping.landslides import Landslides, find_landslides
 from landslide_zoo.mapping.network import compute_probabilities
 from landslide_zoo.mapping.probabilities import Journal, Probabilities
 from landslide_zoo.mapping.progress import Listener, Progress
 from landslide_zoo.mapping.provenance import provenance_of
+from landslide_zoo.mapping.records import Landslide
 from landslide_zoo.mapping.report import write_report
 from landslide_zoo.mapping.scales import Scale
 from landslide_zoo.mapping.scenes import Scene, open_scene

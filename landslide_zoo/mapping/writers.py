@@ -27,8 +27,9 @@ from shapely.geometry.polygon import orient
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.cogs import Colours, write_cog
-from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslide, Landslides
+from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.polygons import LONGITUDE_LATITUDE
+from landslide_zoo.mapping.records import Landslide
 from landslide_zoo.mapping.templates import template
 
 Format = Literal["gpkg", "geojson", "parquet", "fgb"]
