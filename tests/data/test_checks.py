@@ -154,15 +154,6 @@ def test_missing_values_are_counted(patch: Patch) -> None:
     assert many.startswith("25 % of the values of synthetic_7 are missing")
 
 
-def test_pixels_outside_a_scene(patch: Patch) -> None:
-    values = patch.values.copy()
-    values[:12, :16] = 0
-    observed = np.ones(patch.size, bool)
-    observed[:16] = False
-    [warning] = check_patch(replace(patch, values=values, observed=observed))
-    assert "25 % of" in warning and "outside a scene" in warning
-
-
 def test_far_from_the_training_data_names_the_band(patch: Patch) -> None:
     values = patch.values.copy()
     values[7] += 9 * BANDS[7].std

@@ -94,13 +94,6 @@ def test_a_folder_without_config_is_no_model_folder(tmp_path: Path) -> None:
         LandslideModel.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["unet", "unet-resnet34", "segformer-mit_b2-rgb"])
-def test_a_config_is_read_back_as_it_was_written(name: str, tmp_path: Path) -> None:
-    config = catalog_config(name)
-    (tmp_path / CONFIG).write_text(config.to_json())
-    assert ModelConfig.read(tmp_path / CONFIG) == config
-
-
 def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / CONFIG).open("wb") as file:
         file.truncate(10**12)

@@ -15,12 +15,6 @@ from landslide_zoo.models.files import CONFIG, RECORD, WEIGHTS, file_sha256
 from landslide_zoo.models.record import Record
 
 
-def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    record = make_record()
-    (tmp_path / RECORD).write_text(record.to_json())
-    assert Record.read(tmp_path / RECORD) == record
-
-
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
