@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -134,11 +134,16 @@ def _key(samples: Sequence[Sample]) -> str:
 
 def _make(samples: Sequence[Sample], target: Path, progress: Progress) -> None:
     """Write the packed copy beside its place and then put it there, whole."""
+    first = _read(samples[0])
+    divisor, small = (255, np.uint8) if first.unit == "display" else (1, np.uint16)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".packing-") as temporary:
         made = Path(temporary) / "packed"
         made.mkdir()
-        _write(samples, made, progress)
+        try:
+            _write(samples, made, progress, first, divisor, np.dtype(small))
+        except _NotWholeError:
+            _write(samples, made, progress, first, 1, np.dtype(np.float32))
         try:
             os.replace(made, target)
         except OSError:
@@ -150,47 +155,28 @@ class _NotWholeError(Exception):
     """A value that the small number type does not hold."""
 
 
-def _write(samples: Sequence[Sample], folder: Path, progress: Progress) -> None:
-    first = _read(samples[0])
-    divisor, small = (255, np.uint8) if first.unit == "display" else (1, np.uint16)
-    try:
-        fingerprint = _write_arrays(samples, folder, progress, first, divisor, np.dtype(small))
-    except _NotWholeError:
-        divisor = 1
-        fingerprint = _write_arrays(samples, folder, progress, first, 1, np.dtype(np.float32))
-    index = {
-        "bands": first.bands,
-        "unit": first.unit,
-        "divisor": divisor,
-        "fingerprint": fingerprint,
-        "files": {
-            name: {"stamp": _stamp(folder / name), "sha256": file_sha256(folder / name)}
-            for name in _ARRAYS
-        },
-    }
-    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
-
-
-def _write_arrays(
+def _write(
     samples: Sequence[Sample],
     folder: Path,
     progress: Progress,
     first: Patch,
     divisor: int,
     stored_type: np.dtype[Any],
-) -> str:
-    """Write the arrays, and return the fingerprint of the patches.
+) -> None:
+    """Write the arrays and the index.
 
     They are written as plain files, not through a memory map: on a full disk
     that is an error to be told, where a memory map kills the process.
     """
     fingerprint = Fingerprint()
+    shapes = (first.values.shape, first.size, first.size)
+    types = (stored_type, np.dtype(np.uint8), np.dtype(bool))
     with ExitStack() as stack:
         files = [stack.enter_context((folder / name).open("wb")) for name in _ARRAYS]
-        shapes = (first.values.shape, first.size, first.size)
-        types = (stored_type, np.dtype(np.uint8), np.dtype(bool))
         for file, shape, type_ in zip(files, shapes, types, strict=True):
-            _start(file, type_, (len(samples), *shape))
+            description = np.lib.format.dtype_to_descr(type_)
+            header = {"descr": description, "fortran_order": False, "shape": (len(samples), *shape)}
+            np.lib.format.write_array_header_1_0(file, header)
         for sample in progress(samples):
             patch = _read(sample)
             _check_alike(sample, patch, first)
@@ -199,13 +185,17 @@ def _write_arrays(
             for file, array in zip(files, arrays, strict=True):
                 file.write(array.tobytes())
             fingerprint.add(patch)
-    return fingerprint.hexdigest()
-
-
-def _start(file: BinaryIO, stored_type: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    description = np.lib.format.dtype_to_descr(stored_type)
-    header = {"descr": description, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
+    index = {
+        "bands": first.bands,
+        "unit": first.unit,
+        "divisor": divisor,
+        "fingerprint": fingerprint.hexdigest(),
+        "files": {
+            name: {"stamp": _stamp(folder / name), "sha256": file_sha256(folder / name)}
+            for name in _ARRAYS
+        },
+    }
+    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
 def _read(sample: Sample) -> Patch:
