@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda, cuda:1.")]
 BackendOption = Annotated[
-    Literal["auto", "torch", "openvino"],
+    Literal["auto", "torch", "openvino", "openvino-int8"],
     typer.Option(
         "--backend",
         help="What computes the network: torch (float32, the reference), openvino (faster on a "
-        "processor), or auto, the fastest that is there.",
+        "processor, with the same masks), openvino-int8 (faster again, a few pixels differ), or "
+        "auto, the fastest that is there with the same masks.",
     ),
 ]
 Threshold = Annotated[

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from io import BytesIO
@@ -24,6 +25,7 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.backends.compiled import CompiledCache
 from landslide_zoo.inference.backends.graphs import Graph
 from landslide_zoo.inference.backends.precision import keep_start_exact
+from landslide_zoo.inference.backends.quantization import Ranges
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.files import CONFIG, file_sha256, weights_files
 from landslide_zoo.models.prediction import PatchPredictor
@@ -37,6 +39,8 @@ _FORMAT = 1
 _DEVICE = "CPU"
 _TYPES = {"bf16": "bfloat16", "f32": "float32"}
 """Number types by OpenVINO's name, the fastest first."""
+_INT8 = "int8"
+"""Eight bits where a network's ranges say so, and the fastest number type elsewhere."""
 _SAMPLES = Path(str(resources.files("landslide_zoo"))) / "web" / "samples"
 """Real patches with all bands; data of the package, whatever else is installed."""
 _AGREEMENT = 0.9995
@@ -77,11 +81,15 @@ class OpenVinoPredictor(PatchPredictor):
         self._lock = Lock()
 
     @classmethod
-    def from_folder(cls, folder: Path) -> Self:
+    def from_folder(cls, folder: Path, eight_bits: bool = False) -> Self:
         """Load a model folder that is on this machine.
 
         What is kept on disk goes by the weights' own digest, and weights that are
         not those of their network are left to PyTorch, which says what is wrong.
+
+        Args:
+            folder: The folder.
+            eight_bits: Whether to round to eight bits, within the ranges that it holds.
 
         Raises:
             ModelError: If its files are missing or do not fit each other.
@@ -91,6 +99,8 @@ class OpenVinoPredictor(PatchPredictor):
         digest = file_sha256(weights)
         record = read_record(folder, digest)
         key = _key(config, digest)
+        if eight_bits:
+            return cls._rounded(folder, config, record, key, digest)
         found = cls._kept(config, record, key)
         if found is None and (network := _from_graph(config, weights)):
             found = cls._made(config, record, network, key)
@@ -100,10 +110,29 @@ class OpenVinoPredictor(PatchPredictor):
         return found or cls._converted(folder, key)
 
     @classmethod
-    def _kept(cls, config: ModelConfig, record: Record | None, key: str) -> Self | None:
+    def _rounded(
+        cls, folder: Path, config: ModelConfig, record: Record | None, key: str, digest: str
+    ) -> Self:
+        """The network in eight bits, as it is kept on disk, else compiled and kept."""
+        ranges = Ranges.read(folder)
+        key = f"{key}-{ranges.digest}"
+        if found := cls._kept(config, record, key, (_INT8,)):
+            return found
+        network = load_network(folder)
+        ranges.apply(network, digest)
+        return cls._written(config, record, compile_network(network, _INT8), _INT8, key)
+
+    @classmethod
+    def _kept(
+        cls,
+        config: ModelConfig,
+        record: Record | None,
+        key: str,
+        precisions: Sequence[str] | None = None,
+    ) -> Self | None:
         """The network as it is kept on disk; None where it is not."""
         kept = CompiledCache()
-        for precision in _precisions():
+        for precision in precisions or _precisions():
             blob = kept.read(f"{key}-{precision}")
             if blob is not None:
                 try:
@@ -116,7 +145,18 @@ class OpenVinoPredictor(PatchPredictor):
     @classmethod
     def _made(cls, config: ModelConfig, record: Record | None, network: ov.Model, key: str) -> Self:
         """The network compiled, and kept on disk if that can be."""
-        compiled, precision = _compile_checked(network, config)
+        return cls._written(config, record, *_compile_checked(network, config), key)
+
+    @classmethod
+    def _written(
+        cls,
+        config: ModelConfig,
+        record: Record | None,
+        compiled: ov.CompiledModel,
+        precision: str,
+        key: str,
+    ) -> Self:
+        """A compiled network, kept on disk if that can be."""
         blob = _export(compiled)
         CompiledCache().write(f"{key}-{precision}", blob)
         return cls(config, record, compiled, precision, _in_memory(blob))
@@ -154,7 +194,7 @@ class OpenVinoPredictor(PatchPredictor):
     @property
     def backend(self) -> str:
         """What computes it, for the result."""
-        return f"openvino {_TYPES[self._precision]}"
+        return f"openvino {_TYPES.get(self._precision, self._precision)}"
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Landslide probabilities (N, H, W), float32, from bands (N, B, H, W), float32."""
@@ -199,6 +239,22 @@ def convert_folder() -> int:
     return 0
 
 
+def load_network(folder: Path) -> ov.Model:
+    """The network of a model folder, from bands to probabilities, not compiled.
+
+    Raises:
+        ModelError: If its files are missing or do not fit each other.
+    """
+    (weights,) = weights_files(folder)
+    network = _from_graph(ModelConfig.read(folder / CONFIG), weights)
+    if network is None:
+        from landslide_zoo.inference.backends.conversion import convert
+        from landslide_zoo.models.model import LandslideModel
+
+        network = convert(LandslideModel.from_folder(folder, device="cpu"))
+    return network
+
+
 def _from_graph(config: ModelConfig, weights: Path) -> ov.Model | None:
     """A network without PyTorch; None where there is no graph for it, or the weights do not fit."""
     graph = Graph.of(config)
@@ -229,7 +285,7 @@ def _agreement(config: ModelConfig, one: ov.CompiledModel, other: ov.CompiledMod
 
 def compile_network(network: ov.Model, precision: str) -> ov.CompiledModel:
     """Compile a network for a number type, by OpenVINO's name."""
-    marked = network if precision == "f32" else keep_start_exact(network)
+    marked = keep_start_exact(network) if precision == "bf16" else network
     return _core().compile_model(marked, _DEVICE, _settings(precision))
 
 
@@ -252,7 +308,7 @@ def _precisions() -> list[str]:
 
 def _settings(precision: str) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": _precisions()[0] if precision == _INT8 else precision,
         "PERFORMANCE_HINT": "LATENCY",
     }
     threads = os.environ.get("OMP_NUM_THREADS", "")  # as PyTorch takes it
