@@ -102,6 +102,7 @@ def measure(path: Path, output: Path, model: str, clouds: Literal["mask", "keep"
         "share_of_the_networks_rate": round(statistics.median(times) / mapping, 3),
         "backend": predictor.backend,
         "landslides": len(found.landslides),
+        "dropped_by_rules": len(found.dropped),
     }
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from landslide_zoo.errors import LandslideZooError, quoted, shown
-from landslide_zoo.mapping import provenance
 from landslide_zoo.mapping.cluster import Share, ray_cluster
 from landslide_zoo.mapping.maps import SceneMap, map_scene
+from landslide_zoo.mapping.members import describe_predictor
+from landslide_zoo.mapping.provenance import __version__
 from landslide_zoo.mapping.storage import (
     absolute,
     fetch,
@@ -208,8 +209,8 @@ def _key(scene: str, predictor: Predictor, options: Mapping[str, Any]) -> dict[s
     key = {
         "inputs": {name: stamps_of(place) for name, place in inputs.items()},
         "options": options,
-        "predictor": [provenance.describe_predictor(predictor), config],
-        "version": provenance.__version__,
+        "predictor": [describe_predictor(predictor), config],
+        "version": __version__,
     }
     return json.loads(json.dumps(key))
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,16 +15,13 @@ import numpy as np
 
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.inference.ensembles import Ensemble
-from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.clouds import CloudReader, Clouds, find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight
+from landslide_zoo.mapping.members import Member, describe_predictor, members_of
 from landslide_zoo.mapping.probabilities import Journal, Probabilities
 from landslide_zoo.mapping.progress import Listener, Progress
-from landslide_zoo.mapping.provenance import describe_predictor
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.tiling import Blender, Tiles
-from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor, predict
 
 STEP = "network"
@@ -39,41 +36,6 @@ _AHEAD = 2
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-
-
-@dataclass(frozen=True)
-class Member:
-    """A network, and how much it counts in the answer.
-
-    Attributes:
-        network: Reads bands in one unit.
-        weight: Its share; those of all members add up to 1.
-    """
-
-    network: Predictor
-    weight: float
-
-    @property
-    def scales_by_itself(self) -> bool:
-        """Whether what it finds in a pixel depends on the statistics of the whole tile."""
-        config = self.network.config
-        return isinstance(config, ModelConfig) and config.scaling.statistics != "train"
-
-
-def members_of(predictor: Predictor) -> list[Member]:
-    """The single networks behind a predictor.
-
-    Each is given the values in its own unit: an ensemble of both units would make
-    display values of a tile by the tile's own brightest pixel.
-    """
-    if isinstance(predictor, TestTimeAugmentation):
-        inner = members_of(predictor.predictor)
-        return [replace(one, network=TestTimeAugmentation(one.network)) for one in inner]
-    if not isinstance(predictor, Ensemble):
-        return [Member(predictor, 1.0)]
-    share = 1 / len(predictor.members)
-    inner = [member for each in predictor.members for member in members_of(each)]
-    return [replace(one, weight=share * one.weight) for one in inner]
 
 
 def compute_probabilities(

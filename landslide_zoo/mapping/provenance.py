@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from landslide_zoo import __version__
-from landslide_zoo.inference.ensembles import Ensemble
-from landslide_zoo.inference.tta import TestTimeAugmentation
+from landslide_zoo.mapping.members import members_of
 from landslide_zoo.models.config import Rule
 from landslide_zoo.models.prediction import Predictor
 
@@ -35,7 +32,7 @@ def provenance_of(
         "scene": scene,
         "acquired": acquired(scene),
         "model": predictor.config.name,
-        "networks": [_told(one) for one in _networks(predictor)],
+        "networks": [one.told for one in members_of(predictor)],
         "threshold": round(threshold, 6),
         "rules": [_rule(rule) for rule in rules],
         **further,
@@ -53,55 +50,6 @@ def acquired(name: str) -> str | None:
     """
     found = _DATE.search(name.replace("T", " "))
     return "-".join(found.groups()) if found else None
-
-
-def describe_predictor(predictor: Predictor) -> dict[str, Any]:
-    """What a predictor's probabilities depend on, as plain values.
-
-    Its threshold and rules are none of it: they work on the probabilities.
-    """
-    if isinstance(predictor, TestTimeAugmentation):
-        return {"augmented": describe_predictor(predictor.predictor)}
-    if isinstance(predictor, Ensemble):
-        return {"members": [describe_predictor(member) for member in predictor.members]}
-    config = predictor.config.model_dump(mode="json", exclude={"threshold", "rules"})
-    return {**_told(predictor), "config": config}
-
-
-def weights_sha256(predictor: Predictor) -> str:
-    """SHA-256 of a network's weights: as its record says, else of what is in memory.
-
-    Where neither is known, it is different every time.
-    """
-    record = getattr(predictor, "record", None)
-    if record is not None and record.weights_sha256:
-        return str(record.weights_sha256)
-    state = getattr(predictor, "state_dict", None)
-    if state is None:
-        return f"unknown {uuid.uuid4().hex}"
-    digest = hashlib.sha256()
-    for name, tensor in sorted(state().items()):
-        digest.update(name.encode())
-        digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _networks(predictor: Predictor) -> list[Predictor]:
-    if isinstance(predictor, TestTimeAugmentation):
-        return [TestTimeAugmentation(one) for one in _networks(predictor.predictor)]
-    if isinstance(predictor, Ensemble):
-        return [one for member in predictor.members for one in _networks(member)]
-    return [predictor]
-
-
-def _told(network: Predictor) -> dict[str, Any]:
-    if isinstance(network, TestTimeAugmentation):
-        return {**_told(network.predictor), "augmented": "eight orientations"}
-    return {
-        "name": network.config.name,
-        "weights_sha256": weights_sha256(network),
-        "backend": network.backend,
-    }
 
 
 def _rule(rule: Rule) -> Mapping[str, Any]:
