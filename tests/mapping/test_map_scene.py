@@ -221,6 +221,26 @@ def test_clouds_of_a_larger_scene_are_found_at_30_metres(real_data: Path, tmp_pa
     assert cloud[:, 128:].mean() < 0.01
 
 
+def test_clouds_do_not_depend_on_where_a_scene_is_cut(real_data: Path, tmp_path: Path) -> None:
+    patch = read_patch(real_data / "l4s-14band/images/image_4.h5").values
+    row = np.concatenate([patch, patch[:, :, ::-1]] * 4, axis=2)
+    ground = np.concatenate([row, row[:, ::-1], row], axis=1)
+    cut, masks = 128, []
+    for name, first in (("whole", 0), ("part", cut)):
+        place = PLACE @ Affine.translation(first, 0)
+        path = tmp_path / f"{name}.tif"
+        write_raster(path, ground[:, :, first:], BAND_NAMES, transform=place, dtype="float32")
+        folder = tmp_path / name
+        folder.mkdir()
+        with open_scene(path, level="L1C") as scene:
+            found = FoundClouds(scene, folder)
+            found.find(Journal(folder, {}), Progress())
+            masks.append(found.read(scene.whole))
+    whole, part = masks
+    assert whole.mean() > 0.05
+    assert (whole[:, cut:] != part).mean() < 0.005
+
+
 def test_puthumala(model: LandslideModel, tmp_path: Path) -> None:
     """The debris flow is outlined, and the clouds are not."""
     path = real_scene("puthumala", "s2_l2a.tif")
