@@ -11,6 +11,7 @@ from command_line import Answer
 
 from landslide_zoo import LandslideModel, read_mask, read_patch
 from landslide_zoo.evaluation import EvaluationDataset, evaluate
+from landslide_zoo.hub import ModelZoo
 from landslide_zoo.models import Scores
 from landslide_zoo.models.files import bundled_folders
 from landslide_zoo.web.samples import samples
@@ -24,8 +25,8 @@ def model() -> LandslideModel:
 
 
 def test_bundled_weights_are_small_enough_to_ship() -> None:
-    sizes = [(folder / "model.safetensors").stat().st_size for folder in bundled_folders().values()]
-    assert sum(sizes) <= 90_000_000
+    weights = [path for one in bundled_folders().values() for path in one.glob("*.safetensors")]
+    assert sum(path.stat().st_size for path in weights) <= 90_000_000
 
 
 def test_a_sample_that_comes_with_the_package_is_found(model: LandslideModel) -> None:
@@ -41,6 +42,24 @@ def test_the_test_block_scores_what_the_record_says(model: LandslideModel, real_
     assert result.fingerprint == recorded.fingerprint
     assert result.scores.f1 == pytest.approx(recorded.f1, abs=1e-3)
     assert result.scores.f1 == pytest.approx(0.617, abs=1e-3)
+
+
+def test_the_ensemble_beats_its_members_where_it_was_chosen() -> None:
+    entry = ModelZoo().entry("ensemble-rgb")
+    (mean, *alone) = (
+        next(result.f1 for result in record.results if result.subset == "validation")
+        for record in (ModelZoo().entry(name).record for name in (entry.name, *entry.members))
+        if record is not None
+    )
+    assert len(alone) >= 2 and mean > max(alone)
+
+
+def test_the_ensemble_scores_what_its_record_says(real_data: Path) -> None:
+    ensemble = ModelZoo().load("ensemble-rgb", backend="auto")
+    assert ensemble.record is not None
+    (recorded,) = (result for result in ensemble.record.results if result.subset == "test")
+    result = evaluate(ensemble, EvaluationDataset.find(real_data / "l4s-rgb"))
+    assert result.scores.f1 == pytest.approx(recorded.f1, abs=2e-3)
 
 
 def test_fourteen_band_patches_from_the_command_line_and_the_library(

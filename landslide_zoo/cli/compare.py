@@ -55,7 +55,7 @@ def compare(
 
     steps = Steps(clouds, tuple(rule_off or ()), level)
     given = read_patch(patch, mask)
-    names = model or ModelZoo().names()
+    names = model or ModelZoo().compared_names()
     if not names:
         raise ModelError("The zoo holds no model: set LANDSLIDE_ZOO, or name one with --model.")
     results = []

@@ -43,6 +43,11 @@ class ZooEntry:
     revision: str | None = None
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """The models whose mean it is, if it is an ensemble."""
+        return tuple(self.config.members) if isinstance(self.config, EnsembleConfig) else ()
+
+    @property
     def bands(self) -> tuple[str, ...]:
         """Bands that it reads."""
         return tuple(self.config.bands)
@@ -67,7 +72,7 @@ class ZooEntry:
     @property
     def paper_f1(self) -> float | None:
         """The F1 that the paper reports for this network on all bands, if it is one of its own."""
-        if isinstance(self.config, EnsembleConfig) or self.config.name.endswith(RGB_SUFFIX):
+        if self.members or self.config.name.endswith(RGB_SUFFIX):
             return None
         return lookup(self.config.name).paper_f1
 

@@ -88,6 +88,13 @@ class ModelZoo:
         """Names of the models that can be loaded."""
         return [entry.name for entry in self.entries()]
 
+    def compared_names(self) -> list[str]:
+        """Names of the models that a comparison takes where none is named.
+
+        Ensembles are left out: a comparison joins its models itself.
+        """
+        return [entry.name for entry in self.entries() if not entry.members]
+
     def entries(self) -> list[ZooEntry]:
         """What is known of each model without loading its weights."""
         found: dict[str, ZooEntry] = {}
