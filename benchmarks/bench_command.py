@@ -15,19 +15,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import psutil
 import typer
 from contenders import contenders, write_patches
 from measuring import significant, spread, write_results
 
 HERE = Path(__file__).resolve().parent
 MODEL = "unet-mobilenet_v2-rgb"
-UNIT = 32
+UNIT = 16
 """Patches of one unit of work."""
 TIMES = (1, 4, 16, 64)
+_PAUSE = 0.005
+"""Seconds between looks at a process."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,20 @@ class Process:
         started = subprocess.Popen(
             list(map(str, command)), env=os.environ | variables, stdout=subprocess.DEVNULL
         )
-        _, status, usage = os.wait4(started.pid, 0)
+        most = 0
+        # Not ru_maxrss: it begins with the memory of the process that starts it.
+        while True:
+            with suppress(psutil.Error):
+                most = max(most, psutil.Process(started.pid).memory_info().rss)
+            pid, status, usage = os.wait4(started.pid, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(_PAUSE)
         seconds = time.perf_counter() - begun
         started.returncode = os.waitstatus_to_exitcode(status)
         if started.returncode:
             raise subprocess.CalledProcessError(started.returncode, started.args)
-        return cls(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        return cls(seconds, usage.ru_utime + usage.ru_stime, most / 2**20)
 
 
 def start(folder: Path, pickled: Path, rounds: int) -> dict[str, Any]:

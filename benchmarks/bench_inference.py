@@ -168,7 +168,7 @@ def throughput_part(networks: list[Contender], rounds: int, folder: Path) -> dic
             }
             # Many calls where one is short, so that all batches are timed for about as long.
             calls = max(1, TOGETHER // size // 2)
-            taken = in_turn(ways, rounds, calls=calls)
+            taken = in_turn(ways, rounds, warm=size <= TOGETHER, calls=calls)
             speeds[f"batch {size}"] = {
                 name: significant(1000 * size / spread["median"]) for name, spread in taken.items()
             }
