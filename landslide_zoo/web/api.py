@@ -126,7 +126,7 @@ def build_api(service: Service, maps: MapService) -> None:
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
         """
-        names = _names("models", models) or service.zoo.names()
+        names = _names("models", models) or service.zoo.compared_names()
         steps, caller = _steps(clouds, rules_off), caller_of(request)
         *_, results = service.compare(names, _upload(patch, mask), caller, steps)
         ensemble = join_detections(results)

@@ -157,7 +157,13 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
         vars(module)["DEFAULT_TEMP_DIR"] = str(folder.path)
     first = names[0] if names else None
     model = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-model")
-    models = gr.CheckboxGroup(names, value=names, label="Models", render=False, elem_id="lz-models")
+    models = gr.CheckboxGroup(
+        names,
+        value=service.zoo.compared_names(),
+        label="Models",
+        render=False,
+        elem_id="lz-models",
+    )
     chosen = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-chosen")
     with App(folder, service, title=TITLE, analytics_enabled=False, fill_width=True) as app:
         build_api(service, maps)  # first: Gradio gives a name to whoever asks first
@@ -206,7 +212,8 @@ def _follow_zoo(
             return [gr.skip()] * (len(choices) + len(board) + 1)
         first = names[0] if names else None
         # A model that has just come is ticked; what the visitor unticked stays so.
-        ticked = [name for name in names if name in ticked or name not in (before or [])]
+        come = set(service.zoo.compared_names()) - set(before or [])
+        ticked = [name for name in names if name in ticked or name in come]
         return [
             names,
             gr.Dropdown(choices=names, value=one if one in names else first),
@@ -219,22 +226,14 @@ def _follow_zoo(
     gr.on([app.load, timer.tick], fill, choices, [*choices, *board, timer], **AT_ONCE)
 
 
-def launch(
-    app: App,
-    settings: Settings | None = None,
-    *,
-    prevent_thread_lock: bool = False,
-    **options: Any,  # noqa: ANN401
-) -> None:
+def launch(app: App, **options: Any) -> None:  # noqa: ANN401
     """Start the app's server; it runs until it is interrupted (Ctrl-C, SIGTERM), in good order.
 
     Args:
         app: From :func:`build_app`.
-        settings: The bounds; what the environment says where None.
-        prevent_thread_lock: Whether to return as soon as the server is up.
         options: Further arguments of ``gr.Blocks.launch``.
     """
-    settings = settings or Settings.from_environment()
+    settings = app.service.settings
     interrupt_on_sigterm()
     app.folder.start()
     try:
@@ -255,16 +254,12 @@ def launch(
             **options,
         )
         Thread(target=_warm_up, args=[app.service], name="warming up", daemon=True).start()
-        if not prevent_thread_lock:
-            app.block_thread()
+        app.block_thread()
     except KeyboardInterrupt:
         app.close(verbose=False)
-    except BaseException:  # such as a port that is taken
+    finally:
         app.folder.delete()
-        raise
-    if not prevent_thread_lock:
-        app.folder.delete()
-        exit_now()
+    exit_now()
 
 
 def _warm_up(service: Service) -> None:

@@ -15,7 +15,7 @@ from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import band_picture, false_colour, hillshade, ndvi, true_colour
 from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, table
 from landslide_zoo.web.inputs import Inputs
-from landslide_zoo.web.rendering import render
+from landslide_zoo.web.rendering import Picture, render
 from landslide_zoo.web.service import Service, Upload, sentence
 from landslide_zoo.web.turns import caller_of
 
@@ -36,23 +36,6 @@ _EMPTY = {
     "lead": "Look into a patch",
     "text": "Give a patch to see its fourteen layers, its composites, and the values of any pixel.",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture of a patch.
-
-    Attributes:
-        key: Short name for files and the page.
-        title: What it is called.
-        caption: How to read it.
-        pixels: Shape (H, W, 3), uint8.
-    """
-
-    key: str
-    title: str
-    caption: str
-    pixels: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -22,7 +22,7 @@ from landslide_zoo.models.config import Rule
 from landslide_zoo.web.components import AT_ONCE, filled, number, on_click, pull_bar, table
 from landslide_zoo.web.downloads import DOWNLOADS, Download, batch_files, write_files, write_zip
 from landslide_zoo.web.inputs import Inputs
-from landslide_zoo.web.rendering import data_uri, render
+from landslide_zoo.web.rendering import Picture, render
 from landslide_zoo.web.service import Service, Upload, sentence
 from landslide_zoo.web.turns import caller_of
 
@@ -39,15 +39,6 @@ _EMPTY = {
 _PROGRESS = gr.Progress()
 
 
-class Layer(NamedTuple):
-    """A picture that may lie over the true colour; the true colour itself has none."""
-
-    id: str
-    title: str
-    caption: str
-    uri: str | None
-
-
 def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dropdown) -> None:
     """Lay out the tab and wire its events.
 
@@ -58,6 +49,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         model: The choice of a model, made by the app and laid out here.
     """
     outcomes = gr.State([])
+    offered = gr.State([rule.attribute for rule in DEFAULT_RULES])
     with gr.Row(equal_height=False):
         with gr.Column(min_width=280):
             model.render()
@@ -87,20 +79,22 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
     everything = [outcomes, problems, batch]
     view = [result, row, *buttons]
 
-    def describe(name: str | None) -> tuple[str, gr.CheckboxGroup]:
+    def describe(name: str | None, before: list[str], ticked: list[str]) -> list[Any]:
         if name is None:
-            return "", gr.skip()
+            return ["", gr.skip(), gr.skip()]
         try:
             entry = service.zoo.entry(name)
         except LandslideZooError as error:
-            return render("problems", sentences=[sentence(error)]), gr.skip()
-        choices = _rule_choices(rules_of(entry.config))
-        return render("summary", entry=entry), gr.CheckboxGroup(**choices)
+            return [render("problems", sentences=[sentence(error)]), gr.skip(), gr.skip()]
+        own = rules_of(entry.config)
+        choices = gr.CheckboxGroup(**_rule_choices(own, _unticked(before, ticked)))
+        return [render("summary", entry=entry), [rule.attribute for rule in own], choices]
 
     def detect(
         uploads: list[Upload],
         name: str | None,
         leave_out: bool,
+        rules_offered: list[str],
         ticked: list[str],
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
@@ -108,22 +102,26 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         found: list[Outcome] = []
         bar, caller = pull_bar(str(name), progress), caller_of(request)
         steps = Steps("mask" if leave_out else "keep")
+        off = _unticked(rules_offered, ticked)
         if uploads:
             progress((0, len(uploads)), desc="Looking for landslides", unit="patches")
         for one in service.detect_all(name, uploads, caller, bar, steps):
             if isinstance(one, LandslideZooError):
                 found.append(sentence(one))
             else:
-                found.append(_with_rules(one, ticked))
+                found.append(one.without_rules(off))
             progress((len(found), len(uploads)), desc="Looking for landslides", unit="patches")
         return [*_all(found), _slider(found)]
 
     def redraw(
-        found: list[Outcome], level: float, ticked: list[str], shown: int | None
+        found: list[Outcome],
+        level: float,
+        rules_offered: list[str],
+        ticked: list[str],
+        shown: int | None,
     ) -> list[Any]:
-        found = [
-            one if isinstance(one, str) else _with_rules(one.at(level), ticked) for one in found
-        ]
+        off = _unticked(rules_offered, ticked)
+        found = [one if isinstance(one, str) else one.at(level).without_rules(off) for one in found]
         return [*_all(found), *_view(found, shown)]
 
     def one_file(download: Download) -> Callable[[list[Outcome], int | None], str]:
@@ -134,13 +132,19 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
 
         return make
 
-    gr.on([app.load, model.change], describe, model, [summary, rules], **AT_ONCE)
+    gr.on(
+        [app.load, model.change],
+        describe,
+        [model, offered, rules],
+        [summary, offered, rules],
+        **AT_ONCE,
+    )
     showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown], "outputs": view}
     gr.on(
         # Not input, which Gradio's dropdown sends twice for one choice.
         [inputs.uploads.change, model.select, clouds.input, run.click],
         detect,
-        [inputs.uploads, model, clouds, rules],
+        [inputs.uploads, model, clouds, offered, rules],
         [*everything, threshold],
         api_visibility="private",
         show_progress_on=result,
@@ -150,7 +154,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
     gr.on(
         [threshold.input, rules.input],
         redraw,
-        [outcomes, threshold, rules, inputs.shown],
+        [outcomes, threshold, offered, rules, inputs.shown],
         [*everything, *view],
         **AT_ONCE,
     )
@@ -162,16 +166,17 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
     on_click(archive, _archive, [outcomes])
 
 
-def _rule_choices(rules: Sequence[Rule]) -> dict[str, Any]:
-    """Every rule by its title, all of them ticked."""
+def _rule_choices(rules: Sequence[Rule], off: Collection[str] = ()) -> dict[str, Any]:
+    """Every rule by its title, ticked unless it is off."""
     choices = [(rule_title(rule), rule.attribute) for rule in rules]
-    return {"choices": choices, "value": [attribute for _, attribute in choices]}
+    return {
+        "choices": choices,
+        "value": [rule.attribute for rule in rules if rule.attribute not in off],
+    }
 
 
-def _with_rules(detection: Detection, ticked: Sequence[str]) -> Detection:
-    """The detection with the rules that are ticked."""
-    off = [rule.attribute for rule in detection.rules if rule.attribute not in ticked]
-    return detection.without_rules(off)
+def _unticked(offered: Sequence[str], ticked: Collection[str]) -> list[str]:
+    return [attribute for attribute in offered if attribute not in ticked]
 
 
 def _detections(outcomes: list[Outcome]) -> list[Detection]:
@@ -237,43 +242,39 @@ def draw_page(outcomes: list[Outcome], shown: int | None = None) -> str:
     one = outcomes[shown or 0]
     if isinstance(one, str):
         return render("problems", sentences=[one])
+    layers = _layers(one)
     return render(
         "detection",
         shown=one,
         figures=one.to_dict(),
-        picture=data_uri(one.picture),
-        layers=_layers(one),
+        picture=layers[-1].uri,
+        layers=layers,
         probability_colours=PROBABILITY_COLOURS,
         error_colours=ERROR_COLOURS,
     )
 
 
-def _layers(one: Detection) -> list[Layer]:
+def _layers(one: Detection) -> list[Picture]:
     mask = one.prediction.mask
     layers = [
-        Layer(
+        Picture(
             "overlay",
             "Outlines",
             "Landslides outlined in red, what rules dropped with a dashed line; hatched: not "
             "observed. The rest is untouched.",
-            data_uri(overlay_marks(one, _MARKS_SIDE), marked=True),
+            overlay_marks(one, _MARKS_SIDE),
         ),
-        Layer(
+        Picture(
             "probability",
             "Probability",
             "What the network says of each pixel, always on the scale from 0 to 1.",
-            data_uri(probability_picture(one.network.probability)),
+            probability_picture(one.network.probability),
         ),
-        Layer(
-            "mask",
-            "Mask",
-            "White: at or above the threshold.",
-            data_uri(mask_picture(mask)),
-        ),
-        Layer("picture", "True colour", "Bands B4, B3, B2, stretched for this patch.", None),
+        Picture("mask", "Mask", "White: at or above the threshold.", mask_picture(mask)),
     ]
     if one.patch.mask is not None:
         errors = errors_picture(one.picture, mask, one.patch.mask)
         text = "The mask against the known one; what is grey was rightly left alone."
-        layers.insert(3, Layer("errors", "Against the known mask", text, data_uri(errors)))
-    return layers
+        layers.append(Picture("errors", "Against the known mask", text, errors))
+    text = "Bands B4, B3, B2, stretched for this patch."
+    return [*layers, Picture("picture", "True colour", text, one.picture)]

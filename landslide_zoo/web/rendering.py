@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib import resources
 
 import numpy as np
@@ -22,6 +23,28 @@ from landslide_zoo.figures import (
 
 WIDEST = 1024
 """Pictures on the page are at most this wide and high; downloads are whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture of a patch.
+
+    Attributes:
+        key: Short name for files and the page.
+        title: What it is called.
+        caption: How to read it.
+        pixels: Shape (H, W, 3), uint8, or marks (H, W) to be laid over the true colour.
+    """
+
+    key: str
+    title: str
+    caption: str
+    pixels: np.ndarray
+
+    @cached_property
+    def uri(self) -> str:
+        """The picture as a data URI."""
+        return data_uri(self.pixels)
 
 
 @cache
@@ -49,16 +72,15 @@ def asset(name: str) -> str:
     return resources.files("landslide_zoo.web").joinpath(name).read_text(encoding="utf-8")
 
 
-def data_uri(picture: np.ndarray, widest: int = WIDEST, marked: bool = False) -> str:
+def data_uri(picture: np.ndarray, widest: int = WIDEST) -> str:
     """A picture as a data URI for the page, thinned out if it is large.
 
     Args:
-        picture: Shape (H, W, 3), uint8; or marks, shape (H, W).
+        picture: Shape (H, W, 3), uint8; or marks, shape (H, W), which are drawn on nothing.
         widest: Most pixels along a side.
-        marked: Whether they are marks, which are drawn on nothing.
     """
     step = -(-max(picture.shape[:2]) // widest)
-    return png_uri(png(picture[::step, ::step], MARK_COLOURS if marked else None))
+    return png_uri(png(picture[::step, ::step], MARK_COLOURS if picture.ndim == 2 else None))
 
 
 def png_uri(content: bytes) -> str:
@@ -70,7 +92,7 @@ def outlines(mask: np.ndarray, side: int = 512) -> str:
     """The outline of a mask (H, W) on nothing, as a data URI, to be laid over a picture."""
     large = enlarge(mask > 0, max(1, side // max(mask.shape)))
     nothing = np.zeros(large.shape, dtype=bool)
-    return data_uri(marks(large, nothing, nothing), marked=True)
+    return data_uri(marks(large, nothing, nothing))
 
 
 def gradient(colours: str) -> str:

@@ -96,10 +96,11 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
     Returns:
         The columns' titles, and a row for each model in the zoo's order.
     """
-    columns = {_key(result): _title(result) for entry in entries for result in _results(entry)}
+    found = [entry.record.results if entry.record else [] for entry in entries]
+    columns = {result.key: _title(result) for results in found for result in results}
     rows: list[list[object]] = []
-    for entry in entries:
-        scores = {_key(result): result.f1 for result in _results(entry)}
+    for entry, results in zip(entries, found, strict=True):
+        scores = {result.key: result.f1 for result in results}
         rows.append(
             [
                 entry.name,
@@ -111,14 +112,6 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
             ]
         )
     return ["Model", *columns.values(), _PAPER, "Reads", "Size (MB)", "From"], rows
-
-
-def _results(entry: ZooEntry) -> list[Result]:
-    return entry.record.results if entry.record else []
-
-
-def _key(result: Result) -> tuple[str, ...]:
-    return result.dataset, result.protocol, result.subset, result.fingerprint
 
 
 def _title(result: Result) -> str:
