@@ -141,6 +141,3 @@ def test_errors_are_the_readers_sentences(client: Client, patches: Path, tmp_pat
             client.predict(patch=patch, threshold=value, api_name="/detect")
     with pytest.raises(AppError, match="There is no patch"):
         client.predict(patch=None, api_name="/detect")
-    secret = {"path": str(patches / "image_1.h5"), "meta": {"_type": "gradio.FileData"}}
-    with pytest.raises(AppError, match="What was sent cannot be taken"):
-        client.predict(patch=secret, api_name="/compare")

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import torch
 from app_server import Server, serving
+from patch_files import write_png
 from playwright.sync_api import Locator, Page, expect
 from visitor import column, give, open_tab, rows, sort_by
 
@@ -87,7 +88,7 @@ def ten(tmp_path_factory: pytest.TempPathFactory, zoo_folder: Path) -> Iterator[
     """The app with ten models, with memory for one of them."""
     folder = tmp_path_factory.mktemp("ten")
     for number in range(10):
-        shutil.copytree(zoo_folder / "trial-14", folder / "zoo" / f"model-{number}")
+        shutil.copytree(zoo_folder / "trial-rgb", folder / "zoo" / f"model-{number}")
     zoo = str(folder / "zoo")
     with serving(folder / "app", LANDSLIDE_ZOO=zoo, LANDSLIDE_ZOO_CACHE_GB="0.03") as running:
         yield running
@@ -104,10 +105,12 @@ def compare_all(page: Page, patch: Path, names: Iterable[str]) -> None:
 
 
 def test_one_by_one_until_cancel_stops_what_has_not_run(
-    open_page: Callable[..., Page], ten: Server, patches: Path
+    open_page: Callable[..., Page], ten: Server, tmp_path: Path
 ) -> None:
     page = open_page(url=ten.url)
-    compare_all(page, patches / "image_1.h5", [f"model-{number}" for number in range(10)])
+    large = tmp_path / "large.png"  # each model takes a while
+    write_png(large, 960, 960)
+    compare_all(page, large, [f"model-{number}" for number in range(10)])
     page.get_by_role("button", name="Cancel").click()
     status = page.locator(".lz-progress")
     expect(status).to_contain_text(re.compile(r"Cancelled: \d of 10 models ran"))

@@ -72,12 +72,16 @@ def test_a_model_runs_once_and_another_threshold_not_at_all(page: Page, patches:
     give(page, [patches / "image_1.h5"])
     posts: list[str] = []
     page.on("request", lambda one: posts.append(one.post_data or "") if one.method == "POST" else 0)
+    page.get_by_role("button", name="Clouds and rules").click()
+    rule = page.locator("#lz-rules").get_by_role("checkbox").first
+    rule.uncheck()
     choose_model(page, "trial-rgb")
     title = page.locator(".lz-detection h2")
     expect(title).to_contain_text("trial-rgb at threshold 0.40")
     archive = page.locator("#lz-downloads").get_by_text("All .zip")
     expect(archive).to_be_enabled(timeout=15_000)
     assert sum('null,"trial-rgb",' in data for data in posts) == 1
+    expect(rule).not_to_be_checked()  # nor is it applied
     slider = page.locator("#lz-threshold input[type=range]")
     assert float(slider.input_value()) == pytest.approx(0.4)
     area, time = tile(page, "Area"), tile(page, "Time")
