@@ -243,10 +243,10 @@ def int8_section(found: dict[str, Any]) -> Iterator[str]:
     """Eight bits."""
     yield (
         "With `--backend openvino-int8` a network is computed in eight bits where its model "
-        "folder has ranges for that (`int8.safetensors`, made of train patches; the bundled models "
-        "have them). It is an option, because masks then differ in more pixels than the other "
-        f"backends' do. F1 and masks are of the {found['patches']} validation patches, times the "
-        f"median of {found['rounds']} turns; *times* is over the network as it is usually computed."
+        "folder has ranges for that (`int8.safetensors`, made of train patches). It is an option, "
+        "because masks then differ in more pixels than the other backends' do. F1 and masks are of "
+        f"the {found['patches']} validation patches, times the median of {found['rounds']} turns; "
+        "*times* is over the network as it is usually computed."
     )
     header = ["network", "computed in", "F1", "pixels as in float32"]
     header += ["batch 1, ms", "times", "batch 16, ms a patch", "times"]
