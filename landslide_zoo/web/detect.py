@@ -224,7 +224,7 @@ def _figures(one: Detection) -> list[object]:
 def _view(outcomes: list[Outcome], shown: int | None) -> list[Any]:
     """The patch on show: its page, and whether it has files."""
     if (shown or 0) >= len(outcomes) > 0:  # chosen before it was looked at
-        return [gr.skip()] * (2 + len(DOWNLOADS))
+        return [gr.skip(), gr.skip(), *(gr.Button(interactive=False) for _ in DOWNLOADS)]
     has_files = bool(outcomes) and not isinstance(outcomes[shown or 0], str)
     buttons = [gr.Button(interactive=has_files) for _ in DOWNLOADS]
     return [draw_page(outcomes, shown), gr.Row(visible=bool(_detections(outcomes))), *buttons]
