@@ -158,12 +158,24 @@ class LocalLight:
             around = hull(missing.values())
             patch = self._scene.read(around, self._bands)
             observed = patch.observed & ~self._clouds(around)
+            brightness = self._brightness(patch.values)  # once, as neighbourhoods overlap
             for node, window in missing.items():
                 part = window.within(around)
-                self._measured[node] = self._measure(patch.values[:, *part], observed[part])
+                self._measured[node] = self._measure(
+                    patch.values[:, *part], observed[part], brightness[part]
+                )
         return {node: self._measured[node] for node in nodes}
 
-    def _measure(self, values: np.ndarray, observed: np.ndarray) -> _Neighbourhood:
+    def _brightness(self, values: np.ndarray) -> np.ndarray:
+        """The brightest band of true colour, over the divisors; 0 where nobody asks for it."""
+        if not self._display:
+            return np.zeros(values.shape[1:])
+        places = [self._bands.index(name) for name in TRUE_COLOUR]
+        return np.asarray((values[places] / divisors(TRUE_COLOUR)).max(axis=0))
+
+    def _measure(
+        self, values: np.ndarray, observed: np.ndarray, brightness: np.ndarray
+    ) -> _Neighbourhood:
         if not observed.any():
             return _Neighbourhood(0.0, 0.0, np.zeros((3, len(values))))
         levels = None
@@ -172,8 +184,6 @@ class LocalLight:
             levels = np.stack([seen.min(axis=1), np.median(seen, axis=1), seen.max(axis=1)])
             # Under a cloud the ground would be black beside its maximum.
             values = np.where(observed, values, np.fmin(values, levels[2][:, None, None]))
-        peak = 0.0
-        if self._display:
-            places = [self._bands.index(name) for name in TRUE_COLOUR]
-            peak, _ = brightest(values[places] / divisors(TRUE_COLOUR))
+            brightness = self._brightness(values)
+        peak, _ = brightest(brightness[None])
         return _Neighbourhood(float(observed.mean()), peak, levels)
