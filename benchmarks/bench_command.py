@@ -103,7 +103,7 @@ def start(folder: Path, pickled: Path, rounds: int) -> dict[str, Any]:
 
 
 def work(folder: Path, rounds: int) -> dict[str, Any]:
-    """Milliseconds of a patch and the most memory, by how many times the unit of work it is."""
+    """What a patch takes and the most memory, by how many times the unit of work it is."""
     program = Path(sys.executable).with_name("landslide-zoo")
     found: dict[int, list[Process]] = {}
     for times in TIMES:
@@ -115,7 +115,9 @@ def work(folder: Path, rounds: int) -> dict[str, Any]:
             process = Process.run(program, "predict", patches, "--model", MODEL, "--output", out)
             found.setdefault(times, []).append(process)
             print(times, process, file=sys.stderr)
-    alone = statistics.median(one.seconds for one in found.pop(0))
+    single = found.pop(0)
+    alone = statistics.median(one.seconds for one in single)
+    alone_processor = statistics.median(one.processor for one in single)
     by_times: dict[str, Any] = {
         str(times): {
             "patches": UNIT * times,
@@ -123,11 +125,14 @@ def work(folder: Path, rounds: int) -> dict[str, Any]:
             "patch_ms": spread(
                 [1000 * (one.seconds - alone) / (UNIT * times - 1) for one in processes]
             ),
+            "patch_processor_ms": spread(
+                [1000 * (one.processor - alone_processor) / (UNIT * times - 1) for one in processes]
+            ),
             "peak_mb": significant(max(one.megabytes for one in processes)),
         }
         for times, processes in found.items()
     }
-    medians = [one["patch_ms"]["median"] for one in by_times.values()]
+    medians = [one["patch_processor_ms"]["median"] for one in by_times.values()]
     return {
         "times": by_times,
         "slowest_over_fastest": significant(max(medians) / min(medians)),

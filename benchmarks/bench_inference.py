@@ -174,9 +174,7 @@ def throughput_part(networks: list[Contender], rounds: int, folder: Path) -> dic
             }
             ratios[f"batch {size}"] = times(taken["ours"], taken["smp"])
         work = operations(one.smp, plain[:1])
-        kind = one.ours.backend.split()[-1]
         rate = speeds[f"batch {TOGETHER}"]["ours"] * work / 1e9
-        shares = {name: significant(rate / peak) for name, peak in peaks[kind].items()}
         found[one.name] = {
             "weights": one.weights,
             "backend": one.ours.backend,
@@ -184,9 +182,8 @@ def throughput_part(networks: list[Contender], rounds: int, folder: Path) -> dic
             "times": ratios,
             "gflop": significant(work / 1e9),
             "gflop_per_s": significant(rate),
-            "share_of_peak": shares,
         }
-        print(one.name, speeds, shares, file=sys.stderr)
+        print(one.name, speeds, file=sys.stderr)
     return {
         "rounds": rounds,
         "peak_gflop_per_s": peaks,
@@ -236,7 +233,15 @@ def main(
         found = PARTS[part](networks, rounds, Path(folder))
     name = name or part
     if model and (kept := read_results(name)):
-        found = kept | {"networks": kept["networks"] | found["networks"]}
+        anew = {"networks": kept["networks"] | found["networks"]}
+        if "peak_gflop_per_s" in found:
+            anew["peak_gflop_per_s"] = found["peak_gflop_per_s"]
+        found = kept | anew
+    for one in found["networks"].values() if part == "throughput" else ():
+        peaks = found["peak_gflop_per_s"][one["backend"].split()[-1]]
+        one["share_of_peak"] = {
+            name: significant(one["gflop_per_s"] / peak) for name, peak in peaks.items()
+        }
     if part != "steps":
         found["geometric_mean"] = means([one["times"] for one in found["networks"].values()])
     write_results(name, found)

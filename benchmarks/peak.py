@@ -13,10 +13,10 @@ from openvino import opset13 as ops
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-_SIDE = 2048
+_SIDES = (512, 1024, 2048)
 """Rows and columns of the matrices."""
-_CHANNELS, _PIXELS, _BATCH = 256, 64, 8
-"""A 3x3 convolution of a kind that the networks are full of."""
+_CONVOLUTIONS = ((1, 256, 32), (1, 128, 64), (4, 256, 64))
+"""Patches, channels and side of 3x3 convolutions of a kind that the networks are full of."""
 TYPES = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -28,36 +28,42 @@ def operations(network: nn.Module, values: np.ndarray) -> int:
 
 
 def measured_peaks(rounds: int) -> dict[str, dict[str, float]]:
-    """Billions of operations a second by number type: a matrix product, and a convolution.
+    """Billions of operations a second by number type: matrix products, and convolutions.
 
-    The faster of PyTorch's and OpenVINO's each.
+    The fastest of several sizes, by PyTorch or OpenVINO.
     """
-    work = {
-        "matrix product": 2 * _SIDE**3,
-        "convolution": 2 * 9 * _CHANNELS**2 * _PIXELS**2 * _BATCH,
-    }
     found = {}
     for name, hint in TYPES.items():
-        found[name] = {
-            kind: significant(max(work[kind] / 1e6 / spread["median"] for spread in taken.values()))
-            for kind in work
-            for taken in [in_turn(_ways(kind, name, hint), rounds, calls=3)]
-        }
+        products = [
+            _rate(2 * side**3, [(side, side), (side, side)], name, hint, rounds) for side in _SIDES
+        ]
+        convolutions = [
+            _rate(
+                2 * 9 * width**2 * side**2 * count,
+                [(count, width, side, side), (width, width, 3, 3)],
+                name,
+                hint,
+                rounds,
+            )
+            for count, width, side in _CONVOLUTIONS
+        ]
+        found[name] = {"matrix product": max(products), "convolution": max(convolutions)}
     return found
 
 
-def _ways(kind: str, dtype: str, hint: str) -> dict[str, Callable[[], object]]:
+def _rate(work: int, shapes: list[tuple[int, ...]], name: str, hint: str, rounds: int) -> float:
+    """Billions of operations a second of the faster of two ways."""
+    taken = in_turn(_ways(shapes, name, hint), rounds, calls=5)
+    return significant(work / 1e6 / min(spread["median"] for spread in taken.values()))
+
+
+def _ways(shapes: list[tuple[int, ...]], dtype: str, hint: str) -> dict[str, Callable[[], object]]:
     generator = np.random.default_rng(0)
-    shapes: list[tuple[int, ...]]
-    if kind == "matrix product":
-        shapes = [(_SIDE, _SIDE), (_SIDE, _SIDE)]
-    else:
-        shapes = [(_BATCH, _CHANNELS, _PIXELS, _PIXELS), (_CHANNELS, _CHANNELS, 3, 3)]
     left, right = (generator.standard_normal(shape, dtype=np.float32) for shape in shapes)
     a, b = (torch.from_numpy(one).to(getattr(torch, dtype)) for one in (left, right))
     given, weights = ops.parameter(left.shape, np.float32), ops.constant(right)
     by_torch: Callable[[], object]
-    if kind == "matrix product":
+    if len(shapes[0]) == 2:
         by_torch = partial(torch.mm, a, b)
         node = ops.matmul(given, weights, False, False)
     else:

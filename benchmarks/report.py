@@ -126,7 +126,8 @@ def throughput_section(found: dict[str, Any]) -> Iterator[str]:
     yield (
         "How much of the machine's peak that is, at a batch of 16: the peak is the faster of "
         "PyTorch's and OpenVINO's on a large matrix product, and on a 3x3 convolution, in the "
-        "number type that the network is computed in."
+        "number type that the network is computed in. Above 1 a network's convolutions are of "
+        "better shapes than the measured ones."
     )
     peaks = found["peak_gflop_per_s"]
     kinds = list(peaks["float32"])
@@ -165,17 +166,17 @@ def command_section(found: dict[str, Any]) -> Iterator[str]:
         ],
     )
     yield (
-        f"More work: `predict` of many patches, the median of {found['work_rounds']}; a patch's "
-        "time is that of the process without what it takes for one patch. The slowest is "
+        "More work: `predict` of many patches. A patch's time is that of the process without what "
+        "it takes for one patch, on all cores together; the slowest is "
         f"{text(found['work']['slowest_over_fastest'])} times the fastest."
     )
     yield markdown_table(
-        ["times the work", "patches", "ms a patch", "most memory, MB"],
+        ["times the work", "patches", "ms of processor a patch", "most memory, MB"],
         [
             [
                 times,
                 text(one["patches"]),
-                text(one["patch_ms"]["median"]),
+                text(one["patch_processor_ms"]["median"]),
                 text(one["peak_mb"]),
             ]
             for times, one in found["work"]["times"].items()
