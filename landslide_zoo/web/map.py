@@ -77,7 +77,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
             dem = gr.File(label="Elevation: a GeoTIFF", height=120, elem_id="lz-map-dem")
             with gr.Accordion("Compare with a scene from before", open=False):
                 earlier = gr.File(
-                    label="Before the event: what was as bare then is dropped",
+                    label="Scene from before the event",
                     height=120,
                     elem_id="lz-map-before",
                 )
@@ -138,7 +138,8 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
-        if not scene_file or not name:
+        name = name or maps.service.default  # a click may come before the choice is filled
+        if not scene_file:
             text = "There is no scene yet: drop a GeoTIFF, or take the sample."
             return [*_nothing(render("problems", sentences=[text])), gr.skip()]
         clouds_are: Clouds = "mask" if leave_out else "keep"
