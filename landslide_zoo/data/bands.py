@@ -164,4 +164,9 @@ def display_values(true_colour: np.ndarray, peak: np.ndarray | float | None = No
     if peak is None:
         peak, _ = brightest(v)
     peak = np.where(np.asarray(peak) > 0, peak, 1.0)  # where nothing is bright, all is 0
-    return (np.floor(255.0 * np.clip(v, 0, peak) / peak) / 255.0).astype(np.float32)
+    np.clip(v, 0, peak, out=v)  # in place: a scene has thousands of tiles
+    v *= 255.0
+    v /= peak
+    np.floor(v, out=v)
+    v /= 255.0
+    return v.astype(np.float32)

@@ -7,11 +7,11 @@ ends the process.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -147,7 +147,8 @@ class Labelling:
             stored[hidden] = HIDDEN
         self._count += count
         if stored.any():
-            self._mapped("r+")[window.slices] = stored
+            for values, place in zip(stored, self._places(window), strict=True):
+                os.pwrite(self._file.fileno(), values.tobytes(), place)
             self._touch(window, stored)
         return labels, found
 
@@ -187,11 +188,16 @@ class Labelling:
         return self._number[np.where(hidden, 0, stored)].astype(np.int32), hidden
 
     def _stored(self, window: Window) -> np.ndarray:
-        return np.array(self._mapped("r")[window.slices])
+        values = np.empty((window.height, window.width), dtype=np.uint32)
+        # Not mapped: pages of whole rows would count as memory of this process.
+        for row, place in zip(values, self._places(window), strict=True):
+            os.preadv(self._file.fileno(), [row.data], place)
+        return values
 
-    def _mapped(self, mode: Literal["r", "r+"]) -> np.ndarray:
-        # Mapped for one window alone: the file's pages do not stay in memory.
-        return np.memmap(self._file, dtype=np.uint32, mode=mode, shape=self._size)
+    def _places(self, window: Window) -> range:
+        """Where the rows of a window lie in the file, in bytes."""
+        start, step = 4 * (window.row * self._size[1] + window.column), 4 * self._size[1]
+        return range(start, start + window.height * step, step)
 
     def _touch(self, window: Window, stored: np.ndarray) -> None:
         """Note which labels of a block touch those above it and to the left of it."""

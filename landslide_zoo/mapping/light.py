@@ -8,12 +8,13 @@ a patch, on a lattice (:class:`landslide_zoo.mapping.lattice.Lattice`), and chan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from landslide_zoo.data.bands import (
+    HANDFUL,
     TRUE_COLOUR,
     Unit,
     band,
@@ -23,7 +24,7 @@ from landslide_zoo.data.bands import (
 )
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.mapping.clouds import CloudReader
-from landslide_zoo.mapping.lattice import Lattice, Node
+from landslide_zoo.mapping.lattice import SPACING, Lattice, Node
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.windows import Window, hull
 
@@ -158,11 +159,11 @@ class LocalLight:
             around = hull(missing.values())
             patch = self._scene.read(around, self._bands)
             observed = patch.observed & ~self._clouds(around)
-            brightness = self._brightness(patch.values)  # once, as neighbourhoods overlap
+            brightest_in = _brightest_in(self._brightness(patch.values))
             for node, window in missing.items():
                 part = window.within(around)
                 self._measured[node] = self._measure(
-                    patch.values[:, *part], observed[part], brightness[part]
+                    patch.values[:, *part], observed[part], brightest_in(part)
                 )
         return {node: self._measured[node] for node in nodes}
 
@@ -187,3 +188,22 @@ class LocalLight:
             brightness = self._brightness(values)
         peak, _ = brightest(brightness[None])
         return _Neighbourhood(float(observed.mean()), peak, levels)
+
+
+def _brightest_in(brightness: np.ndarray) -> Callable[[tuple[slice, slice]], np.ndarray]:
+    """Gives the brightest pixels of a neighbourhood, all that :func:`brightest` looks at.
+
+    Neighbourhoods overlap by half, so these are looked for once in each quarter of one.
+    """
+    height, width = (length // SPACING for length in brightness.shape)
+    if brightness.shape != (height * SPACING, width * SPACING):  # flush with the scene's end
+        return lambda part: brightness[part]
+    quarters = brightness.reshape(height, SPACING, width, SPACING).swapaxes(1, 2)
+    most = HANDFUL + 1
+    top = np.partition(quarters.reshape(height, width, -1), -most)[..., -most:]
+
+    def of(part: tuple[slice, slice]) -> np.ndarray:
+        rows, columns = (slice(side.start // SPACING, side.stop // SPACING) for side in part)
+        return top[rows, columns].reshape(1, -1)
+
+    return of
