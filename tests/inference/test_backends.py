@@ -76,7 +76,7 @@ def test_openvino_gives_the_masks_of_pytorch(name: str) -> None:
     assert detect(fast, patches[0]).to_dict()["backend"] == fast.backend
 
 
-@pytest.mark.parametrize("name", bundled_folders())
+@pytest.mark.parametrize("name", ModelZoo().compared_names())
 def test_on_real_patches_neither_masks_nor_f1_differ(name: str, real_data: Path) -> None:
     folder = bundled_folders()[name]
     reference, fast = load_predictor(folder, "torch"), load_predictor(folder)
