@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -62,6 +61,15 @@ def write_scene(path: Path, side: int) -> None:
             dataset.write(strip[:, :height], window=RasterioWindow(0, row, side, height))
 
 
+def peak_resident_mb() -> float:
+    """Largest resident memory of this process in MB, as Linux tells it.
+
+    Not ru_maxrss, in which the memory of the process that started this one counts, too.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def measure(path: Path, output: Path, model: str, clouds: Literal["mask", "keep"]) -> dict:
     """Map a scene and measure it; in a process of its own."""
     predictor = load_predictor(bundled_folders()[model])
@@ -74,7 +82,7 @@ def measure(path: Path, output: Path, model: str, clouds: Literal["mask", "keep"
 
     found = map_scene(path, output, model=predictor, clouds=clouds, progress=listen)
     total = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_resident_mb()
     with rasterio.open(path) as dataset:
         size = (dataset.height, dataset.width)
         bands = [BAND_NAMES.index(name) + 1 for name in ("B4", "B3", "B2")]
