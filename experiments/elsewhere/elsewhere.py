@@ -3,7 +3,7 @@
 Each DATASET is one of ``held_out.py --leave-out``; each MODEL was trained on its train patches.
 Their mean and their test-time augmentation are measured beside them::
 
-    python experiments/elsewhere.py OUTPUT.json DATASET MODEL MODEL
+    python experiments/elsewhere/elsewhere.py OUTPUT.json DATASET MODEL MODEL
 
 Rules for the threshold were fixed before any was tried on a test patch:
 
