@@ -17,7 +17,7 @@ import numpy as np
 import typer
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.data import dataset_name
+from landslide_zoo.data import public_name
 from landslide_zoo.evaluation import EvaluationDataset, PixelCounts
 from landslide_zoo.evaluation.evaluate import evaluate
 from landslide_zoo.inference import Ensemble
@@ -57,7 +57,7 @@ def main(folder: Path, dataset: str, models: list[str]) -> None:
         members=[member.config.name for member in members],
     )
     command = shlex.join(
-        ["python", "experiments/ensemble.py", folder.name, dataset_name(dataset), *models]
+        ["python", "experiments/ensemble.py", folder.name, public_name(dataset), *models]
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")

@@ -2,14 +2,13 @@
 
 from landslide_zoo.data.augmentation import Augmentation
 from landslide_zoo.data.checks import check_patch, check_statistics, slope_of
-from landslide_zoo.data.files import write_whole
+from landslide_zoo.data.files import public_name, write_whole
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.data.landslide4sense import (
     REGIONS,
     Place,
     Sample,
     dataset_folder,
-    dataset_name,
     find_samples,
     known_places,
     labelled,
@@ -35,13 +34,13 @@ __all__ = [
     "check_patch",
     "check_statistics",
     "dataset_folder",
-    "dataset_name",
     "find_samples",
     "known_places",
     "labelled",
     "pack",
     "patch_files",
     "place",
+    "public_name",
     "read_mask",
     "read_patch",
     "read_patch_safely",

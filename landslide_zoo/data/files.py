@@ -38,6 +38,14 @@ def write_whole(path: Path, content: str | bytes) -> None:
             new.unlink(missing_ok=True)
 
 
+def public_name(name: str | Path) -> str:
+    """How records name a file or folder of this machine: by the last part of its path.
+
+    Any other name, such as a dataset's id on the Hub, stays as it is.
+    """
+    return os.path.basename(os.path.abspath(name)) if os.path.exists(name) else str(name)
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with path.open("rb") as file:

@@ -116,12 +116,6 @@ def dataset_folder(name: str | Path) -> Path:
         return Path(snapshot_download(str(name), repo_type="dataset"))
 
 
-def dataset_name(name: str | Path) -> str:
-    """A dataset's name in records: its Hub id, or the last part of its folder's path."""
-    path = Path(name)
-    return path.resolve().name if path.is_dir() else str(name)
-
-
 def _subset(root: Path, subset: str, images: str, masks: str) -> list[Sample]:
     if not (root / images).is_dir():
         return []

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from landslide_zoo.data.files import public_name
 from landslide_zoo.data.landslide4sense import (
     Place,
     Sample,
     dataset_folder,
-    dataset_name,
     find_samples,
     known_places,
     labelled,
@@ -73,7 +73,7 @@ class EvaluationDataset:
             return read_patch(chosen[index].image, chosen[index].mask)
 
         places = _places(every, chosen, protocol)
-        return cls(dataset_name(data), protocol, subset, chosen, places, read)
+        return cls(public_name(data), protocol, subset, chosen, places, read)
 
     @classmethod
     def of_packed(

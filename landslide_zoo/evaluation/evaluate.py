@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from landslide_zoo.data.landslide4sense import Place, dataset_name
+from landslide_zoo.data.files import public_name
+from landslide_zoo.data.landslide4sense import Place
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
@@ -390,6 +391,6 @@ def _on_negatives(
     ]
     bootstrap = Bootstrap(range(len(found)), seed, resamples)
     return [
-        false_alarms(dataset_name(folder), np.stack(areas), bootstrap)
+        false_alarms(public_name(folder), np.stack(areas), bootstrap)
         for areas in zip(*found, strict=True)
     ]

@@ -9,8 +9,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
-from landslide_zoo.data.files import write_whole
-from landslide_zoo.data.landslide4sense import dataset_name
+from landslide_zoo.data.files import public_name, write_whole
 from landslide_zoo.evaluation.bootstrap import Interval
 from landslide_zoo.evaluation.dataset import ALL, EvaluationDataset
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation
@@ -183,7 +182,7 @@ def evaluation_command(evaluation: Evaluation, negatives: Sequence[Path] = ()) -
     words += ["--tta"] if evaluation.augmented else []
     words += ["--ensemble"] if len(evaluation.members) > 1 else []
     for folder in negatives:
-        words += ["--negatives", dataset_name(folder)]
+        words += ["--negatives", public_name(folder)]
     return shlex.join(words)
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from landslide_zoo.data.files import public_name
 from landslide_zoo.errors import TrainingError, hub_errors
 from landslide_zoo.models import catalog
 from landslide_zoo.models.catalog import RGB_SUFFIX
@@ -123,8 +124,13 @@ class TrainConfig(BaseModel):
         return self.model_dump(mode="json", exclude=set(CALLERS))
 
     def to_json(self) -> str:
-        """The text of ``train_config.json``."""
-        return json.dumps(self.settings(), indent=1) + "\n"
+        """The text of ``train_config.json``, which may be published: no path of this machine."""
+        named = {
+            "data": public_name(self.data),
+            "encoder_weights": public_name(self.encoder_weights),
+            "teacher": [public_name(name) for name in self.teacher],
+        }
+        return json.dumps(self.settings() | named, indent=1) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Self:

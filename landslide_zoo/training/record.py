@@ -7,13 +7,12 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 
-from landslide_zoo.data import PackedDataset, dataset_name
+from landslide_zoo.data import PackedDataset, public_name
 from landslide_zoo.evaluation import EvaluationDataset, PixelCounts, evaluate, fit_temperature
 from landslide_zoo.figures import curves_figure, examples_figure
 from landslide_zoo.models.files import TRAIN_CONFIG
@@ -59,7 +58,7 @@ def build_record(
         Its record. The model has it too, with temperature, threshold, the
         card's figures and the settings to train it again.
     """
-    name, command = dataset_name(config.data), training_command(accelerator)
+    name, command = public_name(config.data), training_command(accelerator)
 
     def dataset(subset: str) -> EvaluationDataset:
         return EvaluationDataset.of_packed(data, split[subset], name, config.split, subset)
@@ -121,11 +120,19 @@ def best_threshold(model: LandslideModel, dataset: EvaluationDataset) -> float:
 
 
 def training_command(accelerator: Accelerator) -> str:
-    """The command line of this process, with the precision it was launched with."""
-    script, *arguments = sys.argv
-    if not any(word.startswith("--mixed-precision") for word in arguments):
-        arguments += ["--mixed-precision", accelerator.mixed_precision]
-    return shlex.join(["accelerate", "launch", Path(script).name, *arguments])
+    """The command line of this process, with the precision it was launched with.
+
+    Paths are named by their last part: where things lie on this machine tells nobody anything.
+    """
+    words = [public_name(word) for argument in sys.argv for word in _option_and_value(argument)]
+    if "--mixed-precision" not in words:
+        words += ["--mixed-precision", accelerator.mixed_precision]
+    return shlex.join(["accelerate", "launch", *words])
+
+
+def _option_and_value(argument: str) -> list[str]:
+    """``--data=patches`` as two words."""
+    return argument.split("=", 1) if argument.startswith("--") else [argument]
 
 
 def versions(own: str) -> dict[str, str]:

@@ -75,8 +75,8 @@ def reproduce(
     Args:
         folder: The model folder.
         output: Folder of the new run; it must be new or empty.
-        data: Where the dataset is on this machine; as in the settings where None.
-        encoder_weights: Where the encoder's weights are; as in the settings where None.
+        data: Where the dataset is on this machine; by its name in the settings where None.
+        encoder_weights: Where the encoder's weights are, likewise.
 
     Raises:
         ModelError: If the model's record cannot be read.

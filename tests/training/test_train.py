@@ -58,7 +58,7 @@ def metrics(run: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-def test_a_finished_run_holds_all_it_should(uninterrupted: Path) -> None:
+def test_a_finished_run_holds_all_it_should(uninterrupted: Path, dataset: Path) -> None:
     names = {path.name for path in uninterrupted.iterdir()}
     kept = {"run.json", "run.lock", "train.log", "metrics.csv", "curves.png"}
     assert names == kept | {"checkpoints", "model"}
@@ -75,10 +75,14 @@ def test_a_finished_run_holds_all_it_should(uninterrupted: Path) -> None:
     best = max(record.history, key=lambda row: row["f1"])
     assert record.best_epoch == best["epoch"]
     assert record.recipe["batch_size"] == 4 and record.recipe["processes"] == 1
-    assert "--mixed-precision no" in record.command
+    assert record.command.startswith("accelerate launch train_accelerate.py --model ")
+    assert record.command.endswith("--tracker none --mixed-precision no")
     assert model.config.threshold == record.results[0].threshold
     settings = json.loads((uninterrupted / "model" / "train_config.json").read_text())
     assert settings["epochs"] == 3 and settings["mixed_precision"] == "no"
+    assert settings["data"] == record.data.name == dataset.name
+    for file in ("record.json", "train_config.json", "README.md"):
+        assert str(dataset.parent) not in (uninterrupted / "model" / file).read_text()
 
 
 def test_killed_damaged_and_resumed_gives_the_weights_of_a_run_undisturbed(
