@@ -46,6 +46,12 @@ def mask() -> np.ndarray:
     return mask
 
 
+def drawn_on(picture: np.ndarray, **kinds: np.ndarray) -> np.ndarray:
+    """A picture with marks of one kind or more: mask, dropped, hidden."""
+    nothing = dict.fromkeys(("mask", "dropped", "hidden"), np.zeros((40, 50), dtype=bool))
+    return figures.marked(picture, figures.marks(**(nothing | kinds)))
+
+
 @pytest.mark.parametrize(("colour", "band"), list(enumerate(TRUE_COLOUR)))
 def test_true_colour_is_bands_4_3_2(colour: int, band: str, rising: np.ndarray) -> None:
     shown = figures.true_colour(patch_of(**{band: rising}))
@@ -129,7 +135,7 @@ def test_an_outline_leaves_all_other_pixels_untouched(
     picture: np.ndarray, mask: np.ndarray
 ) -> None:
     before = picture.copy()
-    outlined = figures.overlay(picture, mask)
+    outlined = drawn_on(picture, mask=mask)
     edge = np.zeros((40, 50), dtype=bool)
     edge[10:20, 15:30] = True
     edge[11:19, 16:29] = False
@@ -139,11 +145,11 @@ def test_an_outline_leaves_all_other_pixels_untouched(
 
 
 def test_small_and_whole_masks_have_outlines_and_empty_ones_none(picture: np.ndarray) -> None:
-    assert np.array_equal(figures.overlay(picture, np.zeros((40, 50))), picture)
+    assert np.array_equal(drawn_on(picture), picture)
     single = np.zeros((40, 50))
     single[0, 0] = 1
     for mask in (single, np.ones((40, 50))):
-        assert (figures.overlay(picture, mask)[0, 0] == RED).all()
+        assert (drawn_on(picture, mask=mask)[0, 0] == RED).all()
 
 
 def test_errors_are_told_apart_pixel_by_pixel(picture: np.ndarray, mask: np.ndarray) -> None:
@@ -246,16 +252,16 @@ def test_charts_leave_no_global_state() -> None:
 
 
 def test_a_dashed_outline_is_part_of_the_whole_one(picture: np.ndarray, mask: np.ndarray) -> None:
-    whole = (figures.overlay(picture, mask) != picture).any(axis=2)
-    dashed = (figures.overlay(picture, mask, dashed=True) != picture).any(axis=2)
+    whole = (drawn_on(picture, mask=mask) != picture).any(axis=2)
+    dashed = (drawn_on(picture, dropped=mask) != picture).any(axis=2)
     assert 0.3 < dashed.sum() / whole.sum() < 0.7 and not (dashed & ~whole).any()
 
 
 def test_hatching_leaves_what_is_observed_untouched(picture: np.ndarray, mask: np.ndarray) -> None:
-    changed = (figures.hatch(picture, mask > 0) != picture).any(axis=2)
+    changed = (drawn_on(picture, hidden=mask > 0) != picture).any(axis=2)
     assert not changed[mask == 0].any()
     assert changed[10, 15:30].all() and 0.2 < changed[mask == 1].mean() < 0.9
-    assert np.array_equal(figures.hatch(picture, np.zeros((40, 50), bool)), picture)
+    assert np.array_equal(drawn_on(picture), picture)
 
 
 def test_a_png_file_holds_the_picture(picture: np.ndarray) -> None:

@@ -24,7 +24,7 @@ def test_dir_shows_the_public_names() -> None:
     ("package", "names"),
     [
         ("data", ["Grid", "Patch", "read_mask", "read_patch"]),
-        ("figures", ["overlay", "true_colour"]),
+        ("figures", ["marked", "true_colour"]),
         ("models", ["CATALOG", "LandslideModel", "Predictor", "predict"]),
         ("inference", ["Ensemble", "TestTimeAugmentation", "detect"]),
         ("evaluation", ["Evaluation", "EvaluationDataset", "evaluate"]),

@@ -158,39 +158,6 @@ def marked(picture: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return shown
 
 
-def overlay(picture: np.ndarray, mask: np.ndarray, *, dashed: bool = False) -> np.ndarray:
-    """Draw the outline of a mask on a picture; every pixel off the outline stays as it is.
-
-    The outline is the mask's own pixels that touch others (or the picture's
-    edge), one pixel wide: enlarge picture and mask first for a finer line.
-
-    Args:
-        picture: Shape (H, W, 3), uint8.
-        mask: Shape (H, W).
-        dashed: Whether the line is dashed.
-
-    Returns:
-        A new picture, shape (H, W, 3), uint8.
-    """
-    nothing = np.zeros(mask.shape, dtype=bool)
-    solid, broken = (nothing, mask) if dashed else (mask, nothing)
-    return marked(picture, marks(solid, broken, nothing))
-
-
-def hatch(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """Hatch what could not be observed, and outline it.
-
-    Args:
-        picture: Shape (H, W, 3), uint8.
-        hidden: Pixels under cloud, or missing, shape (H, W), bool.
-
-    Returns:
-        A new picture, shape (H, W, 3), uint8.
-    """
-    nothing = np.zeros(hidden.shape, dtype=bool)
-    return marked(picture, marks(nothing, nothing, hidden))
-
-
 def _outline(inside: np.ndarray) -> np.ndarray:
     """The pixels inside that touch others, or the edge, shape (H, W), bool."""
     padded = np.pad(inside, 1)

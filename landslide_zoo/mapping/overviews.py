@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from landslide_zoo.data.bands import TRUE_COLOUR
-from landslide_zoo.figures import enlarge, hatch, overlay
+from landslide_zoo.figures import enlarge, marked, marks
 from landslide_zoo.mapping.labelling import blocks
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.scenes import Scene
@@ -37,7 +37,8 @@ class Overview:
 
     def drawn(self) -> np.ndarray:
         """The picture with landslides outlined and what was not observed hatched."""
-        return overlay(hatch(self.picture, ~self.observed), self.landslide)
+        nothing = np.zeros_like(self.landslide)
+        return marked(self.picture, marks(self.landslide, nothing, ~self.observed))
 
 
 def see_from_far(scene: Scene, landslides: Landslides, side: int) -> Overview:
