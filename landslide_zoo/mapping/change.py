@@ -11,9 +11,7 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import INDICES
 from landslide_zoo.errors import DataError
-from landslide_zoo.inference.clouds import Level
 from landslide_zoo.mapping.grids import per_cent
-from landslide_zoo.mapping.scales import Scale
 from landslide_zoo.mapping.scenes import CLOUDS, SHADOWS, Scene, open_scene
 from landslide_zoo.mapping.windows import Window
 from landslide_zoo.models.config import Rule
@@ -129,24 +127,12 @@ class Shift(NamedTuple):
     compared: int
 
 
-def align(
-    before: str | Path | Sequence[str | Path],
-    scene: Scene,
-    *,
-    level: Level | None = None,
-    offset: float | None = None,
-    bands: Sequence[str] | None = None,
-    scale: Scale | None = None,
-) -> Scene:
+def align(before: str | Path | Sequence[str | Path], scene: Scene) -> Scene:
     """Open an earlier scene on the grid of a later one, aligned to within a pixel.
 
     Args:
         before: The earlier scene, on any grid, as :func:`open_scene` takes it.
         scene: The later one.
-        level: Product level of the earlier one.
-        offset: What is to be added to its digital numbers.
-        bands: Names of its bands.
-        scale: What its numbers are.
 
     Returns:
         The earlier scene with the grid and the size of the later one; its notes say how far
@@ -155,10 +141,7 @@ def align(
     Raises:
         DataError: If it cannot be read, or has no ground or no band in common.
     """
-    earlier = open_scene(
-        before, level=level, offset=offset, bands=bands, scale=scale, onto=scene.placement
-    )
-    with earlier:
+    with open_scene(before, onto=scene.placement) as earlier:
         shift = shift_between(earlier, scene)
         notes = [f"{earlier.name} (before): {note}" for note in earlier.notes]
         share = earlier.covered
@@ -180,15 +163,7 @@ def align(
             f"{_words(columns, 'right', 'left')} to lie on {scene.name}, as "
             f"{shift.agreeing} of {shift.compared} windows say."
         )
-    aligned = open_scene(
-        before,
-        level=level,
-        offset=offset,
-        bands=bands,
-        scale=scale,
-        onto=scene.placement,
-        shift=(rows, columns),
-    )
+    aligned = open_scene(before, onto=scene.placement, shift=(rows, columns))
     aligned.notes = tuple(notes)
     return aligned
 
@@ -210,13 +185,8 @@ def shift_between(earlier: Scene, later: Scene) -> Shift | None:
             f"{earlier.name} and {later.name} have none of {', '.join(BANDS)} in common: "
             "give scenes that have."
         )
-    found = np.array(
-        [
-            shift
-            for window in _windows(later.size)
-            if (shift := _shift_of(window, common[0], earlier, later)) is not None
-        ]
-    )
+    told = (_shift_of(window, common[0], earlier, later) for window in _windows(later.size))
+    found = np.array([shift for shift in told if shift is not None])
     if len(found) < ENOUGH:
         return None
     median = np.median(found, axis=0)
