@@ -15,8 +15,8 @@ from landslide_zoo.mapping.grids import COARSEST, Placement
 from landslide_zoo.mapping.inputs import input_files
 from landslide_zoo.mapping.layers import Layer
 from landslide_zoo.mapping.naming import OPTICAL
-from landslide_zoo.mapping.products import Product, Source
-from landslide_zoo.mapping.rasters import MAX_SIDE, open_raster
+from landslide_zoo.mapping.products import Product
+from landslide_zoo.mapping.rasters import MAX_SIDE, Source, open_raster
 from landslide_zoo.mapping.scales import Radiometry, Scale, radiometry_of, windows_from_the_middle
 from landslide_zoo.mapping.terrain import Terrain
 from landslide_zoo.mapping.windows import Window
@@ -140,15 +140,13 @@ def terrain_of(
 ) -> Terrain | None:
     """Slope and elevation from their raster, or from the band that a scene has without a slope."""
     if elevation:
-        return Terrain(elevation.file, elevation.dataset, elevation.placement, placement)
+        return Terrain(elevation, placement)
     if any("slope" in layer.indexes for layer in layers):
         return None
     for layer in layers:
         if "DEM" in layer.indexes:
-            band, gain = layer.indexes["DEM"], layer.gains.get("DEM", 1.0)
-            layer.indexes = {name: i for name, i in layer.indexes.items() if name != "DEM"}
-            own = Placement.of(layer.dataset)
-            return Terrain(layer.file, layer.dataset, own, placement, band, gain)
+            source = Source(layer.file, layer.dataset, {"DEM": layer.indexes.pop("DEM")})
+            return Terrain(source, placement, layer.gains.get("DEM", 1.0))
     return None
 
 

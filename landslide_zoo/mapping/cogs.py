@@ -12,7 +12,6 @@ import rasterio
 from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.shutil import copy
-from rasterio.windows import Window as RasterioWindow
 
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.errors import DataError
@@ -93,8 +92,9 @@ def write_cog(
                 dataset.update_tags(**(tags or {}))
                 for window in blocks(size, READ):
                     values = read(window)
-                    place = RasterioWindow(window.column, window.row, window.width, window.height)
-                    dataset.write(values[None] if values.ndim == 2 else values, window=place)
+                    dataset.write(
+                        values[None] if values.ndim == 2 else values, window=window.slices
+                    )
             copy(
                 plain,
                 whole,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,18 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from affine import Affine
 from rasterio._err import CPLE_BaseError
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
-from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
-from rasterio.windows import Window as RasterioWindow
 
 from landslide_zoo.data.readers.values import FARTHEST, NODATA
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.grids import Placement
-from landslide_zoo.mapping.inputs import InputFile
 from landslide_zoo.mapping.naming import OPTICAL, SCL
-from landslide_zoo.mapping.rasters import reading
+from landslide_zoo.mapping.rasters import Source, reading
 from landslide_zoo.mapping.windows import Window
 
 EXACT = 1e-3
@@ -48,7 +44,7 @@ class Values(NamedTuple):
 
 
 @dataclass(eq=False)
-class Layer:
+class Layer(Source):
     """Bands of one raster on a scene's grid.
 
     Same projection: pixels are copied, or interpolated bilinearly between their centres.
@@ -56,9 +52,6 @@ class Layer:
     the value of a pixel does not depend on the window it is read in.
 
     Attributes:
-        file: Where it comes from.
-        dataset: The raster, open.
-        indexes: Which of its bands is which, by name, counted from 1.
         target: The pixels of the scene.
         gains: What stored values are multiplied by, by band; 1 where it is not named.
         offsets: What is added then, by band; what is below 0 after it becomes 0.
@@ -66,16 +59,13 @@ class Layer:
         covered: Share of the scene's pixels that the raster lies on, 0 to 1.
     """
 
-    file: InputFile
-    dataset: DatasetReader
-    indexes: Mapping[str, int]
     target: Placement
     gains: Mapping[str, float] = field(default_factory=dict)
     offsets: Mapping[str, float] = field(default_factory=dict)
     zero_is_missing: bool = False
 
     def __post_init__(self) -> None:
-        own = Placement.of(self.dataset)
+        own = self.placement
         self.covered = own.share_of(self.target)
         # From the scene's pixels to the raster's own.
         to_own = ~own.transform @ self.target.transform
@@ -85,19 +75,15 @@ class Layer:
         self._warped: WarpedVRT | None = None
         self._warped_classes: WarpedVRT | None = None
         if not aligned or max(self._rows.scale, self._columns.scale) > FINER:
-            place = self.file, self.dataset, self.target
-            self._warped = warped(*place, nearest=_flipped(to_own))
+            self._warped = warped(self, self.target, nearest=_flipped(to_own))
             if SCL in self.indexes:
-                self._warped_classes = warped(*place, nearest=True)
-        self._masked = is_masked(self.dataset)
-        self._nodata = [each for each in {*NODATA, self.dataset.nodata} if each is not None]
+                self._warped_classes = warped(self, self.target, nearest=True)
 
     def close(self) -> None:
-        """Close the raster."""
+        """Close what it opened; not the raster itself."""
         for each in (self._warped, self._warped_classes):
             if each:
                 each.close()
-        self.dataset.close()
 
     def read(self, window: Window, bands: Sequence[str]) -> Values:
         """Some of its bands in a window.
@@ -135,10 +121,10 @@ class Layer:
                 return self._read_warped(pixels, window, indexes)
             rows = self._rows.places(window.row, window.height, nearest)
             columns = self._columns.places(window.column, window.width, nearest)
-            part = RasterioWindow(columns.first, rows.first, columns.number, rows.number)
+            part = Window(rows.first, columns.first, rows.number, columns.number).slices
             stored = self._without_missing(self.dataset.read(indexes, window=part))
             inside = rows.inside[:, None] & columns.inside
-            if self._masked:
+            if self.masked:
                 shown = self.dataset.read_masks(indexes[0], window=part) > 0
                 inside = inside & shown[rows.nearest][:, columns.nearest]
         return _interpolated(stored, rows, columns), inside
@@ -146,12 +132,12 @@ class Layer:
     def _read_warped(
         self, pixels: WarpedVRT, window: Window, indexes: list[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        part = RasterioWindow(window.column, window.row, window.width, window.height)
-        if self._masked:
+        part = window.slices
+        if self.masked:
             *bands, shown = pixels.read([*indexes, pixels.count], window=part)
             return self._without_missing(np.array(bands)), shown > 0
         stored = pixels.read(indexes, window=part)
-        if nodata_of(self.dataset) == 0 and not self.zero_is_missing:
+        if self.nodata == 0 and not self.zero_is_missing:
             stored[np.isnan(stored)] = 0  # dark, unless all bands are
         return self._without_missing(stored), np.ones(stored.shape[1:], bool)
 
@@ -160,9 +146,8 @@ class Layer:
         missing = np.zeros(stored.shape, bool)
         if stored.dtype.kind == "f":
             missing |= ~(np.abs(stored) < FARTHEST)
-        numbers = [n for n in self._nodata if n != 0 and _possible(n, stored.dtype)]
-        low, high = (stored.min(), stored.max()) if numbers and stored.size else (0, 0)
-        for number in numbers:
+        low, high = stored.min(), stored.max()
+        for number in {*NODATA, self.dataset.nodata} - {None, 0}:
             if not (low > number or high < number):  # NaN is neither
                 missing |= stored == number
         if self.zero_is_missing:
@@ -174,29 +159,25 @@ class Layer:
         return values
 
 
-def warped(
-    file: InputFile, dataset: DatasetReader, target: Placement, nearest: bool = False
-) -> WarpedVRT:
+def warped(source: Source, target: Placement, nearest: bool = False) -> WarpedVRT:
     """A raster as GDAL warps it to other pixels: float32, NaN where there is no value.
 
     Where the raster has a mask or alpha, its last band says where it is shown.
 
     Args:
-        file: Where the raster lies.
-        dataset: The raster.
+        source: The raster.
         target: The pixels.
         nearest: Whether pixels are copied, not interpolated.
 
     Raises:
         DataError: If GDAL knows no way from one coordinate system to the other.
     """
-    height, width = Placement.of(dataset).pixel_size
-    down, right = (own / new for own, new in zip((height, width), target.pixel_size, strict=True))
+    sizes = zip(source.placement.pixel_size, target.pixel_size, strict=True)
+    down, right = (own / new for own, new in sizes)
     method = Resampling.average if max(down, right) < 1 / FINER else Resampling.bilinear
-    masked = is_masked(dataset)
     try:
         return WarpedVRT(
-            dataset,
+            source.dataset,
             crs=target.crs,
             transform=target.transform,
             height=target.height,
@@ -204,9 +185,9 @@ def warped(
             resampling=Resampling.nearest if nearest else method,
             dtype="float32",
             working_dtype="float32",
-            src_nodata=None if masked else nodata_of(dataset),
-            nodata=None if masked else np.nan,
-            add_alpha=masked and ColorInterp.alpha not in dataset.colorinterp,
+            src_nodata=None if source.masked else source.nodata,
+            nodata=None if source.masked else np.nan,
+            add_alpha=source.masked and ColorInterp.alpha not in source.dataset.colorinterp,
             tolerance=WARP_ERROR,
             UNIFIED_SRC_NODATA="NO",
             # GDAL would estimate them anew in each window, and widen its kernel in a turned one.
@@ -215,23 +196,9 @@ def warped(
         )
     except (RasterioError, CPLE_BaseError) as error:
         raise DataError(
-            f"{file} cannot be warped from {dataset.crs} to {target.crs}: check its projection, or "
-            "warp it yourself (gdalwarp)."
+            f"{source.file} cannot be warped from {source.dataset.crs} to {target.crs}: check its "
+            "projection, or warp it yourself (gdalwarp)."
         ) from error
-
-
-def is_masked(dataset: DatasetReader) -> bool:
-    """Whether a raster has a mask or alpha of its own."""
-    flags = {flag for flags in dataset.mask_flag_enums for flag in flags}
-    return bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
-
-
-def nodata_of(dataset: DatasetReader) -> float:
-    """What stands for no value, by the raster itself or as is usual: 0 in unsigned ones."""
-    if dataset.nodata is not None:
-        return float(dataset.nodata)
-    kind = np.dtype(dataset.dtypes[0]).kind
-    return {"u": 0.0, "i": NODATA[0]}.get(kind, NODATA[1])
 
 
 class _Places(NamedTuple):
@@ -314,12 +281,3 @@ def _flipped(to_own: Affine) -> bool:
     square = sorted(abs(each) for each in (to_own.a, to_own.b, to_own.d, to_own.e))
     whole = all(abs(each - round(each)) < EXACT for each in (to_own.c, to_own.f))
     return whole and np.allclose(square, (0, 0, 1, 1), atol=1e-6)
-
-
-def _possible(number: float, dtype: np.dtype) -> bool:
-    if dtype.kind == "f":
-        return True
-    with contextlib.suppress(ValueError, OverflowError):
-        bounds = np.iinfo(dtype)
-        return bool(number == int(number) and bounds.min <= number <= bounds.max)
-    return False

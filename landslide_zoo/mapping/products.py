@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from rasterio.enums import ColorInterp
@@ -14,7 +13,6 @@ from rasterio.io import DatasetReader
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.errors import DataError, shown
-from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.inputs import InputFile, input_files
 from landslide_zoo.mapping.metadata import PARENTS, ProductMetadata, product_metadata
 from landslide_zoo.mapping.naming import (
@@ -25,7 +23,7 @@ from landslide_zoo.mapping.naming import (
     bands_by_count,
     bands_given,
 )
-from landslide_zoo.mapping.rasters import open_raster
+from landslide_zoo.mapping.rasters import Source, open_raster
 
 SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k")
 """What rasters in a folder or a ZIP are called; a file that is given may be called anything."""
@@ -35,36 +33,6 @@ _NO_BANDS = re.compile(
 """Files beside the bands of a product."""
 _SAME = 0.5
 """Share by which the pixels of one band at two resolutions differ in area at least."""
-
-
-@dataclass
-class Source:
-    """A raster, open, and which of its bands are used.
-
-    Attributes:
-        file: Where it lies.
-        dataset: The raster.
-        indexes: Its bands by name, counted from 1.
-    """
-
-    file: InputFile
-    dataset: DatasetReader
-    indexes: dict[str, int]
-
-    @cached_property
-    def placement(self) -> Placement:
-        """Its pixels on the ground.
-
-        Raises:
-            DataError: If they lie on no place of the Earth.
-        """
-        placement = Placement.of(self.dataset)
-        if not placement.on_earth:
-            raise DataError(
-                f"The coordinates of {self.file} lie on no place of the Earth in {placement.crs}: "
-                "assign the right projection (gdal_edit.py -a_srs)."
-            )
-        return placement
 
 
 @dataclass

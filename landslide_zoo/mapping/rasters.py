@@ -1,4 +1,4 @@
-"""Opening rasters that nobody vouches for: GeoTIFF, COG and JPEG 2000.
+"""Rasters that nobody vouches for: GeoTIFF, COG and JPEG 2000.
 
 GDAL knows two hundred formats, some of which are a list of other files or hosts,
 and it looks for companions beside a file. Here a file's first bytes choose the one
@@ -11,15 +11,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError  # what GDAL reports and rasterio does not translate
+from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
+from landslide_zoo.data.readers.values import NODATA
 from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.inputs import InputFile
 
 CACHE_BYTES = 128 * 1024 * 1024
@@ -37,6 +42,50 @@ _JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _ELSEWHERE = {"GEOLOCATION", "OVERVIEWS"}
 """Metadata inside a GeoTIFF by which GDAL would open other files."""
+
+
+@dataclass
+class Source:
+    """A raster, open, and which of its bands are used.
+
+    Attributes:
+        file: Where it lies.
+        dataset: The raster.
+        indexes: Its bands by name, counted from 1.
+    """
+
+    file: InputFile
+    dataset: DatasetReader
+    indexes: dict[str, int]
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Its pixels on the ground.
+
+        Raises:
+            DataError: If they lie on no place of the Earth.
+        """
+        placement = Placement.of(self.dataset)
+        if not placement.on_earth:
+            raise DataError(
+                f"The coordinates of {self.file} lie on no place of the Earth in {placement.crs}: "
+                "assign the right projection (gdal_edit.py -a_srs)."
+            )
+        return placement
+
+    @cached_property
+    def masked(self) -> bool:
+        """Whether it has a mask or alpha of its own."""
+        flags = {flag for flags in self.dataset.mask_flag_enums for flag in flags}
+        return bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
+
+    @property
+    def nodata(self) -> float:
+        """What stands for no value, by the raster itself or as is usual: 0 in unsigned ones."""
+        if self.dataset.nodata is not None:
+            return float(self.dataset.nodata)
+        kind = np.dtype(self.dataset.dtypes[0]).kind
+        return {"u": 0.0, "i": NODATA[0]}.get(kind, NODATA[1])
 
 
 def driver_of(file: InputFile) -> str:

@@ -29,8 +29,8 @@ from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.layers import Layer
 from landslide_zoo.mapping.metadata import level_in
 from landslide_zoo.mapping.naming import OPTICAL, SCL
-from landslide_zoo.mapping.products import Product, Source, open_product
-from landslide_zoo.mapping.rasters import environment
+from landslide_zoo.mapping.products import Product, open_product
+from landslide_zoo.mapping.rasters import Source, environment
 from landslide_zoo.mapping.scales import Scale
 from landslide_zoo.mapping.terrain import Terrain
 from landslide_zoo.mapping.windows import Window

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from rasterio.io import DatasetReader
-from rasterio.windows import Window as RasterioWindow
 from scipy import ndimage
 
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.grids import Placement, per_cent
-from landslide_zoo.mapping.inputs import InputFile
-from landslide_zoo.mapping.layers import is_masked, warped
-from landslide_zoo.mapping.rasters import reading
+from landslide_zoo.mapping.layers import warped
+from landslide_zoo.mapping.rasters import Source, reading
 from landslide_zoo.mapping.windows import Window
 
 SMOOTHING = 1.0
@@ -54,59 +52,45 @@ class Terrain:
     """Elevation and slope on the grid of a scene.
 
     Args:
-        file: The raster.
-        dataset: The same, open; :meth:`close` closes it.
-        own: Its pixels.
+        source: The raster; its band ``DEM`` holds the elevation.
         target: The pixels of the scene.
-        band: Which of its bands holds the elevation.
         gain: What stored values are multiplied by to be metres.
 
     Raises:
         DataError: If it has no place, or no elevation in the scene.
     """
 
-    def __init__(
-        self,
-        file: InputFile,
-        dataset: DatasetReader,
-        own: Placement,
-        target: Placement,
-        band: int = 1,
-        gain: float = 1.0,
-    ) -> None:
-        self._file, self._dataset, self._band, self._gain = file, dataset, band, gain
-        self.size = target.height, target.width
-        if (own.crs is None) != (target.crs is None) or (
-            own.crs is None and self.size != (own.height, own.width)
-        ):
+    def __init__(self, source: Source, target: Placement, gain: float = 1.0) -> None:
+        own = source.placement
+        if (own.crs is None) != (target.crs is None) or not (own.crs or own.overlaps(target)):
             raise DataError(
-                f"{file} cannot be laid over the scene, as not both have a projection: assign "
-                "one (gdal_edit.py -a_srs), or give both without one and of one size."
+                f"{source.file} cannot be laid over the scene, as not both have a projection: "
+                "assign one (gdal_edit.py -a_srs), or give both without one and of one size."
             )
+        self._source, self._gain = source, gain
+        self._size = target.height, target.width
         self._heights, self._widths = target.pixel_sizes
-        self._margin = 0 if own.crs is None else MARGIN
-        self._pixels = dataset
-        if own.crs is not None:
-            self._pixels = warped(file, dataset, target.widened(MARGIN))
-        self.covered = self._covered(own, target)
+        # Pixels beyond the scene help at its border.
+        self._beyond = MARGIN if own.crs else 0
+        self._warped = warped(source, target.widened(MARGIN)) if own.crs else None
+        self.covered = self._covered(target)
         if not self.covered:
             raise DataError(
-                f"{file} has no elevation anywhere in the scene: give one that covers it."
+                f"{source.file} has no elevation anywhere in the scene: give one that covers it."
             )
 
     def close(self) -> None:
-        """Close the raster."""
-        if self._pixels is not self._dataset:
-            self._pixels.close()
-        self._dataset.close()
+        """Close what it opened; not the raster itself."""
+        if self._warped:
+            self._warped.close()
 
     def note(self) -> str | None:
         """How much of the scene has no elevation, in a sentence; None where all of it has."""
         if self.covered == 1:
             return None
         return (
-            f"{self._file} covers {per_cent(self.covered)} % of the scene: elsewhere slope and DEM "
-            "are missing, and what needs them does not count as observed."
+            f"{self._source.file} covers {per_cent(self.covered)} % of the scene: elsewhere slope "
+            "and DEM are missing, and what needs them does not count as observed."
         )
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -118,44 +102,41 @@ class Terrain:
         Raises:
             DataError: If the file is damaged.
         """
-        height, width = self.size
-        beyond = self._margin  # pixels beyond the scene help at its border
-        top = max(-beyond, window.row - MARGIN)
-        left = max(-beyond, window.column - MARGIN)
-        bottom = min(height + beyond, window.row + window.height + MARGIN)
-        right = min(width + beyond, window.column + window.width + MARGIN)
-        part = RasterioWindow(left + beyond, top + beyond, right - left, bottom - top)
-        elevation = self._read(self._pixels, part)
-        rows = np.arange(top, bottom).clip(0, height - 1)
+        height, width = self._size
+        beyond = self._beyond
+        moved = window._replace(row=window.row + beyond, column=window.column + beyond)
+        part = moved.padded(MARGIN, (height + 2 * beyond, width + 2 * beyond))
+        elevation = self._read(self._warped or self._source.dataset, part)
+        rows = (np.arange(part.row, part.row + part.height) - beyond).clip(0, height - 1)
         slope = slope_in_degrees(elevation, self._heights[rows], self._widths[rows])
-        inner = Window(window.row - top, window.column - left, window.height, window.width).slices
+        inner = moved.within(part)
         return elevation[inner], slope[inner]
 
     def _read(
         self,
         pixels: DatasetReader,
-        part: RasterioWindow | None = None,
+        part: Window | None = None,
         size: tuple[int, int] | None = None,
     ) -> np.ndarray:
-        with reading(self._file):
-            stored = pixels.read(self._band, window=part, out_shape=size)
+        band, place = self._source.indexes["DEM"], part and part.slices
+        with reading(self._source.file):
+            stored = pixels.read(band, window=place, out_shape=size)
             elevation = stored.astype(np.float32, copy=False)
-            if is_masked(self._dataset):
-                shown = pixels.read_masks(self._band, window=part, out_shape=size)
+            if self._source.masked:
+                shown = pixels.read_masks(band, window=place, out_shape=size)
                 elevation[shown == 0] = np.nan
-        if self._dataset.nodata is not None:
-            elevation[elevation == np.float32(self._dataset.nodata)] = np.nan
+        if self._source.dataset.nodata is not None:
+            elevation[elevation == np.float32(self._source.dataset.nodata)] = np.nan
         elevation *= np.float32(self._gain)
         elevation[~((elevation > LOWEST) & (elevation < HIGHEST))] = np.nan
         return elevation
 
-    def _covered(self, own: Placement, target: Placement) -> float:
+    def _covered(self, target: Placement) -> float:
         """Share of the scene that has an elevation, 0 to 1, on a lattice over it."""
         size = min(_SAMPLES, target.height), min(_SAMPLES, target.width)
-        if own.crs is None:
-            return float(np.isfinite(self._read(self._dataset, size=size)).mean())
-        coarse = target.coarse(*size)
-        with warped(self._file, self._dataset, coarse, nearest=True) as samples:
+        if target.crs is None:
+            return float(np.isfinite(self._read(self._source.dataset, size=size)).mean())
+        with warped(self._source, target.coarse(*size), nearest=True) as samples:
             return float(np.isfinite(self._read(samples)).mean())
 
 
