@@ -35,7 +35,7 @@ from landslide_zoo.training.data import (
     load_teachers,
     soft_targets,
 )
-from landslide_zoo.training.losses import build_loss
+from landslide_zoo.training.losses import UNOBSERVED, build_loss
 from landslide_zoo.training.optimisation import build_ema, build_optimizer, build_scheduler
 from landslide_zoo.training.record import build_record
 from landslide_zoo.training.run import Progress, Run, main_process_first, raise_on_all_ranks
@@ -156,7 +156,8 @@ def train(name: str, config: TrainConfig) -> None:
             finite = finite and bool(probability.isfinite().all())
             if not finite:
                 break
-            counts.add(probability.cpu().numpy(), mask.cpu().numpy())
+            truth = mask.cpu().numpy()
+            counts.add(probability.cpu().numpy(), truth, truth != UNOBSERVED)
         if not finite:
             raise TrainingError(
                 f"The loss of {name} is not finite in epoch {epoch + 1}: lower --learning-rate, "

@@ -29,6 +29,7 @@ from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.models.prediction import predict
 from landslide_zoo.models.scaling import InputScaling
 from landslide_zoo.training.config import TrainConfig
+from landslide_zoo.training.losses import UNOBSERVED
 
 Teacher = tuple[LandslideModel, str]
 """A trained model that others learn from, and the SHA-256 of its weights' file."""
@@ -100,16 +101,17 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return len(self.indices)
 
     def __getitem__(self, sample: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values (B, H, W) and mask or target (1, H, W), float32."""
+        """Values (B, H, W) and mask or target (1, H, W), float32; -1 where nothing was observed."""
         patch = self.data.patch(self.indices[sample])
         assert patch.mask is not None  # packed patches are labelled
         bands, unit = self.config.bands, self.config.unit
         values = patch.in_unit(bands, unit)
-        mask = patch.mask if self.targets is None else self.targets[sample]
+        target = patch.mask if self.targets is None else self.targets[sample]
+        target = np.where(patch.observed, target, np.float32(UNOBSERVED))
         if self.augmentation is not None:
             random = np.random.default_rng((self.seed, self.epoch, sample))
-            values, mask = self.augmentation(values, mask, bands, unit, random)
-        return torch.from_numpy(values), torch.from_numpy(mask[None].astype(np.float32))
+            values, target = self.augmentation(values, target, bands, unit, random)
+        return torch.from_numpy(values), torch.from_numpy(target[None])
 
 
 def load_teachers(names: Sequence[str], device: torch.device) -> list[Teacher]:
@@ -165,6 +167,8 @@ def fit_scaling(
 ) -> Scaling:
     """How a model scales its input: mean, deviation and clipping ends of each channel.
 
+    All of the observed pixels; the others hold what their reader filled in.
+
     Args:
         data: The packed dataset.
         indices: The train patches.
@@ -185,8 +189,10 @@ def fit_scaling(
     count, total, squares = 0, 0.0, 0.0
     drawn = []
     for index in indices:
-        values = torch.from_numpy(data.patch(index).in_unit(model.bands, model.unit))
+        patch = data.patch(index)
+        values = torch.from_numpy(patch.in_unit(model.bands, model.unit))
         channels = derive(values[None])[0].flatten(1).double().numpy()
+        channels = channels.compress(patch.observed.ravel(), axis=1)
         count += channels.shape[1]
         total = total + channels.sum(axis=1)
         squares = squares + (channels**2).sum(axis=1)

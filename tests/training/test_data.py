@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -20,6 +21,7 @@ from landslide_zoo.models.files import file_sha256
 from landslide_zoo.models.scaling import InputScaling
 from landslide_zoo.training import TrainConfig
 from landslide_zoo.training.data import PatchDataset, fit_scaling, load_teachers, soft_targets
+from landslide_zoo.training.losses import UNOBSERVED
 
 NETWORK = "unet-mobilenet_v2"
 CONFIG = catalog_config(NETWORK)
@@ -34,6 +36,32 @@ def test_a_sample_is_the_patch_in_the_models_bands(packed: PackedDataset) -> Non
     np.testing.assert_array_equal(values, patch.select(config.bands))
     np.testing.assert_array_equal(mask[0], patch.mask)
     assert values.dtype == mask.dtype == torch.float32 and mask.shape == (1, 32, 32)
+
+
+@pytest.fixture
+def half_seen(packed: PackedDataset) -> PackedDataset:
+    """The same, without the right half of each patch, which holds what was filled in."""
+    observed, values = packed.observed.copy(), packed.values.copy()
+    observed[..., 16:], values[..., 16:] = False, 7
+    return replace(packed, observed=observed, values=values)
+
+
+def test_what_was_not_observed_is_marked_however_it_is_turned(half_seen: PackedDataset) -> None:
+    _, mask = PatchDataset(half_seen, [3], CONFIG)[0]
+    np.testing.assert_array_equal(mask[0, :, :16], half_seen.masks[3, :, :16])
+    assert (mask[0, :, 16:] == UNOBSERVED).all()
+    patches = PatchDataset(half_seen, [3], CONFIG, Augmentation(True, 0.0))
+    for patches.epoch in range(8):
+        values, mask = patches[0]
+        assert ((mask[0] == UNOBSERVED) == (values == 7).all(dim=0)).all()
+
+
+def test_scaling_is_that_of_the_observed_pixels(half_seen: PackedDataset) -> None:
+    scaling = fit_scaling(half_seen, TRAIN, CONFIG, TRAINING)
+    seen = np.concatenate([half_seen.values[i, :, :, :16].reshape(14, -1) for i in TRAIN], axis=1)
+    np.testing.assert_allclose(scaling.mean, seen.mean(axis=1, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(scaling.std, seen.std(axis=1, dtype=np.float64), rtol=1e-6)
+    assert (seen.min(axis=1) <= scaling.low).all()
 
 
 def test_changes_depend_on_seed_epoch_and_patch_alone(packed: PackedDataset) -> None:

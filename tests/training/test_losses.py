@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from landslide_zoo.training import TrainConfig
-from landslide_zoo.training.losses import build_loss
+from landslide_zoo.training.losses import UNOBSERVED, build_loss
 
 LOGITS = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
 MASK = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
@@ -54,6 +54,20 @@ def test_the_weight_acts_on_landslide_pixels_alone() -> None:
     once, five_times = gradient(1.0), gradient(5.0)
     torch.testing.assert_close(five_times[MASK == 1], 5 * once[MASK == 1])
     torch.testing.assert_close(five_times[MASK == 0], once[MASK == 0])
+
+
+@pytest.mark.parametrize("name", ["bce", "weighted-bce-dice"])
+def test_what_was_not_observed_teaches_nothing(name: str) -> None:
+    observed = torch.ones_like(MASK, dtype=torch.bool)
+    observed[..., 0] = False
+    logits = LOGITS.clone().requires_grad_()
+    loss = loss_of(loss=name)(logits, MASK.where(observed, UNOBSERVED))
+    loss.backward()
+    seen = loss_of(loss=name)(LOGITS[..., 1:], MASK[..., 1:])
+    torch.testing.assert_close(loss, seen)
+    assert logits.grad is not None and (logits.grad.ne(0) == observed).all()
+    nothing = loss_of(loss=name)(LOGITS, torch.full_like(MASK, UNOBSERVED))
+    assert nothing == 0
 
 
 @pytest.mark.parametrize("name", ["bce", "weighted-bce-dice"])

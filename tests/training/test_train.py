@@ -77,7 +77,11 @@ def test_a_finished_run_holds_all_it_should(uninterrupted: Path, dataset: Path) 
     assert record.recipe["batch_size"] == 4 and record.recipe["processes"] == 1
     assert record.command.startswith("accelerate launch train_accelerate.py --model ")
     assert record.command.endswith("--tracker none --mixed-precision no")
-    assert model.config.threshold == record.results[0].threshold
+    validation = record.results[0]
+    assert model.config.threshold == validation.threshold
+    landslides = validation.true_positives + validation.false_negatives
+    others = validation.false_positives + validation.true_negatives
+    assert landslides + others == 5 * 32 * 32 - 3 * 32  # what is missing counts nowhere
     settings = json.loads((uninterrupted / "model" / "train_config.json").read_text())
     assert settings["epochs"] == 3 and settings["mixed_precision"] == "no"
     assert settings["data"] == record.data.name == dataset.name
