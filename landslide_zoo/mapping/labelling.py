@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from landslide_zoo.errors import DataError
 from landslide_zoo.inference.objects import connected_parts
+from landslide_zoo.mapping.files import places_of, read_plain, writing
 from landslide_zoo.mapping.windows import Window
 
 NOTHING = -1
 """Kind of a pixel that belongs to no part."""
 HIDDEN = np.iinfo(np.uint32).max
 """Label of a pixel that a caller marked as hidden."""
+_STORED = np.dtype(np.uint32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +113,9 @@ class Labelling:
         self._count = 0
         self._touching: list[np.ndarray] = []
         self._number = np.zeros(1, dtype=np.uint32)  # of each label, once joined
-        try:
+        with writing(folder or Path(tempfile.gettempdir())):
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with this
-            self._file.truncate(size[0] * size[1] * 4)
-        except OSError as error:
-            raise DataError(
-                f"{folder or tempfile.gettempdir()} cannot be written ({error.strerror or error}): "
-                "free some space, or choose another folder."
-            ) from error
+            self._file.truncate(size[0] * size[1] * _STORED.itemsize)
 
     def add(
         self, window: Window, kinds: np.ndarray, hidden: np.ndarray | None = None
@@ -142,12 +138,13 @@ class Labelling:
             count += parts
         found = _parts(labels, kinds, window, self._size[1])
         self._found.append(found)
-        stored = np.where(labels > 0, labels + self._count, 0).astype(np.uint32)
+        stored = np.where(labels > 0, labels + self._count, 0).astype(_STORED)
         if hidden is not None:
             stored[hidden] = HIDDEN
         self._count += count
         if stored.any():
-            for values, place in zip(stored, self._places(window), strict=True):
+            places = places_of(window, self._size[1], _STORED)
+            for values, place in zip(stored, places, strict=True):
                 os.pwrite(self._file.fileno(), values.tobytes(), place)
             self._touch(window, stored)
         return labels, found
@@ -188,16 +185,7 @@ class Labelling:
         return self._number[np.where(hidden, 0, stored)].astype(np.int32), hidden
 
     def _stored(self, window: Window) -> np.ndarray:
-        values = np.empty((window.height, window.width), dtype=np.uint32)
-        # Not mapped: pages of whole rows would count as memory of this process.
-        for row, place in zip(values, self._places(window), strict=True):
-            os.preadv(self._file.fileno(), [row.data], place)
-        return values
-
-    def _places(self, window: Window) -> range:
-        """Where the rows of a window lie in the file, in bytes."""
-        start, step = 4 * (window.row * self._size[1] + window.column), 4 * self._size[1]
-        return range(start, start + window.height * step, step)
+        return read_plain(self._file.fileno(), window, self._size[1], _STORED)
 
     def _touch(self, window: Window, stored: np.ndarray) -> None:
         """Note which labels of a block touch those above it and to the left of it."""
@@ -222,13 +210,6 @@ class Labelling:
         real = ((pairs > 0) & (pairs < HIDDEN)).all(axis=1)
         if real.any():
             self._touching.append(np.unique(pairs[real], axis=0).astype(np.int64))
-
-
-def blocks(size: tuple[int, int], side: int) -> Iterator[Window]:
-    """The blocks of a scene, row by row; those at its far edges are smaller."""
-    for row in range(0, size[0], side):
-        for column in range(0, size[1], side):
-            yield Window(row, column, min(side, size[0] - row), min(side, size[1] - column))
 
 
 def _parts(labels: np.ndarray, kinds: np.ndarray, window: Window, scene_width: int) -> Parts:

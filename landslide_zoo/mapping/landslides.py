@@ -23,7 +23,7 @@ from landslide_zoo.inference.rules import (
     why_skipped,
 )
 from landslide_zoo.mapping.change import Earlier
-from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts, blocks
+from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts
 from landslide_zoo.mapping.large import describe_large
 from landslide_zoo.mapping.polygons import Ground, crown_to_toe, outlines
 from landslide_zoo.mapping.probabilities import Probabilities
@@ -31,7 +31,7 @@ from landslide_zoo.mapping.progress import Progress
 from landslide_zoo.mapping.records import Landslide
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.views import Coverage, View, Views
-from landslide_zoo.mapping.windows import Window, hull
+from landslide_zoo.mapping.windows import Window, blocks, hull
 from landslide_zoo.models.config import Rule
 from landslide_zoo.models.prediction import Prediction
 

@@ -13,10 +13,10 @@ from shapely.geometry import MultiPolygon
 
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.inference.objects import LandslideObject, describe
-from landslide_zoo.mapping.labelling import Labelling, blocks
+from landslide_zoo.mapping.labelling import Labelling
 from landslide_zoo.mapping.polygons import crown_to_toe, joined, outlines
 from landslide_zoo.mapping.views import Views
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.windows import Window, blocks
 from landslide_zoo.models.prediction import Prediction
 
 PIECE = 512

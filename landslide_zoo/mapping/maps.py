@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
+from landslide_zoo.data.files import write_whole
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.backends import Backend, load_predictor
 from landslide_zoo.inference.clouds import Level
@@ -18,25 +16,27 @@ from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.change import Earlier, align, rules_with_change
 from landslide_zoo.mapping.clouds import Clouds, find_scene_clouds, why_no_scene_clouds
-from landslide_zoo.mapping.cogs import write_cog
-from landslide_zoo.mapping.landslides import Landslides, find_landslides
+from landslide_zoo.mapping.landslides import find_landslides
 from landslide_zoo.mapping.network import compute_probabilities
-from landslide_zoo.mapping.probabilities import Journal, Probabilities
+from landslide_zoo.mapping.probabilities import Journal
 from landslide_zoo.mapping.progress import Listener, Progress
 from landslide_zoo.mapping.provenance import provenance_of
 from landslide_zoo.mapping.records import Landslide
-from landslide_zoo.mapping.report import write_report
+from landslide_zoo.mapping.report import render_report
 from landslide_zoo.mapping.scales import Scale
 from landslide_zoo.mapping.scenes import Scene, open_scene
 from landslide_zoo.mapping.views import Coverage
-from landslide_zoo.mapping.windows import Window
-from landslide_zoo.mapping.writers import Format, Provenance, tags_of, write_landslides
+from landslide_zoo.mapping.writers import (
+    Format,
+    ProbabilityType,
+    write_landslides,
+    write_probability,
+)
 from landslide_zoo.models.downloads import load_downloaded
 from landslide_zoo.models.files import bundled_folders, local_folder
 from landslide_zoo.models.prediction import Predictor
 
 Paths = str | Path | Sequence[str | Path]
-ProbabilityType = Literal["uint8", "float32"]
 
 STEP = "files"
 MEMORY = 2.0
@@ -44,8 +44,6 @@ MEMORY = 2.0
 _LEAST_MEMORY = 1.0
 _FOR_BLOCKS = 0.5
 """Share of the memory that is for finding landslides block by block."""
-STEPS = 254
-"""Values of a probability as uint8, 0 to this; 255 is nodata."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,8 +165,8 @@ def map_scene(
         earlier, notes = None, [*later.notes, *_cloud_notes(later, clouds)]
         if before is not None:
             aligned = opened.enter_context(align(before, later))
-            notes += [*aligned.notes, *_cloud_notes(aligned, clouds)]
             earlier = _earlier(aligned, work / "before", clouds, told)
+            notes += [*earlier.notes(later), *_cloud_notes(aligned, clouds)]
         landslides = find_landslides(
             later,
             found,
@@ -193,9 +191,13 @@ def map_scene(
                 before=earlier.scene.name if earlier else None,
             )
             told.start(STEP, 3)
-            for part in _files(folder, later, found, landslides, provenance, formats, probability):
-                files += part
-                told.advance()
+            files.append(write_probability(folder, later.name, found, provenance, probability))
+            told.advance()
+            files += write_landslides(landslides, folder, later.name, provenance, formats)
+            told.advance()
+            files.append(folder / f"{later.name}_report.html")
+            write_whole(files[-1], render_report(later, landslides, provenance))
+            told.advance()
     return SceneMap(
         name=later.name,
         files=tuple(files),
@@ -206,67 +208,6 @@ def map_scene(
         threshold=threshold,
         notes=(*notes, *landslides.skipped),
     )
-
-
-def _files(
-    folder: Path,
-    scene: Scene,
-    probabilities: Probabilities,
-    landslides: Landslides,
-    provenance: Provenance,
-    formats: Sequence[Format],
-    dtype: ProbabilityType,
-) -> Iterator[list[Path]]:
-    """Write the files of a map, part by part."""
-    yield [write_probability(folder, scene.name, probabilities, provenance, dtype)]
-    yield write_landslides(landslides, folder, scene.name, provenance, formats)
-    report = folder / f"{scene.name}_report.html"
-    write_report(report, scene, landslides, provenance)
-    yield [report]
-
-
-def write_probability(
-    folder: Path,
-    stem: str,
-    probabilities: Probabilities,
-    provenance: Provenance,
-    dtype: ProbabilityType = "uint8",
-) -> Path:
-    """Write ``STEM_probability.tif``: what the network says, nodata where nothing was observed.
-
-    Args:
-        folder: Made if need be.
-        stem: What the file's name begins with.
-        probabilities: Those of the scene.
-        provenance: Where they come from.
-        dtype: ``uint8``: probability is the value times the scale in its metadata, 1/254,
-            and 255 is nodata; ``float32``: as it is, and NaN is nodata.
-
-    Raises:
-        DataError: If it cannot be written.
-    """
-
-    def read(window: Window) -> np.ndarray:
-        part = probabilities.read(window)
-        if dtype == "float32":
-            return np.where(part.observed, part.probability, np.float32(np.nan))
-        scaled = np.rint(part.probability * STEPS).astype(np.uint8)
-        return np.where(part.observed, scaled, np.uint8(STEPS + 1))
-
-    path = folder / f"{stem}_probability.tif"
-    write_cog(
-        path,
-        read,
-        probabilities.size,
-        probabilities.grid,
-        dtype=dtype,
-        nodata=float("nan") if dtype == "float32" else STEPS + 1,
-        names=("landslide probability",),
-        scale=None if dtype == "float32" else 1 / STEPS,
-        tags=tags_of(provenance),
-        resampling="average",
-    )
-    return path
 
 
 def _predictor(model: str | Path | Predictor | None, backend: Backend, device: str) -> Predictor:

@@ -9,10 +9,9 @@ import numpy as np
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures import enlarge, marked, marks
-from landslide_zoo.mapping.labelling import blocks
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.windows import Window, blocks
 
 _STRETCH = (1.0, 99.0)
 _READ = 1024

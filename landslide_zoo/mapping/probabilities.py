@@ -20,6 +20,7 @@ import numpy as np
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.grid import UNPLACED, Grid
 from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.files import read_plain, writing
 from landslide_zoo.mapping.windows import Window
 
 JOURNAL = "journal.json"
@@ -62,21 +63,13 @@ class RawRaster:
         Raises:
             DataError: If there is no room for it.
         """
-        try:
-            with self.path.open("wb") as file:
-                file.truncate(self.nbytes)
-        except OSError as error:
-            raise _cannot_write(self.path, error) from error
+        with writing(self.path), self.path.open("wb") as file:
+            file.truncate(self.nbytes)
 
     def read(self, window: Window) -> np.ndarray:
         """The pixels of a window, shape (h, w)."""
-        values = np.empty((window.height, window.width), dtype=self.dtype)
-        # Not mapped: pages of whole rows would count as memory of this process.
         with self.path.open("rb", buffering=0) as file:
-            for number, row in enumerate(values, start=window.row):
-                file.seek(number * self._row_bytes + window.column * values.itemsize)
-                file.readinto(row.data)
-        return values
+            return read_plain(file.fileno(), window, self.size[1], np.dtype(self.dtype))
 
     def write(self, row: int, values: np.ndarray) -> None:
         """Write whole rows, to the disk itself.
@@ -88,14 +81,11 @@ class RawRaster:
         Raises:
             DataError: If they cannot be written.
         """
-        try:
-            with self.path.open("r+b") as file:
-                file.seek(row * self._row_bytes)
-                file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise _cannot_write(self.path, error) from error
+        with writing(self.path), self.path.open("r+b") as file:
+            file.seek(row * self._row_bytes)
+            file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
+            file.flush()
+            os.fsync(file.fileno())
 
     @property
     def there(self) -> bool:
@@ -150,11 +140,9 @@ class Probabilities:
         """
         rasters = (self._probability, self._flags)
         needed = sum(raster.nbytes for raster in rasters)
-        try:
+        with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
-        except OSError as error:
-            raise _cannot_write(self.folder, error) from error
         if needed > free:
             raise DataError(
                 f"{self.folder} needs {needed / 1e9:.1f} GB for the work, and {free / 1e9:.1f} GB "
@@ -210,10 +198,3 @@ class Journal:
         """
         self.counts[step] = count
         write_whole(self._path, json.dumps({"key": self._key, "counts": self.counts}, indent=1))
-
-
-def _cannot_write(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"{path} cannot be written ({error.strerror or error}): free some space, or choose "
-        "another folder."
-    )

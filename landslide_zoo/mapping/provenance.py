@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,12 @@ from landslide_zoo import __version__
 from landslide_zoo.mapping.members import members_of
 from landslide_zoo.models.config import Rule
 from landslide_zoo.models.prediction import Predictor
+
+PROVENANCE = "landslide_zoo"
+"""Name of the metadata item that says, as JSON, where a file comes from."""
+
+Provenance = Mapping[str, Any]
+"""Where a map comes from, as plain values for JSON; ``acquired`` is the scene's date."""
 
 _DATE = re.compile(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")
 
@@ -39,6 +46,17 @@ def provenance_of(
         "version": __version__,
     }
     return {name: value for name, value in told.items() if value not in (None, [], (), "")}
+
+
+def as_json(provenance: Provenance) -> str:
+    """Provenance as the text of a metadata item."""
+    return json.dumps(dict(provenance), ensure_ascii=False, allow_nan=False)
+
+
+def tags_of(provenance: Provenance) -> dict[str, str]:
+    """Provenance as the metadata items of a raster."""
+    version = f" {provenance['version']}" if provenance.get("version") else ""
+    return {PROVENANCE: as_json(provenance), "TIFFTAG_SOFTWARE": f"landslide-zoo{version}"}
 
 
 def acquired(name: str) -> str | None:

@@ -6,18 +6,17 @@ import base64
 import io
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
-from landslide_zoo.data.files import write_whole
 from landslide_zoo.inference.rules import rule_title
 from landslide_zoo.mapping.landslides import Landslides
 from landslide_zoo.mapping.overviews import Overview, see_from_far
+from landslide_zoo.mapping.provenance import Provenance
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.templates import template
-from landslide_zoo.mapping.writers import Provenance, properties
+from landslide_zoo.mapping.writers import properties
 
 WIDEST = 1200
 """Height and width of the picture are at most this, in pixels."""
@@ -55,24 +54,18 @@ _COLUMNS = (
 )
 
 
-def write_report(path: Path, scene: Scene, landslides: Landslides, provenance: Provenance) -> None:
-    """Write the report of a map: picture, totals, the largest landslides, rules and limits.
+def render_report(scene: Scene, landslides: Landslides, provenance: Provenance) -> str:
+    """The report of a map: picture, totals, the largest landslides, rules and limits.
 
     Args:
-        path: The file.
         scene: What was mapped.
         landslides: What was found in it.
         provenance: Where the map comes from, in its order; ``scene``, ``model``, ``acquired``
             and ``before`` are named at the top.
 
-    Raises:
-        DataError: If it cannot be written.
+    Returns:
+        The text of the page.
     """
-    write_whole(path, render_report(scene, landslides, provenance))
-
-
-def render_report(scene: Scene, landslides: Landslides, provenance: Provenance) -> str:
-    """The text of the report."""
     overview = see_from_far(scene, landslides, WIDEST)
     height, width = overview.picture.shape[:2]
     listed = [properties(one) for one in landslides.objects[:LARGEST]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -75,3 +75,10 @@ def hull(windows: Iterable[Window]) -> Window:
     bottom = max(one.row + one.height for one in every)
     right = max(one.column + one.width for one in every)
     return Window(top, left, bottom - top, right - left)
+
+
+def blocks(size: tuple[int, int], side: int) -> Iterator[Window]:
+    """The blocks of a scene, row by row; those at its far edges are smaller."""
+    for row in range(0, size[0], side):
+        for column in range(0, size[1], side):
+            yield Window(row, column, min(side, size[0] - row), min(side, size[1] - column))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -21,33 +21,32 @@ import pandas as pd
 import pyarrow.parquet
 import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.geometry.polygon import orient
 
 from landslide_zoo.data.files import write_whole
-from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.cogs import Colours, write_cog
+from landslide_zoo.mapping.files import Colours, write_cog, written_whole
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.polygons import LONGITUDE_LATITUDE
+from landslide_zoo.mapping.probabilities import Probabilities
+from landslide_zoo.mapping.provenance import PROVENANCE, Provenance, as_json
 from landslide_zoo.mapping.records import Landslide
 from landslide_zoo.mapping.templates import template
+from landslide_zoo.mapping.windows import Window
 
+ProbabilityType = Literal["uint8", "float32"]
 Format = Literal["gpkg", "geojson", "parquet", "fgb"]
 FORMATS: tuple[Format, ...] = ("gpkg", "geojson", "parquet", "fgb")
 LANDSLIDES, DROPPED = "landslides", "dropped"
 """Layers of a GeoPackage."""
-PROVENANCE = "landslide_zoo"
-"""Name of the metadata item that says, as JSON, where a file comes from."""
 NO_DATE = "2000-01-01"
 """What a file that wants a date says where the scene's is not known."""
+STEPS = 254
+"""Values of a probability as uint8, 0 to this; 255 is nodata."""
 MASK_COLOURS: Colours = {
     0: (242, 242, 242, 255),
     1: (213, 94, 0, 255),
     NOT_OBSERVED: (150, 150, 150, 255),
 }
-
-Provenance = Mapping[str, Any]
-"""Where a map comes from, as plain values for JSON; ``acquired`` is the scene's date."""
 
 ATTRIBUTES: dict[str, str] = {
     "id": "number, the largest first",
@@ -145,6 +144,50 @@ def to_table(landslides: Landslides, dropped: bool = False) -> geopandas.GeoData
     )
 
 
+def write_probability(
+    folder: Path,
+    stem: str,
+    probabilities: Probabilities,
+    provenance: Provenance,
+    dtype: ProbabilityType = "uint8",
+) -> Path:
+    """Write ``STEM_probability.tif``: what the network says, nodata where nothing was observed.
+
+    Args:
+        folder: Made if need be.
+        stem: What the file's name begins with.
+        probabilities: Those of the scene.
+        provenance: Where they come from.
+        dtype: ``uint8``: probability is the value times the scale in its metadata, 1/254,
+            and 255 is nodata; ``float32``: as it is, and NaN is nodata.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+
+    def read(window: Window) -> np.ndarray:
+        part = probabilities.read(window)
+        if dtype == "float32":
+            return np.where(part.observed, part.probability, np.float32(np.nan))
+        scaled = np.rint(part.probability * STEPS).astype(np.uint8)
+        return np.where(part.observed, scaled, np.uint8(STEPS + 1))
+
+    path = folder / f"{stem}_probability.tif"
+    write_cog(
+        path,
+        read,
+        probabilities.size,
+        probabilities.grid,
+        provenance,
+        name="landslide probability",
+        dtype=dtype,
+        nodata=float("nan") if dtype == "float32" else STEPS + 1,
+        scale=None if dtype == "float32" else 1 / STEPS,
+        resampling="average",
+    )
+    return path
+
+
 def write_landslides(
     landslides: Landslides,
     folder: Path,
@@ -174,17 +217,19 @@ def write_landslides(
         landslides.mask,
         landslides.size,
         landslides.ground.grid,
+        provenance,
+        name="1 landslide, 0 none, 255 not observed",
         dtype="uint8",
         nodata=NOT_OBSERVED,
         colours=MASK_COLOURS,
-        names=("1 landslide, 0 none, 255 not observed",),
-        tags=tags_of(provenance),
     )
     outlines = folder / f"{stem}_landslides"
     written = [mask]
     for kind in formats:
         path = outlines.with_name(f"{outlines.name}.{kind}")
-        with _renamed(path) as new:
+        with written_whole(path) as new, warnings.catch_warnings():
+            # Without a place there is no coordinate system to write.
+            warnings.filterwarnings("ignore", message="'crs' was not provided")
             _WRITERS[kind](new, landslides, provenance)
         written.append(path)
     style = outlines.with_name(f"{outlines.name}.qml")
@@ -192,14 +237,8 @@ def write_landslides(
     return [*written, style]
 
 
-def tags_of(provenance: Provenance) -> dict[str, str]:
-    """Provenance as the metadata items of a raster."""
-    version = f" {provenance['version']}" if provenance.get("version") else ""
-    return {PROVENANCE: _json(provenance), "TIFFTAG_SOFTWARE": f"landslide-zoo{version}"}
-
-
 def _write_gpkg(path: Path, landslides: Landslides, provenance: Provenance) -> None:
-    metadata = {PROVENANCE: _json(provenance), "DESCRIPTION": _title(provenance)}
+    metadata = {PROVENANCE: as_json(provenance), "DESCRIPTION": _title(provenance)}
     date = f"{str(provenance.get('acquired') or NO_DATE)[:10]}T00:00:00.000Z"
     with _gdal_option("OGR_CURRENT_DATE", date):
         for layer in (LANDSLIDES, DROPPED):
@@ -240,14 +279,14 @@ def _write_fgb(path: Path, landslides: Landslides, provenance: Provenance) -> No
         layer=LANDSLIDES,
         driver="FlatGeobuf",
         geometry_type="MultiPolygon",
-        layer_options={"TITLE": _title(provenance), "DESCRIPTION": _json(provenance)},
+        layer_options={"TITLE": _title(provenance), "DESCRIPTION": as_json(provenance)},
     )
 
 
 def _write_parquet(path: Path, landslides: Landslides, provenance: Provenance) -> None:
     to_table(landslides).to_parquet(path, index=False, compression="zstd")
     table = pyarrow.parquet.read_table(path)
-    known = table.schema.metadata | {PROVENANCE.encode(): _json(provenance).encode()}
+    known = table.schema.metadata | {PROVENANCE.encode(): as_json(provenance).encode()}
     pyarrow.parquet.write_table(table.replace_schema_metadata(known), path, compression="zstd")
 
 
@@ -299,36 +338,6 @@ def _style(layer: str) -> str:
 def _title(provenance: Provenance) -> str:
     scene = provenance.get("scene")
     return f"Landslides of {scene}" if scene else "Landslides"
-
-
-def _json(provenance: Provenance) -> str:
-    return json.dumps(dict(provenance), ensure_ascii=False, allow_nan=False)
-
-
-@contextmanager
-def _renamed(path: Path) -> Iterator[Path]:
-    """A file to write to, which gets its name when it is whole.
-
-    Raises:
-        DataError: In place of what its writer raises.
-    """
-    new = path.with_name(f".new-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new.unlink(missing_ok=True)
-        with warnings.catch_warnings():
-            # Without a place there is no coordinate system to write.
-            warnings.filterwarnings("ignore", message="'crs' was not provided")
-            yield new
-        new.replace(path)
-    except (OSError, DataSourceError, DataLayerError) as error:
-        raise DataError(
-            f"{path} cannot be written ({getattr(error, 'strerror', None) or error}): free some "
-            "space, or choose another folder."
-        ) from error
-    finally:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import pytest
 from scipy import ndimage
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts, blocks
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts
+from landslide_zoo.mapping.windows import Window, blocks
 
 SIZE = (83, 97)
 WHOLE = Window(0, 0, *SIZE)
