@@ -13,8 +13,9 @@ from rasterio.io import DatasetReader
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.errors import DataError, shown
+from landslide_zoo.inference.clouds import Level
 from landslide_zoo.mapping.inputs import InputFile, input_files
-from landslide_zoo.mapping.metadata import PARENTS, ProductMetadata, product_metadata
+from landslide_zoo.mapping.metadata import PARENTS, ProductMetadata, level_in, product_metadata
 from landslide_zoo.mapping.naming import (
     BAND_NAMES,
     OPTICAL,
@@ -52,6 +53,13 @@ class Product:
     metadata: ProductMetadata | None
     files: list[InputFile]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def level(self) -> Level | None:
+        """The product level that metadata or names speak of; None where nothing tells."""
+        told = self.metadata.level if self.metadata else None
+        names = (*(file.stem for file in self.files), self.name)
+        return told or next(filter(None, map(level_in, names)), None)
 
 
 def open_product(paths: Sequence[Path], bands: Sequence[str] | None, opened: ExitStack) -> Product:

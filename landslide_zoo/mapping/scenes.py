@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 
 import numpy as np
 from scipy import ndimage
@@ -27,7 +28,6 @@ from landslide_zoo.mapping.assembly import (
 )
 from landslide_zoo.mapping.grids import Placement
 from landslide_zoo.mapping.layers import Layer
-from landslide_zoo.mapping.metadata import level_in
 from landslide_zoo.mapping.naming import OPTICAL, SCL
 from landslide_zoo.mapping.products import Product, open_product
 from landslide_zoo.mapping.rasters import Source, environment
@@ -41,60 +41,65 @@ SHADOWS = (3,)
 """Its class of cloud shadows."""
 
 
+@dataclass(eq=False, repr=False)
 class Scene:
     """Bands of a scene on one grid of about 10 m. A context manager: leaving it closes its files.
 
     Attributes:
         name: Of its file, folder or ZIP, without suffix.
-        bands: Those that can be read, ``slope`` and ``DEM`` among them where elevation is known.
+        layers: Its rasters.
+        terrain: Its elevation and slope, where they are not among the layers.
+        placement: Its pixels on the ground.
         unit: ``physical``, or ``display`` for a true-colour picture.
-        grid: Its pixels; without place where the files have none.
-        size: Height and width in pixels.
         level: Product level, None where nothing tells.
-        classified: Whether it has the scene classification of a Level-2A product.
         notes: What was taken for granted or is odd, a sentence each.
         elevation: Name of the elevation raster; None where the bands hold the terrain, or
             nothing does.
         fingerprint: Another one when the files or what was said of them change.
+        opened: Closes the files.
     """
 
-    def __init__(
-        self,
-        name: str,
-        layers: Sequence[Layer],
-        terrain: Terrain | None,
-        placement: Placement,
-        unit: Unit,
-        level: Level | None,
-        notes: Sequence[str],
-        elevation: str | None,
-        fingerprint: str,
-        opened: ExitStack,
-    ) -> None:
-        self.name, self.unit, self.level, self.notes = name, unit, level, tuple(notes)
-        self.placement, self.elevation, self.fingerprint = placement, elevation, fingerprint
-        self.grid: Grid = placement.grid
-        self.size = placement.height, placement.width
-        self._layers, self._terrain, self._opened = layers, terrain, opened
-        held = {band for layer in layers for band in layer.indexes}
-        held |= set(TERRAIN) if terrain else set()
-        self.bands = tuple(band for band in BAND_NAMES if band in held)
-        self.classified = SCL in held
-        self._lock = Lock()
+    name: str
+    layers: Sequence[Layer]
+    terrain: Terrain | None
+    placement: Placement
+    unit: Unit
+    level: Level | None
+    notes: tuple[str, ...]
+    elevation: str | None
+    fingerprint: str
+    opened: ExitStack
+    _lock: Lock = field(default_factory=Lock)
 
     def __enter__(self) -> Scene:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return f"Scene({self.name!r}, {self.size[0]} x {self.size[1]}, {', '.join(self.bands)})"
+
+    @cached_property
+    def bands(self) -> tuple[str, ...]:
+        """Those that can be read, ``slope`` and ``DEM`` among them where elevation is known."""
+        held = {band for layer in self.layers for band in layer.indexes}
+        return tuple(b for b in BAND_NAMES if b in held or (self.terrain and b in TERRAIN))
+
+    @property
+    def classified(self) -> bool:
+        """Whether it has the scene classification of a Level-2A product."""
+        return any(SCL in layer.indexes for layer in self.layers)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Its pixels; without place where the files have none."""
+        return self.placement.grid
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.placement.height, self.placement.width
 
     @property
     def whole(self) -> Window:
@@ -104,11 +109,11 @@ class Scene:
     @property
     def covered(self) -> float:
         """Share of it that its optical rasters lie on, 0 to 1: below 1 on another scene's grid."""
-        return min(layer.covered for layer in self._layers if OPTICAL & set(layer.indexes))
+        return min(layer.covered for layer in self.layers if OPTICAL & set(layer.indexes))
 
     def close(self) -> None:
         """Close the files."""
-        self._opened.close()
+        self.opened.close()
 
     def read(self, window: Window, bands: Sequence[str] | None = None) -> Patch:
         """The bands of a window. Several threads may ask; one is served at a time.
@@ -134,18 +139,17 @@ class Scene:
         values = np.empty((len(wanted), window.height, window.width), np.float32)
         blank: np.ndarray | None = None
         with self._lock, environment():
-            for layer in self._layers:
+            for layer in self.layers:
                 places = [i for i, name in enumerate(wanted) if name in layer.indexes]
                 if not places:
                     continue
                 values[places], dark = layer.read(window, [wanted[i] for i in places])
                 if OPTICAL & {wanted[i] for i in places}:
                     blank = dark if blank is None else blank & dark
-            if self._terrain and set(wanted) & set(TERRAIN):
-                dem, slope = self._terrain.read(window)
-                for name, layer_values in (("DEM", dem), ("slope", slope)):
+            if self.terrain and set(wanted) & set(TERRAIN):
+                for name, part in zip(TERRAIN, self.terrain.read(window), strict=True):
                     if name in wanted:
-                        values[wanted.index(name)] = layer_values
+                        values[wanted.index(name)] = part
         missing = ~np.isfinite(values)
         observed = np.asarray(~missing.any(axis=0))
         if blank is not None:
@@ -193,7 +197,7 @@ class Scene:
         Raises:
             DataError: If the file is damaged.
         """
-        for layer in self._layers:
+        for layer in self.layers:
             if SCL in layer.indexes:
                 with self._lock, environment():
                     return np.isin(layer.read_classes(window, SCL), classes)
@@ -254,16 +258,14 @@ def open_scene(
             opened.callback(terrain.close)
             notes += filter(None, [terrain.note()])
         refuse_empty(layers, placement)
-        metadata = product.metadata
-        told = [level_in(part) for part in (*(f.stem for f in product.files), product.name)]
         return Scene(
             name=product.name,
             layers=layers,
             terrain=terrain,
             placement=placement,
             unit=unit,
-            level=level or (metadata.level if metadata else None) or next(filter(None, told), None),
-            notes=[*product.notes, *notes],
+            level=level or product.level,
+            notes=(*product.notes, *notes),
             elevation=elevation.file.inner.name if elevation else None,
             fingerprint=_fingerprint(product, elevation, level, offset, bands, scale, onto, shift),
             opened=opened.pop_all(),

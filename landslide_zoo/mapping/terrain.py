@@ -94,7 +94,7 @@ class Terrain:
         )
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Elevation in metres and slope in degrees in a window, NaN where missing.
+        """Slope in degrees and elevation in metres in a window, NaN where missing.
 
         Returns:
             Two arrays of shape (H, W), float32.
@@ -110,7 +110,7 @@ class Terrain:
         rows = (np.arange(part.row, part.row + part.height) - beyond).clip(0, height - 1)
         slope = slope_in_degrees(elevation, self._heights[rows], self._widths[rows])
         inner = moved.within(part)
-        return elevation[inner], slope[inner]
+        return slope[inner], elevation[inner]
 
     def _read(
         self,
