@@ -52,18 +52,14 @@ _SPELLINGS = (
 _NUMBERED = re.compile(r"b0?([1-9]|1[0-2]|8a)")
 
 _BY_COUNT = {
-    3: TRUE_COLOUR,
-    4: (*TRUE_COLOUR, "B8"),
-    12: tuple(name for name in SENTINEL_2 if name != "B10"),
-    13: SENTINEL_2,
-    14: BAND_NAMES,
-}
-_ORDERS = {
-    3: "red, green, blue",
-    4: "red, green, blue, near infrared",
-    12: "the order of Sentinel-2 Level-2A",
-    13: "the order of Sentinel-2 Level-1C",
-    14: "the order of Landslide4Sense",
+    3: (TRUE_COLOUR, "red, green, blue"),
+    4: ((*TRUE_COLOUR, "B8"), "red, green, blue, near infrared"),
+    12: (
+        tuple(name for name in SENTINEL_2 if name != "B10"),
+        "the order of Sentinel-2 Level-2A",
+    ),
+    13: (SENTINEL_2, "the order of Sentinel-2 Level-1C"),
+    14: (BAND_NAMES, "the order of Landslide4Sense"),
 }
 
 
@@ -100,7 +96,7 @@ def bands_given(names: Sequence[str], count: int, file: str) -> list[str | None]
         )
     bands: list[str | None] = []
     for name in names:
-        band = None if name == "-" else next((b for b in KNOWN if b == name), band_of(name))
+        band = None if name == "-" else name if name in KNOWN else band_of(name)
         if band is None and name != "-":
             raise DataError(f"There is no band {quoted(name)}; the bands are {', '.join(KNOWN)}.")
         bands.append(band)
@@ -118,6 +114,5 @@ def bands_by_count(count: int, file: str) -> tuple[tuple[str, ...], str]:
             f"{file} has {count} bands without names, and only 3, 4, 12, 13 or 14 tell which they "
             "are: name the file's bands in their order (as in B4,B3,B2)."
         )
-    return _BY_COUNT[count], (
-        f"The bands of {file} have no names: its {count} bands were taken in {_ORDERS[count]}."
-    )
+    bands, order = _BY_COUNT[count]
+    return bands, f"The bands of {file} have no names: its {count} bands were taken in {order}."
