@@ -177,34 +177,38 @@ def build_api(service: Service, maps: MapService) -> None:
         minimum_area: float | None = None,
         clouds: str | None = None,
         rules_off: list[str] | None = None,
+        before: dict[str, Any] | None = None,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[dict[str, object], list[str]]:
         """Map the landslides of a whole Sentinel-2 scene as polygons for a GIS.
 
-        It takes a GeoTIFF and, where the model needs it, an elevation raster (DEM). A map
-        takes from seconds to minutes and reports its progress. The answer holds figures
-        (area in hectares, number of landslides, share observed and under cloud, what rules
-        dropped, notes) and files: polygons as GeoPackage with a style for QGIS, the mask
-        and the probability as GeoTIFF, a report as HTML.
+        It takes a GeoTIFF or the ZIP of a product and, where the model needs it, an
+        elevation raster (DEM). With a scene from before the event, only what is barer than
+        it was then counts. A map takes from seconds to minutes and reports its progress.
+        The answer holds figures (area in hectares, number of landslides, share observed and
+        under cloud, what rules dropped, notes) and files: polygons as GeoPackage with a
+        style for QGIS, the mask and the probability as GeoTIFF, a report as HTML.
 
         Args:
             request: Who asks.
-            scene: A GeoTIFF with Sentinel-2 bands that are named, or in their usual order.
+            scene: A GeoTIFF of Sentinel-2 bands, named or in their usual order, or a product's ZIP.
             dem: A GeoTIFF with elevation in metres, on any grid, where the model needs it.
             model: A name that /models lists; the zoo's first model if left out.
             threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
             minimum_area: Smallest landslide in hectares; that of the rules if left out.
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
+            before: A scene from before the event, like scene; what was as bare then is dropped.
             progress: Is told how far the map is.
         """
         if scene is None:
-            raise LandslideZooError("There is no scene: give a GeoTIFF as scene.")
+            raise LandslideZooError("There is no scene: give a GeoTIFF or a product's ZIP.")
         wanted = Request(
             scene["path"],
-            dem["path"] if dem else None,
+            _path(dem),
             _name(model) or service.default,
             _steps(clouds, None).clouds,
+            _path(before),
         )
         off = _names("rules_off", rules_off)
         level = _level(threshold)
@@ -228,9 +232,9 @@ def build_api(service: Service, maps: MapService) -> None:
         patch.upload(detect, detecting, answer, **_public("detect"))
         patch.upload(compare, [patch, names, mask, *steps], answer, **_public("compare"))
         patch.upload(bands, [patch, mask], answer, **_public("bands"))
-        scene, dem = gr.File(label="scene"), gr.File(label="dem")
+        scene, dem, before = (gr.File(label=name) for name in ("scene", "dem", "before"))
         smallest = gr.Number(None, label="minimum_area")
-        given = [scene, dem, model, threshold, smallest, *steps]
+        given = [scene, dem, model, threshold, smallest, *steps, before]
         scene.upload(map_scene, given, answer, **_public("map_scene"))
 
 
@@ -241,7 +245,11 @@ def _public(name: str) -> dict[str, Any]:
 def _upload(patch: dict[str, Any] | None, mask: dict[str, Any] | None) -> Upload:
     if patch is None:
         raise LandslideZooError("There is no patch: give an .h5 or .png file as patch.")
-    return Upload(patch["path"], mask["path"] if mask else None, Path(patch["path"]).stem)
+    return Upload(patch["path"], _path(mask), Path(patch["path"]).stem)
+
+
+def _path(file: dict[str, Any] | None) -> str | None:
+    return file["path"] if file else None
 
 
 def _name(model: object) -> str | None:

@@ -50,14 +50,16 @@ _MORE_THREADS = 64
 _VISITS = 2000
 """Visits whose results are kept; programs' requests count too, and each takes 0.2 MB."""
 _FILES_OVER_MCP = (
-    " A file is given as its public address, or as data:application/x-hdf5;base64,... itself."
+    " A file is given as its public address, or, where all files together are below 3 MB, as "
+    "data:application/octet-stream;base64,... itself."
 )
 _NO_ENDPOINT = (
     "There is no such endpoint: there are /models, /detect, /compare, /bands and /map_scene."
 )
 _BAD_INPUT = (
-    "What was sent cannot be taken: patch, mask, scene and dem are files, each uploaded first and "
-    'given as {"path": ..., "meta": {"_type": "gradio.FileData"}}, or as a public address.'
+    "What was sent cannot be taken: patch, mask, scene, dem and before are files, each uploaded "
+    'first and given as {"path": ..., "meta": {"_type": "gradio.FileData"}}, or as a public '
+    "address."
 )
 
 

@@ -12,7 +12,7 @@ from app_server import Server, serving
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from synthetic_patches import make_patch
 from trained_model import make_record
-from visitor import SCREENS, Visit
+from visitor import Visit, look
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.data import write_mask_h5, write_patch_h5
@@ -88,12 +88,10 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Callable[...,
     """Open the app in a fresh visit; afterwards its console is clean and nothing went outside."""
     visit, pages = Visit(), []
 
-    def opened(screen: str = "desktop", scheme: str = "light", url: str = "") -> Page:
+    def opened(url: str = "", screen: str = "desktop") -> Page:
         page = context.new_page()
         pages.append(page)
-        width, height = SCREENS[screen]
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=scheme)
+        look(page, screen, "light")
         visit.watch(page)
         page.goto(url or server.url)
         expect(page.locator("#lz-samples button").first).to_be_visible(timeout=30_000)

@@ -47,7 +47,10 @@ def test_every_endpoint_is_documented(client: Client) -> None:
         "/detect": ["patch", "model", "threshold", "mask", "clouds", "rules_off"],
         "/compare": ["patch", "models", "mask", "clouds", "rules_off"],
         "/bands": ["patch", "mask"],
-        "/map_scene": ["scene", "dem", "model", "threshold", "minimum_area", "clouds", "rules_off"],
+        "/map_scene": [
+            *("scene", "dem", "model", "threshold", "minimum_area", "clouds", "rules_off"),
+            "before",
+        ],
     }
 
 

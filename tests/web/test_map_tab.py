@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
+from ast import literal_eval
 from collections.abc import Callable
 from pathlib import Path
 
+import geopandas
 import pytest
+import rasterio
 from app_server import Server
-from axe_playwright_python.sync_playwright import Axe
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
+from rasterio.warp import transform
+from scene_files import write_safe, write_zip
 from test_clients import ask
-from visitor import SCREENS, open_tab
+from visitor import SCREENS, barriers, look, open_tab
 
+from landslide_zoo.mapping import map_scene
 from landslide_zoo.web.samples import PUTHUMALA
 
-rasterio = pytest.importorskip("rasterio")
-transform = pytest.importorskip("rasterio.warp").transform
 browser = pytest.mark.browser
 
 WAIT = 300_000
-LOOKS = [("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")]
 
 
 def map_sample(page: Page) -> None:
@@ -106,7 +107,6 @@ def test_threshold_and_smallest_area_redraw_the_same_map(page: Page, tmp_path: P
             button.click()
         files[title] = tmp_path / started.value.suggested_filename
         started.value.save_as(files[title])
-    geopandas = pytest.importorskip("geopandas")
     table = geopandas.read_file(files["Landslides .gpkg"], layer="landslides")
     assert round(table.area_m2.sum() / 1e4, 2) == pytest.approx(stricter[0], abs=0.01)
     with rasterio.open(files["Mask .tif"]) as mask:
@@ -144,30 +144,50 @@ def test_what_is_no_scene_is_a_sentence(page: Page, tmp_path: Path) -> None:
     assert problem.locator("b").count() == 0
 
 
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a product, with its ZIP beside it."""
+    made = write_safe(tmp_path_factory.mktemp("product"))
+    write_zip(made.with_name("product.zip"), made)
+    return made
+
+
 @browser
-@pytest.mark.parametrize(("screen", "scheme"), LOOKS)
+def test_a_product_is_compared_with_one_from_before(page: Page, product: Path) -> None:
+    open_tab(page, "Map")
+    page.get_by_role("button", name="Compare with a scene from before").click()
+    found = []
+    for place in ("#lz-map-scene", "#lz-map-before"):
+        page.locator(f"{place} input[type=file]").set_input_files(product.with_name("product.zip"))
+        expect(page.locator(place)).to_contain_text("product")
+        page.locator("#lz-map-run").click()
+        expect(page.locator("#lz-map-stop")).to_be_enabled()
+        expect(page.locator("#lz-map-stop")).to_be_disabled(timeout=WAIT)
+        expect(page.locator(".lz-mapped h2")).to_contain_text("product")
+        found.append(len(areas(page)))
+    expect(page.locator(".lz-mapped .lz-notices").first).to_contain_text("offset of -1000")
+    # The scene itself as that before: nothing has changed, and nothing is fresh.
+    assert found[0] > 0 == found[1]
+    page.get_by_label("Dropped by rules (").check()
+    expect(page.locator(".lz-map path.leaflet-interactive").first).to_be_visible()
+
+
+@browser
+@pytest.mark.parametrize("screen", SCREENS)
 def test_the_map_can_be_read_and_reached_by_all(
-    open_page: Callable[..., Page], screen: str, scheme: str
+    open_page: Callable[..., Page], screen: str
 ) -> None:
-    page = open_page(screen, scheme)
+    page = open_page(screen=screen)
     map_sample(page)
     page.locator(".lz-map-list tbody tr").first.click()
     expect(page.locator(".leaflet-popup")).to_be_visible()
-    found = Axe().run(page, context={"include": [[".lz"]]})
-    faults = [
-        (one["id"], node["html"][:200])
-        for one in found.response["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-    assert faults == [], json.dumps(faults, indent=1)
-    overflow = page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    assert overflow <= 0
-    box = page.locator(".lz-map-canvas").bounding_box()
-    least = 0.6 if screen == "desktop" else 0.9
-    assert box and box["width"] > least * SCREENS[screen][0]
+    for scheme in ("light", "dark"):
+        look(page, screen, scheme)
+        expect(page.locator("body.dark")).to_have_count(int(scheme == "dark"))
+        assert barriers(page) == [], scheme
+        box = page.locator(".lz-map-canvas").bounding_box()
+        least = 0.6 if screen == "desktop" else 0.9
+        assert box and box["width"] > least * SCREENS[screen][0]
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +219,20 @@ def test_the_endpoint_maps_a_scene_and_says_how_far_it_is(client: Client) -> Non
     assert any("landslides" in one for one in seen)
 
 
+def test_the_endpoint_maps_the_zip_of_a_product(
+    client: Client, product: Path, tmp_path: Path
+) -> None:
+    archive = handle_file(product.with_name("product.zip"))
+    figures, files = client.predict(scene=archive, api_name="/map_scene")
+    expected = map_scene(product, tmp_path)
+    assert figures["objects"] == len(expected.landslides) > 0
+    assert figures["area_hectares"] == pytest.approx(expected.hectares, abs=0.01)
+    (mask,) = [path for path in files if path.endswith("_mask.tif")]
+    with rasterio.open(mask) as there, rasterio.open(tmp_path / f"{product.stem}_mask.tif") as here:
+        assert there.transform == here.transform and there.crs == here.crs
+        assert (there.read() == here.read()).all()
+
+
 @pytest.mark.parametrize(
     ("further", "words"),
     [
@@ -207,6 +241,7 @@ def test_the_endpoint_maps_a_scene_and_says_how_far_it_is(client: Client) -> Non
         ({"minimum_area": -1}, "hectares from 0 on"),
         ({"clouds": "maybe"}, '"mask" or "keep"'),
         ({"rules_off": ["no_rule"]}, "no_rule"),
+        ({"before": handle_file(PUTHUMALA.dem)}, "puthumala_dem.tif holds no band of Sentinel-2"),
     ],
 )
 def test_a_mistake_is_a_sentence(client: Client, further: dict[str, object], words: str) -> None:
@@ -214,13 +249,24 @@ def test_a_mistake_is_a_sentence(client: Client, further: dict[str, object], wor
         client.predict(scene=handle_file(PUTHUMALA.path), **further, api_name="/map_scene")
 
 
-def test_an_agent_maps_a_scene(server: Server) -> None:
-    scene, dem = (
-        f"data:image/tiff;base64,{base64.b64encode(path.read_bytes()).decode()}"
-        for path in (PUTHUMALA.path, PUTHUMALA.dem)
-    )
-    found = ask(server, "map_scene", {"scene": scene, "dem": dem})
-    assert not found.isError, found.content
-    assert any("area_hectares" in getattr(one, "text", "") for one in found.content)
+def as_text(path: Path) -> str:
+    """A file as an agent gives it."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f"data:application/octet-stream;base64,{content}"
+
+
+def test_an_agent_maps_a_scene_and_compares_one_with_that_before(
+    server: Server, product: Path
+) -> None:
+    archive = as_text(product.with_name("product.zip"))
+    for given, few in (
+        ({"scene": as_text(PUTHUMALA.path), "dem": as_text(PUTHUMALA.dem)}, False),
+        ({"scene": archive}, False),
+        ({"scene": archive, "before": archive}, True),  # nothing has changed: nothing is fresh
+    ):
+        found = ask(server, "map_scene", given)
+        assert not found.isError, found.content
+        figures, _ = literal_eval(found.content[0].text)
+        assert (figures["objects"] == figures["area_hectares"] == 0) is few and figures["dropped"]
     refused = ask(server, "map_scene", {"scene": "/etc/hostname"})
     assert refused.isError

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Request, expect
 
 SCREENS = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -35,6 +36,28 @@ class Visit:
     def _note(self, request: Request) -> None:
         if not re.match(r"(data|blob):|https?://(127\.0\.0\.1|localhost)[:/]", request.url):
             self.outside.append(request.url)
+
+
+def look(page: Page, screen: str, scheme: str) -> None:
+    """Look at a page on a screen, in light or dark colours."""
+    width, height = SCREENS[screen]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)
+
+
+def barriers(page: Page, **options: object) -> list[tuple[str, str]]:
+    """What keeps people from reading or reaching what is on a page, in our own markup.
+
+    Gradio's own parts are its makers' business. The page is not to be wider than the screen.
+    """
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    found = Axe().run(page, context={"include": [[".lz"]]}, options=options)
+    return [
+        (one["id"], node["html"][:200])
+        for one in found.response["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
 
 
 def give(page: Page, patches: list[Path], masks: list[Path] | None = None) -> None:
