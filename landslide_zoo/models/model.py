@@ -19,6 +19,7 @@ from landslide_zoo.models.downloads import Download, load_downloaded
 from landslide_zoo.models.files import (
     CONFIG,
     PATTERNS,
+    RANGES,
     RECORD,
     TRAIN_CONFIG,
     WEIGHTS,
@@ -53,7 +54,8 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         self.config = config
         self.record = record
         self.extra_files: dict[str, bytes] = {}
-        """Further files of the folder, by name: the card's figures, the training's settings."""
+        """Further files of the folder, by name: the card's figures, the training's settings,
+        the ranges for eight bits."""
         self.scaling = InputScaling(config)
         self.network = build_network(config)
 
@@ -176,8 +178,10 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         """The mixin's hook: every file of the model folder but the card."""
         save_weights(self.network, save_directory / WEIGHTS, self.config.dtype)
         contents: dict[str, bytes] = {**self.extra_files, CONFIG: self.config.to_json().encode()}
+        sha256 = file_sha256(save_directory / WEIGHTS)
+        if self.record is None or self.record.weights_sha256 != sha256:
+            contents.pop(RANGES, None)  # those of other weights
         if self.record is not None:
-            sha256 = file_sha256(save_directory / WEIGHTS)
             self.record = self.record.model_copy(update={"weights_sha256": sha256})
             contents[RECORD] = self.record.to_json().encode()
             contents |= {name: text.encode() for name, text in eval_results(self.record).items()}
@@ -288,7 +292,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         model.extra_files = {
             name: path.read_bytes()
             for name, path in folder_files(folder).items()
-            if name == TRAIN_CONFIG or name.endswith(".png")
+            if name in (TRAIN_CONFIG, RANGES) or name.endswith(".png")
         }
         return model.to(choose_device(device)).eval()
 

@@ -17,7 +17,8 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.errors import HubError, ModelError
 from landslide_zoo.hub import publish_model, publish_space
 
-FILES = {"config.json", "examples.png", "model.safetensors", "record.json", "train_config.json"}
+WEIGHTS = {"model.safetensors", "int8.safetensors"}
+FILES = WEIGHTS | {"config.json", "examples.png", "record.json", "train_config.json"}
 CARD = {"README.md"}
 HUB_OWN = {".gitattributes"}
 
@@ -42,6 +43,7 @@ def test_a_model_folder_is_one_commit_that_the_hf_command_reads(
 ) -> None:
     (model_folder / "optimizer.bin").write_bytes(b"no part of the model")
     (model_folder / "train_config.json").write_text("{}")
+    (model_folder / "int8.safetensors").write_bytes(b"ranges")
     url = publish_model(model_folder, repo_id, token=hub.token)
     commits = hub.api().list_repo_commits(repo_id)
     assert [commit.title for commit in commits] == [
@@ -77,6 +79,7 @@ def test_the_card_is_that_of_the_repo_and_carries_its_results(
 def test_pushing_a_loaded_model_writes_the_same_repo(
     hub: LoopbackHub, repo_id: str, model_folder: Path, tmp_path: Path
 ) -> None:
+    (model_folder / "int8.safetensors").write_bytes(b"ranges")
     publish_model(model_folder, repo_id, token=hub.token)
     model = LandslideModel.from_pretrained(repo_id)
     model.push_to_hub(f"{hub.namespace}/pushed", token=hub.token)

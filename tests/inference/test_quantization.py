@@ -125,7 +125,6 @@ def test_ranges_for_other_weights_are_a_sentence(folder: Path) -> None:
 
 
 def test_ranges_are_found_in_patches(folder: Path) -> None:
-    pytest.importorskip("nncf")
     (folder / RANGES).unlink()
     patches = [sample.path for sample in samples()]
     calibrate(folder, patches).write(folder)
