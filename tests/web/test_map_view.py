@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 rasterio = pytest.importorskip("rasterio")
-mapping = pytest.importorskip("landslide_zoo.mapping.maps")
+mapping = pytest.importorskip("landslide_zoo.mapping")
 map_view = pytest.importorskip("landslide_zoo.web.map_view")
 
 HEIGHT, WIDTH = 80, 2 * map_view.WIDEST - 100
