@@ -22,11 +22,13 @@ from landslide_zoo.mapping.probabilities import Journal, Probabilities
 from landslide_zoo.mapping.progress import Listener, Progress
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.tiling import Blender, Tiles
+from landslide_zoo.mapping.windows import Window
 from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor, predict
 
 STEP = "network"
-FORMAT = 2
-"""Changes whenever the same scene and network would give other probabilities than before."""
+FORMAT = 3
+"""Changes whenever the same scene and network would give other probabilities than before, or
+what a part of the work left is kept otherwise."""
 SIDE, OVERLAP = 512, 64
 """Side of a tile and how far it reaches into the next one, in pixels."""
 OWN_SIDE, OWN_OVERLAP = 128, 64
@@ -144,17 +146,14 @@ class _Run:
         with closing(_ahead(work, prepare)) as prepared:
             for (number, batch), ready in zip(work, prepared, strict=True):
                 for tile, found in zip(ready, self._predict(ready), strict=True):
-                    part = (
-                        slice(0, found.shape[0]),
-                        slice(tile.column, tile.column + found.shape[1]),
-                    )
+                    part = Window(0, tile.column, *found.shape).slices
                     measured[part], cloud[part] = tile.measured, tile.cloud
-                    blender.add(number, tile.column, found[None])
+                    blender.add(number, tile.column, found)
                     progress.advance()
                 if batch[-1] == columns[-1]:
                     row, whole = blender.finish(number)
-                    known = slice(0, whole.shape[1])
-                    self.probabilities.write(row, whole[0], measured[known], cloud[known])
+                    known = measured[: len(whole)], cloud[: len(whole)]
+                    self.probabilities.write(row, whole, *known)
                     self._keep(number + 1, blender.carry)
 
     def _prepare(self, light: LocalLight, row: int, column: int) -> _Prepared:

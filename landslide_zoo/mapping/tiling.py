@@ -72,18 +72,17 @@ class Blender:
 
     Args:
         tiles: Where the tiles lie.
-        channels: How many values a pixel has.
     """
 
-    def __init__(self, tiles: Tiles, channels: int = 1) -> None:
+    def __init__(self, tiles: Tiles) -> None:
         self._tiles = tiles
         height, width = tiles.size
         side_down, side_across = tiles.shape
         self._down = _weights(height, tiles.rows, side_down, tiles.overlap)
         self._across = _weights(width, tiles.columns, side_across, tiles.overlap)
-        self._sum = np.zeros((channels, side_down, width), dtype=np.float32)
-        self.carry = self._sum[:, :0]
-        """What the row of tiles before adds to the first rows of this one, shape (C, h, W)."""
+        self._sum = np.zeros((side_down, width), dtype=np.float32)
+        self.carry = self._sum[:0]
+        """What the row of tiles before adds to the first rows of this one, shape (h, W)."""
 
     def add(self, number: int, column: int, values: np.ndarray) -> None:
         """Add a tile to the row of tiles.
@@ -91,11 +90,12 @@ class Blender:
         Args:
             number: Which row of tiles it belongs to, from 0.
             column: Where it starts.
-            values: Shape (C, h, w), inside the scene.
+            values: Shape (h, w), inside the scene.
         """
-        height, width = values.shape[-2:]
-        weight = np.outer(self._down[number][:height], self._across_of(column)[:width])
-        self._sum[:, :height, column : column + width] += values * weight
+        height, width = values.shape
+        across = self._across[self._tiles.columns.index(column)]
+        weight = np.outer(self._down[number][:height], across[:width])
+        self._sum[:height, column : column + width] += values * weight
 
     def finish(self, number: int) -> tuple[int, np.ndarray]:
         """End a row of tiles.
@@ -104,18 +104,15 @@ class Blender:
             number: Which one it is.
 
         Returns:
-            The first row that is now whole, and all that are, shape (C, h, W), float32.
+            The first row that is now whole, and all that are, shape (h, W), float32.
         """
         rows = self._tiles.rows
         row = rows[number]
         end = rows[number + 1] if number + 1 < len(rows) else self._tiles.size[0]
-        self._sum[:, : self.carry.shape[1]] += self.carry
-        whole, self.carry = self._sum[:, : end - row].copy(), self._sum[:, end - row :].copy()
+        self._sum[: len(self.carry)] += self.carry
+        whole, self.carry = self._sum[: end - row].copy(), self._sum[end - row :].copy()
         self._sum[...] = 0
         return row, whole
-
-    def _across_of(self, column: int) -> np.ndarray:
-        return self._across[self._tiles.columns.index(column)]
 
 
 def _starts(length: int, side: int, overlap: int) -> tuple[int, ...]:

@@ -16,10 +16,10 @@ def blended(tiles: Tiles, values: np.ndarray) -> np.ndarray:
     for number, row in enumerate(tiles.rows):
         for place, column in enumerate(tiles.columns):
             part = values[tiles.window(row, column).slices]
-            blender.add(number, column, part[None] + 0.1 * ((number + place) % 2))
+            blender.add(number, column, part + 0.1 * ((number + place) % 2))
         start, whole = blender.finish(number)
         assert start == sum(len(each) for each in rows)
-        rows.append(whole[0])
+        rows.append(whole)
     return np.concatenate(rows)
 
 
@@ -56,7 +56,7 @@ def test_what_all_tiles_agree_on_stays(size: tuple[int, int]) -> None:
     for number, row in enumerate(tiles.rows):
         for column in tiles.columns:
             window = tiles.window(row, column)
-            blender.add(number, column, np.full((1, window.height, window.width), 0.7))
+            blender.add(number, column, np.full((window.height, window.width), 0.7))
         _, whole = blender.finish(number)
         assert np.allclose(whole, 0.7, atol=1e-6)  # at the scene's border as well
 
@@ -76,13 +76,13 @@ def test_work_that_was_interrupted_goes_on_from_what_it_carries() -> None:
     tiles = Tiles((700, 300), side=256, overlap=64)
     values = np.random.default_rng(0).random(tiles.size).astype(np.float32)
     whole = blended(tiles, values)
-    carry, row = np.zeros((1, 0, 300), np.float32), 0
+    carry, row = np.zeros((0, 300), np.float32), 0
     for number, start in enumerate(tiles.rows):
         blender = Blender(tiles)  # a new one for every row, as after an interruption
         blender.carry = carry
         for place, column in enumerate(tiles.columns):
             part = values[tiles.window(start, column).slices]
-            blender.add(number, column, part[None] + 0.1 * ((number + place) % 2))
+            blender.add(number, column, part + 0.1 * ((number + place) % 2))
         row, rows = blender.finish(number)
         carry = blender.carry.copy()
-        assert np.array_equal(rows[0], whole[row : row + rows.shape[1]])
+        assert np.array_equal(rows, whole[row : row + len(rows)])
