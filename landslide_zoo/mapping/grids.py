@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from affine import Affine
@@ -112,23 +113,18 @@ class Placement:
         if self.crs is None or other.crs is None:
             return float(self.overlaps(other))
         steps = (np.arange(_LATTICE) + 0.5) / _LATTICE
-        rows, columns = np.meshgrid(steps * other.height, steps * other.width, indexing="ij")
-        a, b, c, d, e, f = other.transform[:6]
+        places: np.ndarray = np.stack(np.meshgrid(steps * other.width, steps * other.height))
         to_own = Transformer.from_crs(other.crs, self.crs, always_xy=True)
-        x, y = to_own.transform(a * columns + b * rows + c, d * columns + e * rows + f)
-        a, b, c, d, e, f = (~self.transform)[:6]
-        own_columns, own_rows = a * x + b * y + c, d * x + e * y + f
-        within = (own_columns >= 0) & (own_columns <= self.width)
-        within &= (own_rows >= 0) & (own_rows <= self.height)
+        places = np.stack(to_own.transform(*(other.transform @ places)))
+        columns, rows = ~self.transform @ places
+        within = (columns >= 0) & (columns <= self.width) & (rows >= 0) & (rows <= self.height)
         return float(within.mean())
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Least x and y, and greatest x and y, of its corners."""
-        corners = [
-            self.transform @ (column, row) for column in (0, self.width) for row in (0, self.height)
-        ]
-        x, y = [corner[0] for corner in corners], [corner[1] for corner in corners]
+        corners = product((0, self.width), (0, self.height))
+        x, y = zip(*(self.transform @ corner for corner in corners), strict=True)
         return min(x), min(y), max(x), max(y)
 
     def moved(self, rows: float, columns: float) -> Placement:
@@ -188,18 +184,13 @@ class Placement:
         return down[:, None], right[:, None]
 
     def _distance(
-        self,
-        column: float,
-        row: np.ndarray,
-        to_column: float,
-        to_row: np.ndarray,
+        self, column: float, row: np.ndarray, to_column: float, to_row: np.ndarray
     ) -> np.ndarray:
-        a, b, x, d, e, y = self.transform[:6]
         try:
             to_degrees = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
             start, end = (
-                to_degrees.transform(a * c + b * r + x, d * c + e * r + y)
-                for c, r in ((column, row), (to_column, to_row))
+                to_degrees.transform(*(self.transform @ np.stack(np.broadcast_arrays(*place))))
+                for place in ((column, row), (to_column, to_row))
             )
         except ProjError:  # such as the Moon's
             return np.full(len(row), np.nan)

@@ -102,16 +102,17 @@ class Ground:
         self.grid = grid
         self.placed = grid.crs is not None and grid.transform is not None
         """Whether it is known where the pixels lie; outlines are in pixels where it is not."""
-        self._sizes: tuple[np.ndarray, np.ndarray] | None = None
         if grid.crs is not None and grid.transform is not None:
             self._to_degrees = Transformer.from_crs(grid.crs, LONGITUDE_LATITUDE, always_xy=True)
-            crs, transform = CRS.from_user_input(grid.crs), Affine(*grid.transform)
-            self._sizes = Placement(crs, transform, *size).pixel_sizes
+            crs, self._transform = CRS.from_user_input(grid.crs), Affine(*grid.transform)
+            self._heights, self._widths = Placement(crs, self._transform, *size).pixel_sizes
+        else:
+            self._heights, self._widths = (np.full((size[0], 1), s) for s in grid.pixel_size)
 
     @property
     def even(self) -> bool:
         """Whether all pixels have one size: not in degrees, nor in a stretched projection."""
-        return self._sizes is None or not any(np.ptp(sizes) for sizes in self._sizes)
+        return not (np.ptp(self._heights) or np.ptp(self._widths))
 
     def place(self, outline: MultiPolygon) -> MultiPolygon:
         """An outline in pixels, in coordinates of the grid; in pixels where there are none."""
@@ -126,17 +127,11 @@ class Ground:
 
     def pixel_size(self, row: float) -> tuple[float, float]:
         """Height and width of the pixels of a row in metres."""
-        if self._sizes is None:
-            return self.grid.pixel_size
-        height, width = (float(sizes[round(row), 0]) for sizes in self._sizes)
-        return height, width
+        return self._heights[round(row)].item(), self._widths[round(row)].item()
 
     def pixel_areas(self, rows: np.ndarray) -> np.ndarray:
         """Area of the pixels of rows in square metres, shape (n,)."""
-        if self._sizes is None:
-            return np.full(len(rows), self.grid.pixel_area)
-        height, width = self._sizes
-        return (height * width)[rows, 0]
+        return (self._heights * self._widths)[rows, 0]
 
     def area(self, outline: MultiPolygon) -> float:
         """Area of an outline in square metres, on the ellipsoid where pixels differ in size."""
@@ -171,9 +166,7 @@ class Ground:
 
     def _coordinates(self, pixels: np.ndarray) -> np.ndarray:
         """Coordinates of columns and rows, shape (n, 2)."""
-        a, b, c, d, e, f = self.grid.transform or (1, 0, 0, 0, 1, 0)
-        column, row = pixels.T
-        return np.stack([a * column + b * row + c, d * column + e * row + f], axis=1)
+        return np.stack(self._transform @ pixels.T, axis=1)
 
     def _degrees(self, pixels: np.ndarray) -> np.ndarray:
         """Longitude and latitude of columns and rows, shape (n, 2)."""
