@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,7 +28,6 @@ from landslide_zoo.mapping.storage import (
     is_remote,
     local_path,
     read_text,
-    remove,
     sizes_in,
     stamps_of,
     store,
@@ -181,7 +181,7 @@ def _map(scene: str, output: str, predictor: Predictor, options: Mapping[str, An
     sizes = {path.name: path.stat().st_size for path in found.files}
     finished = {"key": key, "sizes": sizes, "outcome": asdict(outcome)}
     write_text(_finished_file(scene, output), json.dumps(finished, indent=1))
-    remove(here)
+    shutil.rmtree(here, ignore_errors=True)
     return outcome
 
 

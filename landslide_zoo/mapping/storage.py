@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -135,11 +134,6 @@ def sizes_in(place: str) -> dict[str, int]:
             if info["type"] == "file"
         }
     return {}
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder of this machine and what is in it, if it is there."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _version(info: dict[str, Any]) -> str:
