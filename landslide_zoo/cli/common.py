@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -58,6 +59,35 @@ def default_model() -> str:
     raise ModelError("The zoo holds no model: name a folder or a repo with --model.")
 
 
+class FoundModel(NamedTuple):
+    """Where a model is: its folder on this machine, or else its repo on a Hub and its commit."""
+
+    folder: Path | None
+    repo_id: str
+    revision: str | None
+
+
+def find_model(name: str) -> FoundModel:
+    """Find what a user names: a folder, a name of the zoo, or a repo id on the Hub.
+
+    A folder or a bundled model needs no Hub, so the zoo is asked only for other names.
+
+    Raises:
+        ModelError: If the name is clearly a path and there is no such folder.
+    """
+    from landslide_zoo.hub import ModelZoo
+    from landslide_zoo.models.files import local_folder
+
+    folder = local_folder(name)
+    known = {} if folder else {entry.name: entry for entry in ModelZoo().entries()}
+    if name in known:
+        entry = known[name]
+        if entry.repo_id:
+            return FoundModel(None, entry.repo_id, entry.revision)
+        folder = entry.folder
+    return FoundModel(folder, name, None)
+
+
 def load_model(name: str, device: str, backend: Backend = "auto") -> LoadedPredictor:
     """Load a model: a folder, a name of the zoo, or a repo id on the Hub.
 
@@ -71,19 +101,17 @@ def load_model(name: str, device: str, backend: Backend = "auto") -> LoadedPredi
     Raises:
         LandslideZooError: If there is no such model, or it cannot be loaded.
     """
-    from landslide_zoo.hub.zoo import ModelZoo
     from landslide_zoo.inference.backends import load_predictor
     from landslide_zoo.models.downloads import load_downloaded
-    from landslide_zoo.models.files import local_folder
 
-    # A folder or a bundled model needs no Hub, so the zoo is asked only for other names.
-    folder = local_folder(name)
-    if folder is not None:
-        model = load_predictor(folder, backend, device)
-    elif name in (zoo := ModelZoo()).names():
-        model = zoo.load(name, device=device, backend=backend)
+    def load(folder: Path) -> LoadedPredictor:
+        return load_predictor(folder, backend, device)
+
+    found = find_model(name)
+    if found.folder is not None:
+        model = load(found.folder)
     else:
-        model = load_downloaded(name, lambda found: load_predictor(found, backend, device))
+        model = load_downloaded(found.repo_id, load, revision=found.revision)
     if model.record is None:
         typer.echo(f"Warning: {name} is not trained: what it finds means nothing.", err=True)
     return model
