@@ -10,13 +10,10 @@ What a worker sends is JSON and plain arrays, never pickles: it has seen the fil
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import math
-import os
 import queue
 import signal
-import subprocess
 import sys
 import traceback
 from io import BufferedReader
@@ -29,6 +26,7 @@ from landslide_zoo.data.grid import Grid
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.data.readers.limits import check_size, shown
+from landslide_zoo.data.readers.process import WorkerProcess, limit_memory
 from landslide_zoo.errors import DataError
 
 SECONDS = 20.0
@@ -42,7 +40,7 @@ LARGE = 512 * 1024**2
 WORKERS = 2
 
 
-class ReadingWorker:
+class ReadingWorker(WorkerProcess):
     """A process that reads one file after another; it is started by the first.
 
     Args:
@@ -51,8 +49,12 @@ class ReadingWorker:
     """
 
     def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
+        super().__init__(OPENBLAS_NUM_THREADS="1")
         self.seconds, self.memory = seconds, memory
-        self._process: subprocess.Popen[bytes] | None = None
+
+    def code(self) -> str:
+        """What the process runs."""
+        return f"from {__name__} import serve; serve({self.seconds}, {self.memory})"
 
     def read_patch(
         self, path: str | Path, mask: str | Path | None = None, max_pixels: int | None = None
@@ -92,37 +94,6 @@ class ReadingWorker:
         if patch is None:
             raise DataError(answer["error"])
         return patch
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """The process; a new one where there is none, or it has ended."""
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            code = f"from {__name__} import serve; serve({self.seconds}, {self.memory})"
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=os.environ
-                | {
-                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                    "OPENBLAS_NUM_THREADS": "1",
-                },
-                start_new_session=True,  # an interrupt at the terminal is for the app
-            )
-        return self._process
-
-    def close(self) -> int | None:
-        """End the process, and return its exit status; None where there is none."""
-        process, self._process = self._process, None
-        if process is None:
-            return None
-        assert process.stdin is not None and process.stdout is not None
-        process.stdout.close()  # one that is lost has ended; one that lives must not go on writing
-        process.kill()
-        status = process.wait()
-        with contextlib.suppress(OSError):  # what was not sent is not missed
-            process.stdin.close()
-        return status
 
 
 _free: queue.SimpleQueue[ReadingWorker] = queue.SimpleQueue()
@@ -168,17 +139,6 @@ def _set_timers(seconds: float) -> None:
     """Let their signals, which nothing handles, end the process wherever it is; 0 stops them."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
-
-
-def limit_memory(memory: int) -> None:
-    """Let the process take so many bytes more than it has, where the system can do that."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        import resource
-
-        now = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (now + memory, hard))
 
 
 def _peak() -> int:
