@@ -28,7 +28,8 @@ from landslide_zoo.web.downloads import (
     figures_csv,
     write_files,
 )
-from landslide_zoo.web.map_jobs import MapService, Request, teller
+from landslide_zoo.web.map_jobs import MapService, teller
+from landslide_zoo.web.map_worker import Request
 from landslide_zoo.web.rendering import png
 from landslide_zoo.web.service import Service, Upload, sentence
 from landslide_zoo.web.turns import caller_of
@@ -205,16 +206,16 @@ def build_api(service: Service, maps: MapService) -> None:
             raise LandslideZooError("There is no scene: give a GeoTIFF or a product's ZIP.")
         wanted = Request(
             scene["path"],
-            _path(dem),
             _name(model) or service.default,
-            _steps(clouds, None).clouds,
+            _path(dem),
             _path(before),
+            _clouds(clouds),
+            _level(threshold),
+            _number("minimum_area", minimum_area, 1e12, "of hectares from 0 on"),
+            _names("rules_off", rules_off),
         )
-        off = _names("rules_off", rules_off)
-        level = _level(threshold)
-        smallest = _number("minimum_area", minimum_area, 1e12, "of hectares from 0 on")
-        tell, bar = teller(progress), pull_bar(wanted.model, progress)
-        _, answer = maps.map_scene(wanted, caller_of(request), level, smallest, off, tell, bar)
+        bar = pull_bar(wanted.model, progress)
+        _, answer = maps.map_scene(wanted, caller_of(request), teller(progress), bar)
         return answer["figures"], answer["files"]
 
     with gr.Column(visible=False):
@@ -272,10 +273,13 @@ _EXAMPLES = {"models": '["unet-mobilenet_v2-rgb"]', "rules_off": '["median_slope
 
 
 def _steps(clouds: object, rules_off: object) -> Steps:
-    if clouds not in (None, "", "mask", "keep"):
-        raise LandslideZooError(f'clouds is {quoted(clouds)}; it must be "mask" or "keep".')
-    kept: Literal["mask", "keep"] = "keep" if clouds == "keep" else "mask"
-    return Steps(kept, tuple(_names("rules_off", rules_off)))
+    return Steps(_clouds(clouds), tuple(_names("rules_off", rules_off)))
+
+
+def _clouds(given: object) -> Literal["mask", "keep"]:
+    if given not in (None, "", "mask", "keep"):
+        raise LandslideZooError(f'clouds is {quoted(given)}; it must be "mask" or "keep".')
+    return "keep" if given == "keep" else "mask"
 
 
 def _number(parameter: str, given: object, highest: float, wanted: str) -> float | None:

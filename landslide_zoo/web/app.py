@@ -29,7 +29,7 @@ from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.web.api import build_api
 from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
-from landslide_zoo.web.components import AT_ONCE, theme
+from landslide_zoo.web.components import AT_ONCE, html, theme
 from landslide_zoo.web.detect import build_detect, draw_page
 from landslide_zoo.web.housekeeping import TemporaryFolder, exit_now, interrupt_on_sigterm
 from landslide_zoo.web.inputs import build_inputs
@@ -151,40 +151,30 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
     """
     settings = settings or Settings.from_environment()
     service = Service(zoo or ModelZoo(timeout=0), settings)
-    maps, names = MapService(service), service.zoo.names()
+    maps = MapService(service)
     folder = TemporaryFolder(Path(get_upload_folder()), 60 * settings.keep_minutes)
     os.environ["GRADIO_TEMP_DIR"] = str(folder.path)
     vars(gradio.mcp)["GradioMCPServer"]._file_data_tool_description = _FILES_OVER_MCP
     for module in (gradio.mcp, gradio.routes):  # they read the variable when they were imported
         vars(module)["DEFAULT_TEMP_DIR"] = str(folder.path)
-    first = names[0] if names else None
-    model = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-model")
-    models = gr.CheckboxGroup(
-        names,
-        value=service.zoo.compared_names(),
-        label="Models",
-        render=False,
-        elem_id="lz-models",
-    )
-    chosen = gr.Dropdown(names, value=first, label="Model", render=False, elem_id="lz-chosen")
     with App(folder, service, title=TITLE, analytics_enabled=False, fill_width=True) as app:
         build_api(service, maps)  # first: Gradio gives a name to whoever asks first
-        gr.HTML(render("header"), apply_default_css=False)
+        html(render("header"))
         with gr.Row(equal_height=False, elem_id="lz-workspace"):
             inputs = build_inputs(app, settings.files)
             with gr.Column(min_width=320, elem_id="lz-main"), gr.Tabs():
                 with gr.Tab("Detect", id="detect"):
-                    build_detect(app, service, inputs, model)
+                    model = build_detect(app, service, inputs)
                 with gr.Tab("Compare", id="compare"):
-                    build_compare(service, inputs, models)
+                    models = build_compare(service, inputs)
                 with gr.Tab("Bands", id="bands"):
                     build_bands(service, inputs)
                 with gr.Tab("Map", id="map") as tab:
-                    build_map(tab, maps)
+                    mapping = build_map(tab, maps)
                 with gr.Tab("Zoo", id="zoo") as tab:
-                    board = build_zoo(tab, service, chosen)
-        gr.HTML(render("footer", minutes=settings.keep_minutes), apply_default_css=False)
-        _follow_zoo(app, service, model, models, chosen, board)
+                    chosen, board = build_zoo(tab, service)
+        html(render("footer", minutes=settings.keep_minutes))
+        _follow_zoo(app, service, models, [model, chosen, *mapping], board)
     # Gradio asks for them for every component of every visit.
     for kind in {type(block) for block in app.blocks.values()}:
         vars(kind.__init__)["__signature__"] = signature(kind.__init__)
@@ -194,33 +184,29 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
 
 
 def _follow_zoo(
-    app: gr.Blocks,
+    app: App,
     service: Service,
-    model: gr.Dropdown,
     models: gr.CheckboxGroup,
-    chosen: gr.Dropdown,
-    board: list[gr.components.Component],
+    single: Sequence[gr.Dropdown],
+    board: Sequence[gr.components.Component],
 ) -> None:
     """Fill every choice of models, at once with what is known and again when a Hub answers."""
     timer = gr.Timer(2, active=False)
     known = gr.State(None)
-    choices = [known, model, models, chosen]
+    choices = [known, models, *single]
 
-    def fill(
-        before: list[str] | None, one: str | None, ticked: list[str], card: str | None
-    ) -> list[Any]:
+    def fill(before: list[str] | None, ticked: list[str], *chosen: str | None) -> list[Any]:
         names, pending = service.zoo.names(), service.zoo.pending
         if names == before and pending:
             return [gr.skip()] * (len(choices) + len(board) + 1)
-        first = names[0] if names else None
+        first = next(iter(names), None)
         # A model that has just come is ticked; what the visitor unticked stays so.
         come = set(service.zoo.compared_names()) - set(before or [])
         ticked = [name for name in names if name in ticked or name in come]
         return [
             names,
-            gr.Dropdown(choices=names, value=one if one in names else first),
             gr.CheckboxGroup(choices=names, value=ticked),
-            gr.Dropdown(choices=names, value=card if card in names else first),
+            *(gr.Dropdown(choices=names, value=one if one in names else first) for one in chosen),
             *draw_board(service),
             gr.Timer(active=pending),
         ]

@@ -13,10 +13,10 @@ from landslide_zoo.data.checks import check_patch
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import band_picture, false_colour, hillshade, ndvi, true_colour
-from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, table
+from landslide_zoo.web.components import AT_ONCE, QUIET, filled, html, number, problem, table
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import Picture, render
-from landslide_zoo.web.service import Service, Upload, sentence
+from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.turns import caller_of
 
 BINS = 40
@@ -100,43 +100,41 @@ def build_bands(service: Service, inputs: Inputs) -> None:
         service: Reads the patches.
         inputs: The visitor's patches.
     """
-    patch = gr.State(None)
-    viewer = gr.HTML(
-        render("empty", **_EMPTY),
-        js_on_load=_PROBE,
-        elem_id="lz-bands",
-        apply_default_css=False,
-    )
+    looked_at = gr.State(None)
+    viewer = html(render("empty", **_EMPTY), js_on_load=_PROBE, elem_id="lz-bands")
     with gr.Row(visible=False, elem_id="lz-pixel") as chooser:
         row = gr.Number(0, label="Row", precision=0, minimum=0, min_width=90)
         column = gr.Number(0, label="Column", precision=0, minimum=0, min_width=90)
-    pixel = gr.HTML(elem_id="lz-at-pixel", apply_default_css=False)
+    pixel = html(elem_id="lz-at-pixel")
     values = table(_COLUMNS, label="Values", visible=False, elem_id="lz-values", max_height=700)
-    histograms = gr.HTML(elem_id="lz-histograms", apply_default_css=False)
+    histograms = html(elem_id="lz-histograms")
     at_pixel = [pixel, values]
 
     def show(uploads: list[Upload], shown: int | None, request: gr.Request) -> list[Any]:
+        seen, page, charts, y, x = None, render("empty", **_EMPTY), "", 0, 0
         try:
-            seen = service.read(uploads[shown or 0], caller_of(request)) if uploads else None
-            page = render("empty", **_EMPTY) if seen is None else _page(seen)
+            if uploads:
+                patch = service.read(uploads[shown or 0], caller_of(request))
+                seen = _Seen(patch, summarise_bands(patch))
+                page, charts = _page(patch), render("histograms", bands=seen.summaries)
+                y, x = (side // 2 for side in patch.size)
         except LandslideZooError as error:
-            seen, page = None, render("problems", sentences=[sentence(error)])
-        y, x = (side // 2 for side in seen.size) if seen else (0, 0)
-        charts = render("histograms", bands=summarise_bands(seen)) if seen else ""
+            page = problem(error)
         return [seen, page, gr.Row(visible=seen is not None), charts, y, x, *read_pixel(seen, y, x)]
 
-    def read_pixel(seen: Patch | None, at_row: float | None, at_column: float | None) -> list[Any]:
+    def read_pixel(seen: _Seen | None, at_row: float | None, at_column: float | None) -> list[Any]:
         if seen is None:
             return ["", filled([], _COLUMNS)]
-        height, width = seen.size
+        height, width = seen.patch.size
         y = min(max(int(at_row or 0), 0), height - 1)
         x = min(max(int(at_column or 0), 0), width - 1)
-        truth = None if seen.mask is None else bool(seen.mask[y, x])
+        mask = seen.patch.mask
+        truth = None if mask is None else bool(mask[y, x])
         text = render("pixel", row=y, column=x, height=height, width=width, truth=truth)
-        return [text, filled(_rows(seen, y, x), _COLUMNS)]
+        return [text, filled(seen.values_at(y, x), _COLUMNS)]
 
-    def probe(seen: Patch | None, event: gr.EventData) -> list[Any]:
-        height, width = seen.size if seen else (0, 0)
+    def probe(seen: _Seen | None, event: gr.EventData) -> list[Any]:
+        height, width = seen.patch.size if seen else (0, 0)
         y, x = int(event.row * height), int(event.column * width)
         return [y, x, *read_pixel(seen, y, x)]
 
@@ -144,12 +142,29 @@ def build_bands(service: Service, inputs: Inputs) -> None:
         [inputs.uploads.change, inputs.shown.change],
         show,
         [inputs.uploads, inputs.shown],
-        [patch, viewer, chooser, histograms, row, column, *at_pixel],
+        [looked_at, viewer, chooser, histograms, row, column, *at_pixel],
         trigger_mode="always_last",
         **QUIET,
     )
-    viewer.probe(probe, patch, [row, column, *at_pixel], **AT_ONCE)
-    gr.on([row.input, column.input], read_pixel, [patch, row, column], at_pixel, **AT_ONCE)
+    viewer.probe(probe, looked_at, [row, column, *at_pixel], **AT_ONCE)
+    gr.on([row.input, column.input], read_pixel, [looked_at, row, column], at_pixel, **AT_ONCE)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A patch on show, and the figures of its bands."""
+
+    patch: Patch
+    summaries: list[BandSummary]
+
+    def values_at(self, row: int, column: int) -> list[list[object]]:
+        """A row of the table for each band."""
+        digits = 0 if self.patch.unit == "physical" else 2
+        rows: list[list[object]] = []
+        for one, values in zip(self.summaries, self.patch.values, strict=True):
+            numbers = (float(values[row, column]), one.low, one.high, one.mean)
+            rows.append([one.name, *(number(n, digits) for n in numbers), one.unit, one.title])
+        return rows
 
 
 def summarise_bands(patch: Patch) -> list[BandSummary]:
@@ -195,22 +210,6 @@ def _page(patch: Patch) -> str:
     return render(
         "layers", patch=patch, warnings=check_patch(patch), layers=[*composites(patch), *grey]
     )
-
-
-def _rows(patch: Patch, row: int, column: int) -> list[list[object]]:
-    digits = 0 if patch.unit == "physical" else 2
-    return [
-        [
-            one.name,
-            *(
-                number(value, digits)
-                for value in (float(values[row, column]), one.low, one.high, one.mean)
-            ),
-            one.unit,
-            one.title,
-        ]
-        for one, values in zip(summarise_bands(patch), patch.values, strict=True)
-    ]
 
 
 def _histograms(values: np.ndarray, mask: np.ndarray | None, whole: bool) -> tuple[Histogram, ...]:

@@ -12,11 +12,20 @@ from markupsafe import Markup
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
 from landslide_zoo.inference.comparison import ModelResult, join_detections
-from landslide_zoo.web.components import AT_ONCE, QUIET, filled, number, on_click, table
+from landslide_zoo.web.components import (
+    AT_ONCE,
+    QUIET,
+    filled,
+    html,
+    number,
+    on_click,
+    problem,
+    table,
+)
 from landslide_zoo.web.downloads import comparison_files, write_zip
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import data_uri, render
-from landslide_zoo.web.service import Service, Upload, sentence
+from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.turns import caller_of
 
 _SCORES = ("F1", "Precision", "Recall", "IoU")
@@ -28,16 +37,19 @@ _EMPTY = {
 }
 
 
-def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) -> None:
+def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
     """Lay out the tab and wire its events.
 
     Args:
         service: Runs the models.
         inputs: The visitor's patches.
-        models: The choice of models, made by the app and laid out here.
+
+    Returns:
+        The choice of models.
     """
     stop, outcome = gr.State(None), gr.State([])
-    models.render()
+    names, ticked = service.zoo.names(), service.zoo.compared_names()
+    models = gr.CheckboxGroup(names, value=ticked, label="Models", elem_id="lz-models")
     with gr.Row(elem_classes="lz-buttons"):
         everything = gr.Button("All", size="sm", min_width=70, scale=0)
         nothing = gr.Button("None", size="sm", min_width=70, scale=0)
@@ -45,7 +57,7 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
         cancel = gr.Button(
             "Cancel", variant="stop", size="sm", min_width=90, scale=0, interactive=False
         )
-    page = gr.HTML(render("empty", **_EMPTY), elem_id="lz-comparison", apply_default_css=False)
+    page = html(render("empty", **_EMPTY), elem_id="lz-comparison")
     figures = table(_COLUMNS, label="Figures", visible=False, elem_id="lz-figures")
     download = gr.Button("All results .zip", size="sm", visible=False)
 
@@ -81,7 +93,7 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
                 if cancelled:
                     break
         except LandslideZooError as error:
-            problems = render("problems", sentences=[sentence(error)])
+            problems = problem(error)
             yield [problems, gr.skip(), gr.skip(), gr.skip()]
 
     def archive(results: list[ModelResult]) -> str:
@@ -105,6 +117,7 @@ def build_compare(service: Service, inputs: Inputs, models: gr.CheckboxGroup) ->
     on_click(download, archive, [outcome])
     everything.click(lambda: service.zoo.names(), None, models, **QUIET)
     nothing.click(lambda: [], None, models, **QUIET)
+    return models
 
 
 def _ready() -> tuple[gr.Button, gr.Button]:

@@ -9,6 +9,10 @@ from typing import Any
 import gradio as gr
 from tqdm.auto import tqdm
 
+from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.web.rendering import render
+from landslide_zoo.web.service import plain
+
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For events that answer at once: no part of the API, and no spinner."""
 
@@ -51,6 +55,31 @@ def theme() -> gr.themes.Base:
     )
 
 
+def html(value: str = "", **options: Any) -> gr.HTML:  # noqa: ANN401
+    """A piece of the page as a template made it, in our own style alone.
+
+    Args:
+        value: What it shows at first.
+        options: Further arguments of ``gr.HTML``.
+    """
+    return gr.HTML(value, apply_default_css=False, **options)
+
+
+def problem(error: LandslideZooError | str) -> str:
+    """What is wrong, as the page shows it."""
+    return render("problems", sentences=[plain(str(error))])
+
+
+def model_choice(names: Sequence[str], **options: Any) -> gr.Dropdown:  # noqa: ANN401
+    """A choice of one model, the first at first.
+
+    Args:
+        names: Those of the zoo.
+        options: Further arguments of ``gr.Dropdown``.
+    """
+    return gr.Dropdown(list(names), value=next(iter(names), None), label="Model", **options)
+
+
 def table(headers: Sequence[str], **options: Any) -> gr.Dataframe:  # noqa: ANN401
     """A table that sorts by any of its columns; the first column is text.
 
@@ -70,12 +99,10 @@ def table(headers: Sequence[str], **options: Any) -> gr.Dataframe:  # noqa: ANN4
     )
 
 
-def filled(
-    rows: Sequence[Sequence[object]], headers: Sequence[str], least: int = 1
-) -> gr.Dataframe:
-    """The update that fills a :func:`table`; fewer rows than ``least`` hide it."""
+def filled(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> gr.Dataframe:
+    """The update that fills a :func:`table`; without rows it is hidden."""
     value = {"headers": list(headers), "data": [list(row) for row in rows]}
-    return gr.Dataframe(value=value, visible=len(rows) >= least)
+    return gr.Dataframe(value=value, visible=bool(rows))
 
 
 def number(value: float | None, digits: int = 2) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -19,8 +20,18 @@ from landslide_zoo.inference.outputs import overlay_marks
 from landslide_zoo.inference.result import Detection, Steps
 from landslide_zoo.inference.rules import DEFAULT_RULES, rule_title, rules_of
 from landslide_zoo.models.config import Rule
-from landslide_zoo.web.components import AT_ONCE, filled, number, on_click, pull_bar, table
-from landslide_zoo.web.downloads import DOWNLOADS, Download, batch_files, write_files, write_zip
+from landslide_zoo.web.components import (
+    AT_ONCE,
+    filled,
+    html,
+    model_choice,
+    number,
+    on_click,
+    problem,
+    pull_bar,
+    table,
+)
+from landslide_zoo.web.downloads import DOWNLOADS, Content, batch_files, write_files, write_zip
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import Picture, render
 from landslide_zoo.web.service import Service, Upload, sentence
@@ -39,20 +50,22 @@ _EMPTY = {
 _PROGRESS = gr.Progress()
 
 
-def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dropdown) -> None:
+def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdown:
     """Lay out the tab and wire its events.
 
     Args:
         app: Whose loading fills the tab.
         service: Runs the models.
         inputs: The visitor's patches.
-        model: The choice of a model, made by the app and laid out here.
+
+    Returns:
+        The choice of a model.
     """
     outcomes = gr.State([])
     offered = gr.State([rule.attribute for rule in DEFAULT_RULES])
     with gr.Row(equal_height=False):
         with gr.Column(min_width=280):
-            model.render()
+            model = model_choice(service.zoo.names(), elem_id="lz-model")
             threshold = gr.Slider(
                 0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-threshold"
             )
@@ -67,14 +80,12 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
                 )
             run = gr.Button("Find landslides", variant="primary", elem_id="lz-run")
         with gr.Column(min_width=280):
-            summary = gr.HTML(elem_id="lz-summary", apply_default_css=False)
-    problems = gr.HTML(elem_id="lz-batch-problems", apply_default_css=False)
+            summary = html(elem_id="lz-summary")
+    problems = html(elem_id="lz-batch-problems")
     batch = table(_COLUMNS, label="All patches", visible=False, elem_id="lz-batch")
-    result = gr.HTML(
-        render("empty", **_EMPTY), elem_id="lz-result", min_height=200, apply_default_css=False
-    )
+    result = html(render("empty", **_EMPTY), elem_id="lz-result", min_height=200)
     with gr.Row(visible=False, elem_id="lz-downloads") as row:
-        buttons = [gr.Button(one.title, size="sm", min_width=120) for one in DOWNLOADS]
+        buttons = [gr.Button(title, size="sm", min_width=120) for title in DOWNLOADS]
         archive = gr.Button("All .zip", size="sm", min_width=120)
     everything = [outcomes, problems, batch]
     view = [result, row, *buttons]
@@ -85,7 +96,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         try:
             entry = service.zoo.entry(name)
         except LandslideZooError as error:
-            return [render("problems", sentences=[sentence(error)]), gr.skip(), gr.skip()]
+            return [problem(error), gr.skip(), gr.skip()]
         own = rules_of(entry.config)
         choices = gr.CheckboxGroup(**_rule_choices(own, _unticked(before, ticked)))
         return [render("summary", entry=entry), [rule.attribute for rule in own], choices]
@@ -124,13 +135,12 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
         found = [one if isinstance(one, str) else one.at(level).without_rules(off) for one in found]
         return [*_all(found), *_view(found, shown)]
 
-    def one_file(download: Download) -> Callable[[list[Outcome], int | None], str]:
-        def make(found: list[Outcome], shown: int | None) -> str:
-            one = found[shown or 0]
-            assert not isinstance(one, str)
-            return write_files([download.content(one)])[0]
-
-        return make
+    def one_file(
+        content: Callable[[Detection], Content], found: list[Outcome], shown: int | None
+    ) -> str:
+        one = found[shown or 0]
+        assert not isinstance(one, str)
+        return write_files([content(one)])[0]
 
     gr.on(
         [app.load, model.change],
@@ -161,9 +171,10 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs, model: gr.Dro
     # On a visitor's choice alone: shown also changes with uploads, before they are looked at.
     inputs.shown.select(_view, **showing, **AT_ONCE)
     batch.select(_place, outcomes, inputs.shown, **AT_ONCE).then(_view, **showing, **AT_ONCE)
-    for button, download in zip(buttons, DOWNLOADS, strict=True):
-        on_click(button, one_file(download), [outcomes, inputs.shown])
+    for button, content in zip(buttons, DOWNLOADS.values(), strict=True):
+        on_click(button, partial(one_file, content), [outcomes, inputs.shown])
     on_click(archive, _archive, [outcomes])
+    return model
 
 
 def _rule_choices(rules: Sequence[Rule], off: Collection[str] = ()) -> dict[str, Any]:
@@ -200,13 +211,10 @@ def _slider(outcomes: list[Outcome]) -> gr.Slider:
 
 def _all(outcomes: list[Outcome]) -> list[Any]:
     """All patches: what came of them, what was wrong with them, and their table."""
-    faults = [one for one in outcomes if isinstance(one, str)] if len(outcomes) > 1 else []
-    rows = [_figures(one) for one in _detections(outcomes)]
-    return [
-        outcomes,
-        render("problems", sentences=faults),
-        filled(rows, _COLUMNS, least=2),
-    ]
+    several = outcomes if len(outcomes) > 1 else []
+    faults = [one for one in several if isinstance(one, str)]
+    rows = [_figures(one) for one in _detections(several)]
+    return [outcomes, render("problems", sentences=faults), filled(rows, _COLUMNS)]
 
 
 def _figures(one: Detection) -> list[object]:
@@ -241,7 +249,7 @@ def draw_page(outcomes: list[Outcome], shown: int | None = None) -> str:
         return render("empty", **_EMPTY)
     one = outcomes[shown or 0]
     if isinstance(one, str):
-        return render("problems", sentences=[one])
+        return problem(one)
     layers = _layers(one)
     return render(
         "detection",

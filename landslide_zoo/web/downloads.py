@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradio.utils import get_upload_folder
 
@@ -22,34 +22,22 @@ Content = tuple[str, bytes | str]
 """A file's name and what it holds."""
 
 
-class Download(NamedTuple):
-    """A file that belongs to a detection.
-
-    Attributes:
-        title: What its button says.
-        content: Makes it.
-    """
-
-    title: str
-    content: Callable[[Detection], Content]
+DOWNLOADS: dict[str, Callable[[Detection], Content]] = {
+    "Probability .npy": lambda one: (_names(one).probability, probability_npy(one)),
+    "Mask .h5": lambda one: (_names(one).mask, mask_h5(one)),
+    "Overlay .png": lambda one: (_names(one).overlay, overlay_png(one)),
+    "Objects .csv": lambda one: (f"{one.patch.name}_objects.csv", objects_csv(one)),
+}
+"""Titles of a detection's files, and what makes them, in the order in which the API gives them."""
 
 
 def _names(detection: Detection) -> OutputNames:
     return OutputNames.of(detection.patch.name)
 
 
-DOWNLOADS = (
-    Download("Probability .npy", lambda one: (_names(one).probability, probability_npy(one))),
-    Download("Mask .h5", lambda one: (_names(one).mask, mask_h5(one))),
-    Download("Overlay .png", lambda one: (_names(one).overlay, overlay_png(one))),
-    Download("Objects .csv", lambda one: (f"{one.patch.name}_objects.csv", objects_csv(one))),
-)
-"""The files of a detection, in the order in which the API gives them."""
-
-
 def write_files(contents: Iterable[Content]) -> list[str]:
     """Write files to a new folder inside the one that Gradio serves from; their paths."""
-    folder = _new_folder()
+    folder = new_folder()
     paths = []
     for name, content in contents:
         path = folder / name
@@ -60,7 +48,7 @@ def write_files(contents: Iterable[Content]) -> list[str]:
 
 def write_zip(name: str, contents: Iterable[Content]) -> str:
     """Write files as one ZIP; its path."""
-    path = _new_folder() / name
+    path = new_folder() / name
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for inside, content in contents:
             packed = zipfile.ZIP_STORED if inside.endswith(".png") else None
@@ -70,7 +58,7 @@ def write_zip(name: str, contents: Iterable[Content]) -> str:
 
 def detection_files(detection: Detection) -> list[Content]:
     """Probability, mask, overlay and table of objects, in this order."""
-    return [one.content(detection) for one in DOWNLOADS]
+    return [make(detection) for make in DOWNLOADS.values()]
 
 
 def batch_files(detections: Sequence[Detection]) -> list[Content]:
@@ -121,7 +109,8 @@ def figures_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return csv_table([_flattened(row) for row in rows])
 
 
-def _new_folder() -> Path:
+def new_folder() -> Path:
+    """A new folder inside the one that Gradio serves from."""
     parent = Path(get_upload_folder())
     parent.mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(dir=parent))

@@ -12,7 +12,7 @@ import gradio as gr
 
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.figures import true_colour
-from landslide_zoo.web.components import AT_ONCE, QUIET
+from landslide_zoo.web.components import AT_ONCE, QUIET, html
 from landslide_zoo.web.rendering import render
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Upload
@@ -59,7 +59,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
             buttons=[],
             elem_id="lz-samples",
         )
-        about = gr.HTML(elem_id="lz-about-sample", apply_default_css=False)
+        about = html(elem_id="lz-about-sample")
         masks = gr.File(
             label="Known masks, if you have them",
             file_count="multiple",
@@ -67,7 +67,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
             elem_id="lz-masks",
         )
         shown = gr.Dropdown(label="Patch on show", visible=False, elem_id="lz-shown")
-        notices = gr.HTML(elem_id="lz-input-notices", apply_default_css=False)
+        notices = html(elem_id="lz-input-notices")
 
     def take(
         patch_files: list[str] | None, mask_files: list[str] | None, before: list[Upload]

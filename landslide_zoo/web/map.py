@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
 from threading import Event
 from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import PROBABILITY_COLOURS
-from landslide_zoo.web.components import AT_ONCE, QUIET, on_click, pull_bar
+from landslide_zoo.web.components import (
+    AT_ONCE,
+    QUIET,
+    html,
+    model_choice,
+    on_click,
+    problem,
+    pull_bar,
+)
+from landslide_zoo.web.downloads import new_folder
 from landslide_zoo.web.map_jobs import (
     HOW_TO_INSTALL,
-    Clouds,
     MapService,
-    Request,
     available,
-    discard,
     teller,
 )
+from landslide_zoo.web.map_worker import Request
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.samples import PUTHUMALA
 from landslide_zoo.web.service import sentence
@@ -55,16 +58,19 @@ _DOWNLOADS = {
 _PROGRESS = gr.Progress()
 
 
-def build_map(tab: gr.Tab, maps: MapService) -> None:
+def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
     """Lay out the tab and wire its events.
 
     Args:
-        tab: Which it is; opening it fills the choice of models.
+        tab: Whose opening starts a process that maps.
         maps: Maps the scenes.
+
+    Returns:
+        The choice of a model, if there is one.
     """
     if not available():
-        gr.HTML(render("problems", sentences=[HOW_TO_INSTALL]), apply_default_css=False)
-        return
+        html(problem(HOW_TO_INSTALL))
+        return []
     mapped, stop = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False):
         with gr.Column(scale=0, min_width=310, elem_id="lz-map-inputs"):
@@ -82,20 +88,15 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
                     elem_id="lz-map-before",
                 )
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
-            gr.HTML(render("sample", sample=PUTHUMALA, samples=[]), apply_default_css=False)
-            model = gr.Dropdown(label="Model", elem_id="lz-map-model")
+            html(render("sample", sample=PUTHUMALA, samples=[]))
+            model = model_choice(maps.service.zoo.names(), elem_id="lz-map-model")
             clouds = gr.Checkbox(
                 True, label="Leave out what is under cloud", elem_id="lz-map-clouds"
             )
             run = gr.Button("Map landslides", variant="primary", elem_id="lz-map-run")
             cancel = gr.Button("Stop", variant="stop", interactive=False, elem_id="lz-map-stop")
         with gr.Column(min_width=320, elem_id="lz-map-main"):
-            page = gr.HTML(
-                render("empty", **_EMPTY),
-                elem_id="lz-map-page",
-                min_height=200,
-                apply_default_css=False,
-            )
+            page = html(render("empty", **_EMPTY), elem_id="lz-map-page", min_height=200)
             with gr.Row(visible=False) as settings:
                 threshold = gr.Slider(
                     0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-map-threshold"
@@ -107,24 +108,16 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
                     step=0.1,
                     elem_id="lz-map-area",
                 )
-            view = gr.HTML(
+            view = html(
                 html_template=asset("static/map.html"),
                 js_on_load="lzMap(element, props, watch);",
                 head=_HEAD,
                 visible=False,
                 elem_id="lz-map",
-                apply_default_css=False,
             )
             with gr.Row(visible=False, elem_id="lz-map-downloads") as row:
                 buttons = [gr.Button(title, size="sm", min_width=120) for title in _DOWNLOADS]
     shown = [mapped, page, settings, view, row]
-
-    def fill(chosen: str | None) -> gr.Dropdown:
-        maps.warm_up()
-        names = maps.service.zoo.names()
-        return gr.Dropdown(
-            choices=names, value=chosen if chosen in names else next(iter(names), None)
-        )
 
     def map_anew(
         scene_file: str | None,
@@ -133,101 +126,73 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
         name: str | None,
         leave_out: bool,
         smallest: float | None,
-        before: Drawn | None,
+        before: Request | None,
         stopped: Event,
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
-        name = name or maps.service.default  # a click may come before the choice is filled
-        if not scene_file:
-            text = "There is no scene yet: drop a GeoTIFF, or take the sample."
-            return [*_nothing(render("problems", sentences=[text])), gr.skip()]
-        clouds_are: Clouds = "mask" if leave_out else "keep"
-        wanted = Request(scene_file, dem_file, name, clouds_are, earlier_file)
-        if before and replace(before.request, folder="") == wanted:
-            wanted = before.request
-        else:
-            discard(before.request.folder if before else "")
         caller = _until(stopped, caller_of(request))
         try:
-            wanted, answer = maps.map_scene(
-                wanted,
-                caller,
-                None,
-                smallest or None,
-                (),
-                teller(progress),
-                pull_bar(name, progress),
+            if not scene_file:
+                raise LandslideZooError(
+                    "There is no scene yet: drop a GeoTIFF, or take the sample."
+                )
+            wanted = Request(
+                scene_file,
+                name or maps.service.default,
+                dem_file,
+                earlier_file,
+                "mask" if leave_out else "keep",
+                minimum_area=smallest or None,
                 files=False,
             )
+            wanted = replace(wanted, folder=_folder_of(before, wanted))
+            bar = pull_bar(wanted.model, progress)
+            drawn, answer = maps.map_scene(wanted, caller, teller(progress), bar)
         except LandslideZooError as error:
-            return [*_nothing(render("problems", sentences=[sentence(error)])), gr.skip()]
+            return [*_nothing(problem(error)), gr.skip()]
         except Gone:
             return [*_nothing(render("notices", sentences=["Stopped."])), gr.skip()]
         level = round(answer["figures"]["threshold"], 2)
         info = f"Drawn again without the network; the model's own is {level:.2f}"
-        drawn = Drawn(wanted, None, smallest or None)
         return [*_shown(drawn, answer), gr.Slider(value=level, info=info)]
 
     def redraw(
         level: float,
         smallest: float | None,
-        before: Drawn | None,
+        before: Request | None,
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
         if before is None:
             return [gr.skip()] * len(shown)
-        drawn = replace(before, threshold=level, minimum_area=smallest or None)
+        wanted = replace(before, threshold=level, minimum_area=smallest or None)
         try:
-            answer = draw(drawn, request, progress, files=False)
+            return _shown(*maps.map_scene(wanted, caller_of(request), teller(progress)))
         except LandslideZooError as error:
-            return _nothing(render("problems", sentences=[sentence(error)]))
-        return _shown(drawn, answer)
-
-    def draw(
-        drawn: Drawn, request: gr.Request, progress: gr.Progress, files: bool
-    ) -> dict[str, Any]:
-        threshold, smallest = drawn.threshold, drawn.minimum_area
-        caller, tell = caller_of(request), teller(progress)
-        _, answer = maps.map_scene(
-            drawn.request, caller, threshold, smallest, (), tell, files=files
-        )
-        return answer
+            return _nothing(problem(error))
 
     def one_file(end: str) -> Callable[..., str]:
-        def make(drawn: Drawn, request: gr.Request, progress: gr.Progress = _PROGRESS) -> str:
+        def make(drawn: Request, request: gr.Request, progress: gr.Progress = _PROGRESS) -> str:
+            wanted = replace(drawn, files=True)
             try:
-                files = draw(drawn, request, progress, files=True)["files"]
+                _, answer = maps.map_scene(wanted, caller_of(request), teller(progress))
             except LandslideZooError as error:
                 raise gr.Error(sentence(error), print_exception=False) from error
-            return next(path for path in files if path.endswith(end))
+            return next(path for path in answer["files"] if path.endswith(end))
 
         return make
 
-    tab.select(fill, model, model, **QUIET)
-    begun: dict[str, Any] = {
-        "fn": lambda: (Event(), gr.Button("Stop", interactive=True)),
-        "inputs": None,
-        "outputs": [stop, cancel],
-        **AT_ONCE,
-    }
-    mapping: dict[str, Any] = {
-        "fn": map_anew,
-        "inputs": [scene, dem, earlier, model, clouds, area, mapped, stop],
-        "outputs": [*shown, threshold],
-        "api_visibility": "private",
-        "show_progress_on": page,
-    }
-    ended: dict[str, Any] = {
-        "fn": partial(gr.Button, "Stop", interactive=False),
-        "inputs": None,
-        "outputs": cancel,
-        **AT_ONCE,
-    }
+    tab.select(maps.warm_up, None, None, **QUIET)
     taken = sample.click(_sample, None, [scene, dem, earlier], **AT_ONCE)
     for start in (taken.then, run.click):
-        start(**begun).then(**mapping).then(**ended)
+        start(_begin, None, [stop, cancel], **AT_ONCE).then(
+            map_anew,
+            [scene, dem, earlier, model, clouds, area, mapped, stop],
+            [*shown, threshold],
+            api_visibility="private",
+            show_progress_on=page,
+        ).then(_end, None, cancel, **AT_ONCE)
     cancel.click(lambda stopped: stopped.set(), stop, None, **AT_ONCE)
     gr.on(
         [threshold.input, area.input],
@@ -240,29 +205,32 @@ def build_map(tab: gr.Tab, maps: MapService) -> None:
     )
     for button, end in zip(buttons, _DOWNLOADS.values(), strict=True):
         on_click(button, one_file(end), [mapped])
+    return [model]
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A map as it is on the page, by which its files are made.
+def _begin() -> tuple[Event, gr.Button]:
+    return Event(), gr.Button("Stop", interactive=True)
 
-    Attributes:
-        request: What was mapped.
-        threshold: The model's own where None.
-        minimum_area: Smallest landslide in hectares; that of the rules where None.
-    """
 
-    request: Request
-    threshold: float | None
-    minimum_area: float | None
+def _end() -> gr.Button:
+    return gr.Button("Stop", interactive=False)
+
+
+def _folder_of(before: Request | None, wanted: Request) -> str:
+    """Where the same was mapped before; of another map nothing is kept."""
+    if before is None:
+        return ""
+    drawn_alike = replace(before, threshold=None, minimum_area=wanted.minimum_area, folder="")
+    if drawn_alike == wanted:
+        return before.folder
+    shutil.rmtree(before.folder, ignore_errors=True)
+    return ""
 
 
 def _sample() -> list[str | None]:
     """The sample's files, where the app may serve them from; it has no earlier scene."""
-    parent = Path(get_upload_folder())
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.mkdtemp(dir=parent)
-    return [*(shutil.copy(path, folder) for path in (PUTHUMALA.path, PUTHUMALA.dem)), None]
+    folder = new_folder()
+    return [*(str(shutil.copy(path, folder)) for path in (PUTHUMALA.path, PUTHUMALA.dem)), None]
 
 
 def _until(stopped: Event, caller: Caller) -> Caller:
@@ -276,13 +244,13 @@ def _nothing(page: str) -> list[Any]:
     return [None, page, gr.Row(visible=False), gr.HTML(visible=False), gr.Row(visible=False)]
 
 
-def _shown(drawn: Drawn, answer: dict[str, Any]) -> list[Any]:
+def _shown(drawn: Request, answer: dict[str, Any]) -> list[Any]:
     """What is shown of a map."""
     page = render("map", figures=answer["figures"], colours=PROBABILITY_COLOURS)
     pictures = [{**one, "url": _url(one["file"])} for one in answer["pictures"]]
-    names = ("name", "size", "metres", "degrees", "landslides", "dropped", "more")
+    names = ("name", "size", "metres", "degrees", "landslides", "dropped", "more", "figures")
     value = {name: answer[name] for name in names} | {
-        "run": drawn.request.folder,
+        "run": drawn.folder,
         "pictures": pictures,
         "attribution": "Contains modified Copernicus Sentinel data",
     }

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Condition
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -21,14 +19,14 @@ from tqdm.auto import tqdm
 from landslide_zoo.errors import DataError, LandslideZooError, quoted
 from landslide_zoo.mapping import NEEDED
 from landslide_zoo.models.downloads import download_folder
-from landslide_zoo.web.map_worker import Job, Limits, MapWorker
+from landslide_zoo.web.downloads import new_folder
+from landslide_zoo.web.map_worker import Limits, MapWorker, Request, Tell
 from landslide_zoo.web.service import Service
 from landslide_zoo.web.settings import GIGABYTE
 from landslide_zoo.web.turns import Caller, Gone, Turns
 
 WORKERS = 2
 """Scenes mapped at once: another threshold need not wait behind a large scene."""
-_PULLS = 4
 _POLL_SECONDS = 0.25
 HOW_TO_INSTALL = (
     "Maps need further packages, which are not installed here: pip install 'landslide-zoo[map]'."
@@ -42,39 +40,10 @@ _STEPS = {
     "files": "Writing files",
 }
 
-Clouds = Literal["mask", "keep"]
-Tell = Callable[[dict[str, Any]], None]
-
 
 def available() -> bool:
     """Whether the packages are there that maps need; none of them is imported here."""
     return all(find_spec(name) for name in NEEDED)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a visitor wants mapped; with another threshold it is the same map.
-
-    Attributes:
-        scene: Path of what was uploaded, a GeoTIFF or the ZIP of a product, or of a sample.
-        dem: Path of its elevation raster, or None.
-        model: One of the zoo's names.
-        clouds: ``mask`` or ``keep``.
-        before: Path of a scene from before the event, or None.
-        folder: Where its probabilities lie; empty before it was mapped.
-    """
-
-    scene: str
-    dem: str | None
-    model: str
-    clouds: Clouds = "mask"
-    before: str | None = None
-    folder: str = ""
-
-    @property
-    def inputs(self) -> list[Path]:
-        """The files it is made from."""
-        return [Path(path) for path in (self.scene, self.dem, self.before) if path]
 
 
 class MapService:
@@ -87,9 +56,12 @@ class MapService:
     def __init__(self, service: Service) -> None:
         self.service = service
         settings = service.settings
-        limits = Limits(60 * settings.map_minutes, int(settings.map_gb * GIGABYTE))
+        limits = Limits(
+            60 * settings.map_minutes,
+            int(settings.map_gb * GIGABYTE),
+            int(settings.map_megapixels * 1e6),
+        )
         self._turns = Turns(WORKERS, settings.queue)
-        self._pulls = Turns(_PULLS, settings.queue)
         self._busy: set[str] = set()
         self._freed = Condition()
         self._workers = [MapWorker(limits) for _ in range(WORKERS)]
@@ -112,24 +84,16 @@ class MapService:
         self,
         request: Request,
         caller: Caller,
-        threshold: float | None = None,
-        minimum_area: float | None = None,
-        rules_off: Sequence[str] = (),
         tell: Tell = lambda state: None,
         tqdm_class: type[tqdm] | None = None,
-        files: bool = True,
     ) -> tuple[Request, dict[str, Any]]:
         """Map a scene, or draw one again that was mapped.
 
         Args:
-            request: What to map.
+            request: What to map; with a folder, what was mapped there is drawn again.
             caller: Who waits for it.
-            threshold: The model's own where None.
-            minimum_area: Smallest landslide in hectares; that of the rules where None.
-            rules_off: Attributes of the rules that are switched off, or ``all``.
             tell: Is given every state of progress.
             tqdm_class: Progress bar of the model's download, if there is one.
-            files: Whether files are written for a GIS; the map is seen sooner without.
 
         Returns:
             The request with its folder, to draw it again by, and the answer of
@@ -145,7 +109,7 @@ class MapService:
         model = entry.folder
         if model is None:
             assert entry.repo_id is not None
-            with self._pulls.turn(caller):
+            with self.service.pulls.turn(caller):
                 model = download_folder(
                     entry.repo_id, revision=entry.revision, tqdm_class=tqdm_class
                 )
@@ -158,21 +122,7 @@ class MapService:
                 if not path.is_file():
                     raise DataError(f"{quoted(path.name)} was deleted meanwhile: give it again.")
             request = _keep(request)
-            job = Job(
-                scene=request.scene,
-                dem=request.dem,
-                before=request.before,
-                model=str(model),
-                name=request.model,
-                clouds=request.clouds,
-                threshold=threshold,
-                minimum_area=minimum_area,
-                rules_off=rules_off,
-                folder=request.folder,
-                pixels=int(self.service.settings.map_megapixels * 1e6),
-                files=files,
-            )
-            answer = worker.run(job, caller.waits, tell)
+            answer = worker.run(request, model, caller.waits, tell)
         answer["figures"]["model"] = request.model
         return request, answer
 
@@ -215,18 +165,11 @@ def teller(progress: gr.Progress) -> Tell:
     return tell
 
 
-def discard(folder: str) -> None:
-    """Delete the folder of a map; nothing where it is empty."""
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _keep(request: Request) -> Request:
     """The request with a folder of its own; what is in use does not grow old."""
     parent = Path(get_upload_folder())
     if not request.folder or not Path(request.folder).is_dir():
-        parent.mkdir(parents=True, exist_ok=True)
-        request = replace(request, folder=tempfile.mkdtemp(dir=parent))
+        request = replace(request, folder=str(new_folder()))
     for path in (*Path(request.folder).rglob("*"), *request.inputs):
         if path.is_file() and path.is_relative_to(parent):
             os.utime(path)

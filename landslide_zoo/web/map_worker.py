@@ -10,13 +10,11 @@ The two sides speak JSON, a line each; pictures and results are files.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import math
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -24,71 +22,78 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 
-from landslide_zoo.data.readers.worker import limit_memory
+from landslide_zoo.data.files import write_whole
+from landslide_zoo.data.readers.process import WorkerProcess, limit_memory
 from landslide_zoo.errors import DataError, LandslideZooError, quoted
 from landslide_zoo.web.turns import Gone
 
 if TYPE_CHECKING:
+    from landslide_zoo.mapping.clouds import Clouds
     from landslide_zoo.mapping.progress import State
     from landslide_zoo.models import LoadedPredictor
+
+Tell = Callable[[dict[str, Any]], None]
+"""Is given every state of progress: its step, done, total, seconds_left."""
 
 IDLE_SECONDS = 600.0
 """How long a process waits for the next scene."""
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 10
-_PICTURES = "layers.json"
 
 
 @dataclass(frozen=True)
-class Job:
-    """A scene to be mapped.
+class Request:
+    """What a visitor wants mapped, and how it is drawn.
 
     Attributes:
-        scene: Path of a GeoTIFF, or of the ZIP of a product.
+        scene: Path of a GeoTIFF or of the ZIP of a product.
+        model: One of the zoo's names.
         dem: Path of its elevation raster, or None.
         before: Path of a scene from before the event, or None.
-        model: Folder of the model.
-        name: What the zoo calls the model.
         clouds: ``mask`` or ``keep``.
         threshold: The model's own where None.
         minimum_area: Smallest landslide in hectares; that of the rules where None.
         rules_off: Attributes of the rules that are switched off, or ``all``.
-        folder: Where the files are written, and probabilities and pictures kept for another
-            threshold.
-        pixels: A scene of more pixels is refused.
-        files: Whether the files are written; if not, they are when they are asked for.
+        files: Whether files are written for a GIS; the map is seen sooner without.
+        folder: Where files are written, and probabilities and pictures are kept for another
+            threshold; empty before it was mapped.
     """
 
     scene: str
-    dem: str | None
-    before: str | None
     model: str
-    name: str
-    clouds: Literal["mask", "keep"]
-    threshold: float | None
-    minimum_area: float | None
-    rules_off: Sequence[str]
-    folder: str
-    pixels: int
-    files: bool
+    dem: str | None = None
+    before: str | None = None
+    clouds: Clouds = "mask"
+    threshold: float | None = None
+    minimum_area: float | None = None
+    rules_off: Sequence[str] = ()
+    files: bool = True
+    folder: str = ""
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The files it is made from."""
+        return [Path(path) for path in (self.scene, self.dem, self.before) if path]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job may take.
+    """What a map may take.
 
     Attributes:
         seconds: By the clock.
         memory: Bytes beside those of the program itself.
+        pixels: A scene of more is refused.
     """
 
     seconds: float
     memory: int
+    pixels: int
 
 
-class MapWorker:
+class MapWorker(WorkerProcess):
     """A process that maps one scene after another; it is started by the first.
 
     Args:
@@ -96,19 +101,25 @@ class MapWorker:
     """
 
     def __init__(self, limits: Limits) -> None:
+        super().__init__()
         self.limits = limits
-        self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.close)
 
+    def code(self) -> str:
+        """What the process runs."""
+        seconds = math.ceil(self.limits.seconds)
+        return f"from {__name__} import serve; serve({seconds}, {self.limits.memory})"
+
     def run(
-        self, job: Job, waits: Callable[[], bool], tell: Callable[[dict[str, Any]], None]
+        self, request: Request, model: Path, waits: Callable[[], bool], tell: Tell
     ) -> dict[str, Any]:
         """Map a scene.
 
         Args:
-            job: What is to be done.
+            request: What is to be done, in which folder.
+            model: Folder of the model.
             waits: Says whether anybody still waits for it; the process ends if not.
-            tell: Is given every state of progress: its step, done, total, seconds_left.
+            tell: Is given every state of progress.
 
         Returns:
             What :func:`landslide_zoo.web.map_view.describe_map` says of it, and beside it
@@ -121,9 +132,10 @@ class MapWorker:
         process = self.start()
         assert process.stdin is not None and process.stdout is not None
         end = time.monotonic() + self.limits.seconds
-        name = quoted(Path(job.scene).name)
+        name = quoted(Path(request.scene).name)
         try:
-            process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
+            job = json.dumps([asdict(request), str(model), self.limits.pixels])
+            process.stdin.write(job.encode() + b"\n")
             process.stdin.flush()
             for line in _lines(process.stdout, waits, end):
                 answer = json.loads(line)
@@ -151,35 +163,6 @@ class MapWorker:
         if "error" in answer:
             raise LandslideZooError(answer["error"])
         return dict(answer)
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """The process; a new one where there is none, or it has ended."""
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            seconds, memory = math.ceil(self.limits.seconds), self.limits.memory
-            code = f"from {__name__} import serve; serve({seconds}, {memory})"
-            # Whoever takes it over by a file finds no credentials.
-            known = {name: value for name, value in os.environ.items() if "TOKEN" not in name}
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=known | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                start_new_session=True,  # an interrupt at the terminal is for the app
-            )
-        return self._process
-
-    def close(self) -> None:
-        """End the process."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None and process.stdout is not None
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        with contextlib.suppress(OSError):  # what was not sent is not missed
-            process.stdin.close()
 
 
 def _lines(stream: IO[bytes], waits: Callable[[], bool], end: float) -> Iterator[bytes]:
@@ -212,7 +195,8 @@ def serve(seconds: int, memory: int) -> None:
         if not line:
             return
         signal.alarm(seconds + _GRACE_SECONDS)  # which ends it, where the app was killed
-        _send(answers, _answer(Job(**json.loads(line)), answers))
+        request, model, pixels = json.loads(line)
+        _send(answers, _answer(Request(**request), model, pixels, answers))
         signal.alarm(0)
 
 
@@ -222,10 +206,10 @@ def _send(stream: IO[bytes], answer: dict[str, Any]) -> None:
         content = content[stream.write(content) :]
 
 
-def _answer(job: Job, stream: IO[bytes]) -> dict[str, Any]:
-    name = quoted(Path(job.scene).name)
+def _answer(request: Request, model: str, pixels: int, stream: IO[bytes]) -> dict[str, Any]:
+    name = quoted(Path(request.scene).name)
     try:
-        return _mapped(job, lambda state: _send(stream, asdict(state)))
+        return _mapped(request, model, pixels, lambda state: _send(stream, asdict(state)))
     except LandslideZooError as error:
         return {"error": str(error)}
     except MemoryError:
@@ -238,39 +222,47 @@ def _answer(job: Job, stream: IO[bytes]) -> dict[str, Any]:
         }
 
 
-def _mapped(job: Job, tell: Callable[[State], None]) -> dict[str, Any]:
+def _mapped(
+    request: Request, model: str, pixels: int, tell: Callable[[State], None]
+) -> dict[str, Any]:
     from landslide_zoo.mapping import Probabilities, map_scene, open_scene
     from landslide_zoo.web.map_view import describe_map, write_pictures
 
-    folder = Path(job.folder) / ".page"
-    pictures = folder / _PICTURES
-    with open_scene(job.scene, dem=job.dem) as scene:
+    folder, asked = Path(request.folder, ".page"), asdict(request)
+    pictures, last = folder / "pictures.json", folder / "answer.json"
+    if last.is_file():
+        before = json.loads(last.read_text(encoding="utf-8"))
+        if before["request"] in (asked, asked | {"files": True}):
+            return dict(before["answer"])
+    with open_scene(request.scene, dem=request.dem) as scene:
         height, width = scene.size
-        if height * width > job.pixels:
+        if height * width > pixels:
             raise DataError(
-                f"{scene.name} is {height} x {width} pixels, more than the {job.pixels / 1e6:g} "
+                f"{scene.name} is {height} x {width} pixels, more than the {pixels / 1e6:g} "
                 "million that are taken here: cut it into parts, or use landslide-zoo map."
             )
         made = map_scene(
             scene,
-            job.folder,
-            model=_model(job.model),
-            before=job.before,
-            threshold=job.threshold,
-            minimum_area=job.minimum_area,
-            rules_off=job.rules_off,
-            clouds=job.clouds,
-            write=job.files,
+            request.folder,
+            model=_model(model),
+            before=request.before,
+            threshold=request.threshold,
+            minimum_area=request.minimum_area,
+            rules_off=request.rules_off,
+            clouds=request.clouds,
+            write=request.files,
             progress=tell,
         )
         if not pictures.is_file():
-            found = Probabilities(Path(job.folder, f".{made.name}.work"), scene.size, scene.grid)
-            drawn = write_pictures(scene, found, folder)
-            pictures.write_text(json.dumps(drawn), encoding="utf-8")
+            work = Path(request.folder, f".{made.name}.work")
+            drawn = write_pictures(scene, Probabilities(work, scene.size, scene.grid), folder)
+            write_whole(pictures, json.dumps(drawn))
         answer = describe_map(scene, made)
     drawn = json.loads(pictures.read_text(encoding="utf-8"))
-    shown = [{**one, "file": str(folder / one["file"])} for one in drawn]
-    return {**answer, "pictures": shown, "files": [str(path) for path in made.files]}
+    answer["pictures"] = [{**one, "file": str(folder / one["file"])} for one in drawn]
+    answer["files"] = [str(path) for path in made.files]
+    write_whole(last, json.dumps({"request": asked, "answer": answer}))
+    return answer
 
 
 @lru_cache(maxsize=1)

@@ -90,6 +90,9 @@ class Service:
     Args:
         zoo: Where models come from.
         settings: The bounds.
+
+    Attributes:
+        pulls: Whose turn it is to fetch a model from a Hub.
     """
 
     def __init__(self, zoo: ModelZoo, settings: Settings) -> None:
@@ -98,7 +101,7 @@ class Service:
         self.cache = ModelCache(self._load, int(settings.cache_gb * GIGABYTE))
         self._gpu = gpu_runner(zoo)
         self._work = Turns(AT_WORK, settings.queue)
-        self._pulls = Turns(PULLS, settings.queue)
+        self.pulls = Turns(PULLS, settings.queue)
         self._large = BoundedSemaphore(LARGE_AT_WORK)
         self._network = NetworkThread()
 
@@ -274,7 +277,7 @@ class Service:
     ) -> LoadedPredictor:
         """A model, pulled if need be while others run theirs."""
         pulled = self.zoo.entry(name).repo_id and name not in self.cache.names
-        with self._pulls.turn(caller) if pulled else nullcontext():
+        with self.pulls.turn(caller) if pulled else nullcontext():
             return self.cache.get(name, tqdm_class=tqdm_class)
 
     def _run(

@@ -14,9 +14,9 @@ from landslide_zoo.figures import curves_figure
 from landslide_zoo.hub.entry import ZooEntry
 from landslide_zoo.models.record import Result
 from landslide_zoo.web.cards import card_html
-from landslide_zoo.web.components import QUIET, filled, number, table
+from landslide_zoo.web.components import QUIET, filled, html, model_choice, number, problem, table
 from landslide_zoo.web.rendering import png_uri, render
-from landslide_zoo.web.service import Service, plain, sentence
+from landslide_zoo.web.service import Service, plain
 
 logger = logging.getLogger(__name__)
 
@@ -24,21 +24,21 @@ _EPOCHS = 1000
 _PAPER = "Paper's F1 (its own weights, random split, mean of batches)"
 
 
-def build_zoo(tab: gr.Tab, service: Service, model: gr.Dropdown) -> list[gr.components.Component]:
+def build_zoo(tab: gr.Tab, service: Service) -> tuple[gr.Dropdown, list[gr.components.Component]]:
     """Lay out the tab and wire its events.
 
     Args:
         tab: Whose opening fills it.
         service: Holds the zoo.
-        model: The choice of a model, made by the app and laid out here.
 
     Returns:
-        What :func:`draw_board` fills, for the app to redraw when the zoo grows.
+        The choice of a model, and what :func:`draw_board` fills, for the app to redraw when
+        the zoo grows.
     """
-    status = gr.HTML(elem_id="lz-zoo-status", apply_default_css=False)
+    status = html(elem_id="lz-zoo-status")
     board = table(["Model"], label="Models of this zoo", elem_id="lz-board", max_height=700)
-    model.render()
-    page = gr.HTML(elem_id="lz-card", apply_default_css=False)
+    model = model_choice(service.zoo.names(), elem_id="lz-chosen")
+    page = html(elem_id="lz-card")
 
     def describe(name: str | None, request: gr.Request) -> str:
         if name is None:
@@ -46,16 +46,16 @@ def build_zoo(tab: gr.Tab, service: Service, model: gr.Dropdown) -> list[gr.comp
         try:
             return _page(service.zoo.entry(name), _origin(request))
         except LandslideZooError as error:
-            return render("problems", sentences=[sentence(error)])
+            return problem(error)
         except Exception:
             # Whatever is wrong with one model's files, nothing of the last model stays on show.
             logger.exception("The card of %s cannot be shown", name)
             text = f"What {name} says of itself cannot be shown: the server's log says more."
-            return render("problems", sentences=[text])
+            return problem(text)
 
     gr.on([tab.select, model.change], describe, model, page, trigger_mode="always_last", **QUIET)
     board.select(_chosen, None, model, **QUIET)
-    return [status, board]
+    return model, [status, board]
 
 
 def _page(entry: ZooEntry, origin: str) -> str:

@@ -2,75 +2,46 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import psutil
 import pytest
+import rasterio
+from rasterio.warp import transform
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.web import map_jobs
 from landslide_zoo.web.app import build_app
-from landslide_zoo.web.map_jobs import MapService, Request
-from landslide_zoo.web.map_worker import Job, Limits, MapWorker
+from landslide_zoo.web.map_jobs import MapService
+from landslide_zoo.web.map_worker import Limits, MapWorker, Request
 from landslide_zoo.web.samples import PUTHUMALA
 from landslide_zoo.web.service import NOBODY, Service
 from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.turns import Gone
 
-rasterio = pytest.importorskip("rasterio")
-transform = pytest.importorskip("rasterio.warp").transform
-
-PLENTY = Limits(seconds=300, memory=6 * 2**30)
+PLENTY = Limits(seconds=300, memory=6 * 2**30, pixels=25_000_000)
 
 
 @pytest.fixture(scope="module")
 def maps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MapService]:
     """Maps with the bundled models; files lie in a folder of the test's own."""
-    before = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
-    made = MapService(Service(ModelZoo(), Settings()))
-    yield made
-    made.close()
-    if before is None:
-        del os.environ["GRADIO_TEMP_DIR"]
-    else:
-        os.environ["GRADIO_TEMP_DIR"] = before
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        made = MapService(Service(ModelZoo(), Settings()))
+        yield made
+        made.close()
 
 
 @pytest.fixture
 def wanted(maps: MapService) -> Request:
-    return Request(str(PUTHUMALA.path), str(PUTHUMALA.dem), maps.service.default)
-
-
-@pytest.fixture
-def job(maps: MapService, tmp_path: Path) -> Callable[[Path], Job]:
-    """A job on a file, as the service makes it."""
-    entry = maps.service.zoo.entry(maps.service.default)
-
-    def made(scene: Path) -> Job:
-        return Job(
-            scene=str(scene),
-            dem=None,
-            before=None,
-            model=str(entry.folder),
-            name=entry.name,
-            clouds="mask",
-            threshold=None,
-            minimum_area=None,
-            rules_off=(),
-            folder=str(tmp_path / "folder"),
-            pixels=25_000_000,
-            files=True,
-        )
-
-    return made
+    return Request(str(PUTHUMALA.path), maps.service.default, str(PUTHUMALA.dem))
 
 
 def picture(path: Path, side: int, **profile: Any) -> Path:
@@ -88,34 +59,39 @@ def test_another_threshold_draws_again_without_the_network(
 ) -> None:
     steps: list[str] = []
     tell = lambda state: steps.append(state["step"])  # noqa: E731
-    kept, first = maps.map_scene(wanted, NOBODY, tell=tell)
+    kept, first = maps.map_scene(wanted, NOBODY, tell)
     assert "network" in steps
     steps.clear()
-    again, second = maps.map_scene(kept, NOBODY, threshold=0.9, tell=tell)
-    assert again == kept
+    stricter = replace(kept, threshold=0.9)
+    again, second = maps.map_scene(stricter, NOBODY, tell)
+    assert again == stricter
     assert steps and "network" not in steps and "clouds" not in steps
     assert second["figures"]["threshold"] == 0.9
     assert 0 < second["figures"]["area_hectares"] < first["figures"]["area_hectares"]
     assert second["pictures"] == first["pictures"]
-    _, third = maps.map_scene(kept, NOBODY, minimum_area=5)
+    steps.clear()
+    assert maps.map_scene(stricter, NOBODY, tell)[1] == second and steps == []  # nothing at all
+    _, third = maps.map_scene(replace(kept, minimum_area=5), NOBODY)
     assert third["figures"]["objects"] == 1 < first["figures"]["objects"]
 
 
 def test_files_are_written_when_they_are_asked_for(maps: MapService, wanted: Request) -> None:
     steps: list[str] = []
     tell = lambda state: steps.append(state["step"])  # noqa: E731
-    kept, seen = maps.map_scene(wanted, NOBODY, threshold=0.8, tell=tell, files=False)
+    kept, seen = maps.map_scene(replace(wanted, threshold=0.8, files=False), NOBODY, tell)
     assert seen["files"] == [] and "files" not in steps
     assert not list(Path(kept.folder).glob("*.*g"))
-    _, answer = maps.map_scene(kept, NOBODY, threshold=0.8, tell=tell)
+    _, answer = maps.map_scene(replace(kept, files=True), NOBODY, tell)
     assert steps[-1] == "files"
     assert all(Path(path).is_file() for path in answer["files"])
     assert answer["landslides"] == seen["landslides"] and len(seen["landslides"]) > 0
+    steps.clear()
+    assert maps.map_scene(replace(kept, files=True), NOBODY, tell)[1] == answer and steps == []
 
 
 def test_what_was_as_bare_before_is_dropped(maps: MapService, wanted: Request) -> None:
     # The scene itself as that before: nothing has changed, and nothing is fresh.
-    _, answer = maps.map_scene(replace(wanted, before=wanted.scene), NOBODY, files=False)
+    _, answer = maps.map_scene(replace(wanted, before=wanted.scene, files=False), NOBODY)
     assert answer["figures"]["objects"] == 0 < answer["figures"]["dropped"]
     assert any("as bare before" in one["why"] for one in answer["dropped"])
 
@@ -134,7 +110,6 @@ def test_the_sample_shows_its_debris_flow(maps: MapService, wanted: Request) -> 
 
 
 def test_the_page_and_the_files_agree(maps: MapService, wanted: Request) -> None:
-    geopandas = pytest.importorskip("geopandas")
     _, answer = maps.map_scene(wanted, NOBODY)
     names = {Path(path).name for path in answer["files"]}
     assert names >= {
@@ -191,48 +166,60 @@ def test_a_scene_without_a_place_is_mapped_in_pixels(
     assert answer["degrees"] is None and answer["size"] == [200, 200]
 
 
+@pytest.fixture
+def work(maps: MapService, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Let a process map a picture of so many pixels a side."""
+    entry = maps.service.zoo.entry(maps.service.default)
+
+    def run(
+        worker: MapWorker,
+        side: int,
+        waits: Callable[[], bool] = lambda: True,
+        tell: Callable[[dict[str, Any]], None] = print,
+    ) -> dict[str, Any]:
+        scene = picture(tmp_path / "scene.tif", side)
+        request = Request(str(scene), entry.name, folder=str(tmp_path / "folder"))
+        assert entry.folder is not None
+        return worker.run(request, entry.folder, waits, tell)
+
+    return run
+
+
 def test_too_long_a_job_ends_its_process_and_the_next_has_a_new_one(
-    job: Callable[[Path], Job], tmp_path: Path
+    work: Callable[..., dict[str, Any]],
 ) -> None:
-    scene = picture(tmp_path / "scene.tif", 64)
-    worker = MapWorker(Limits(seconds=0.05, memory=PLENTY.memory))
+    worker = MapWorker(replace(PLENTY, seconds=0.05))
     process = worker.start()
     with pytest.raises(LandslideZooError, match="takes more than"):
-        worker.run(job(scene), lambda: True, print)
+        work(worker, 64)
     assert not psutil.pid_exists(process.pid)
     worker.limits = PLENTY
-    assert worker.run(job(scene), lambda: True, print)["size"] == [64, 64]
+    assert work(worker, 64)["size"] == [64, 64]
     worker.close()
 
 
-def test_a_job_that_nobody_waits_for_ends_at_once(
-    job: Callable[[Path], Job], tmp_path: Path
-) -> None:
+def test_a_job_that_nobody_waits_for_ends_at_once(work: Callable[..., dict[str, Any]]) -> None:
     worker = MapWorker(PLENTY)
     process = worker.start()
     states: list[dict[str, Any]] = []
     began = time.monotonic()
     with pytest.raises(Gone):
-        worker.run(job(picture(tmp_path / "scene.tif", 1500)), lambda: not states, states.append)
+        work(worker, 1500, lambda: not states, states.append)
     assert not psutil.pid_exists(process.pid)
     assert states[0]["done"] < states[0]["total"] and time.monotonic() - began < 120
 
 
-def test_a_process_that_is_lost_is_a_sentence(job: Callable[[Path], Job], tmp_path: Path) -> None:
+def test_a_process_that_is_lost_is_a_sentence(work: Callable[..., dict[str, Any]]) -> None:
     worker = MapWorker(PLENTY)
     process = worker.start()
-
-    def kill(state: dict[str, Any]) -> None:
-        process.kill()
-
     with pytest.raises(LandslideZooError, match="broke off"):
-        worker.run(job(picture(tmp_path / "scene.tif", 1500)), lambda: True, kill)
+        work(worker, 1500, tell=lambda _: process.kill())
 
 
-def test_memory_is_bounded(job: Callable[[Path], Job], tmp_path: Path) -> None:
-    worker = MapWorker(Limits(seconds=300, memory=2**20))
+def test_memory_is_bounded(work: Callable[..., dict[str, Any]]) -> None:
+    worker = MapWorker(replace(PLENTY, memory=2**20))
     with pytest.raises(LandslideZooError):  # which step runs out of it is left open
-        worker.run(job(picture(tmp_path / "scene.tif", 1500)), lambda: True, print)
+        work(worker, 1500)
     worker.close()
 
 

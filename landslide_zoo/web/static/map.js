@@ -59,8 +59,8 @@
       this.data = data;
       this.bounds = L.latLngBounds([-data.size[0], 0], [0, data.size[1]]);
       if (this.run !== data.run) this.open(data);
-      this.swap("found", data.landslides, "Landslides", true);
-      this.swap("dropped", data.dropped, "Dropped by rules", false);
+      this.swap("found", data.landslides, data.figures.objects, "Landslides", true);
+      this.swap("dropped", data.dropped, data.figures.dropped, "Dropped by rules", false);
       this.list(data);
     }
 
@@ -112,7 +112,7 @@
     }
 
     // Replace the outlines of one kind; pan, zoom and what is switched on stay as they are.
-    swap(kind, items, title, shown) {
+    swap(kind, items, all, title, shown) {
       const before = this.groups[kind];
       const visible = before ? this.map.hasLayer(before) : shown;
       if (before) {
@@ -135,7 +135,8 @@
       });
       const group = (this.groups[kind] = L.featureGroup(shapes));
       if (kind === "dropped" && !items.length) return;
-      this.layers.addOverlay(group, `${title} (${items.length})`);
+      const count = items.length < all ? `largest ${items.length} of ${all}` : all;
+      this.layers.addOverlay(group, `${title} (${count})`);
       if (visible) group.addTo(this.map);
     }
 
