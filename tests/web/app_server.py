@@ -41,14 +41,19 @@ class Server:
         return wrapped[0] if wrapped else self.process.pid
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
 @contextmanager
 def serving(folder: Path, wrapper: Sequence[str] = (), **environment: str) -> Iterator[Server]:
     """Run ``space_app.py`` on a free port, its log and temporary files in a folder.
 
     A wrapper is a command that starts another one.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     variables = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from app_server import Server, serving
+from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from synthetic_patches import make_patch
 from trained_model import make_record
@@ -47,6 +48,20 @@ def server(tmp_path_factory: pytest.TempPathFactory, zoo_folder: Path) -> Iterat
         yield running
         said = running.log.read_text()
     assert "Traceback" not in said, f"a client's mistake ended in a traceback: {said}"
+
+
+@pytest.fixture(scope="session")
+def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """A program in Python."""
+    return Client(server.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+@pytest.fixture
+def no_patch(tmp_path: Path) -> Path:
+    """A file that holds no patch, whatever its name says."""
+    path = tmp_path / "notes.h5"
+    path.write_text("no HDF5")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,6 @@ from landslide_zoo.data.bands import BAND_NAMES
 ENDPOINTS = ["/models", "/detect", "/compare", "/bands", "/map_scene"]
 
 
-@pytest.fixture(scope="module")
-def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return Client(server.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
-
-
 def test_public_names_are_exactly_ours(client: Client, server: Server) -> None:
     described = client.view_api(return_format="dict", print_info=False)
     assert list(described["named_endpoints"]) == ENDPOINTS
@@ -129,13 +124,11 @@ def test_bands(client: Client, patches: Path) -> None:
     ]
 
 
-def test_errors_are_the_readers_sentences(client: Client, patches: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "notes.h5"
-    bad.write_text("no HDF5")
+def test_errors_are_the_readers_sentences(client: Client, patches: Path, no_patch: Path) -> None:
     with pytest.raises(
         AppError, match=r"^notes\.h5 is neither an HDF5 file nor a PNG picture: give"
     ):
-        client.predict(patch=handle_file(bad), api_name="/detect")
+        client.predict(patch=handle_file(no_patch), api_name="/detect")
     patch = handle_file(patches / "image_1.h5")
     with pytest.raises(AppError, match="There is no model 'none' in the zoo; it has"):
         client.predict(patch=patch, model="none", api_name="/detect")

@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import jsonschema
 import pytest
-from app_server import ROOT, Server, serving
+from agent import as_text, ask, over_mcp
+from app_server import ROOT, Server, free_port, serving
 from gradio_client import Client, handle_file
 from loopback_hub import LoopbackHub
 from mcp import ClientSession
-from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, Tool
+from mcp.types import Tool
 from rest_client import Rest
 
 from landslide_zoo import LandslideModel
 
-R = TypeVar("R")
 NODE_MODULES = ROOT / ".venv" / "node_modules"
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-
-
-def over_mcp(server: Server, talk: Callable[[ClientSession], Awaitable[R]]) -> R:
-    """What comes of a conversation with the MCP server."""
-
-    async def connect() -> R:
-        async with (
-            streamable_http_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
-            ClientSession(read, write) as session,
-        ):
-            await session.initialize()
-            return await talk(session)
-
-    # A thread of its own: the browser's library keeps a loop in this one.
-    with ThreadPoolExecutor() as pool:
-        return pool.submit(asyncio.run, connect()).result(timeout=120)
-
-
-def ask(server: Server, tool: str, arguments: dict[str, object]) -> CallToolResult:
-    return over_mcp(server, lambda session: session.call_tool(tool, arguments))
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +39,7 @@ def tools(server: Server) -> dict[str, Tool]:
 @pytest.fixture(scope="module")
 def patch(patches: Path) -> str:
     """A patch as an agent gives it."""
-    content = base64.b64encode((patches / "image_1.h5").read_bytes()).decode()
-    return f"data:application/octet-stream;base64,{content}"
+    return as_text(patches / "image_1.h5")
 
 
 def test_every_tool_has_a_schema_and_whole_sentences(tools: dict[str, Tool]) -> None:
@@ -217,8 +190,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("proxied")
     [block] = re.findall(r"```nginx\n(.*?)```", DEPLOY, re.DOTALL)
     with serving(folder / "app", GRADIO_ROOT_PATH="/landslides") as server:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = free_port()
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         paths = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
         user = "user root;" if os.geteuid() == 0 else ""  # else it cannot write to the folder

@@ -145,12 +145,10 @@ def test_downloads_open_elsewhere_and_keep_the_full_stem(
     assert sum(int(row["pixels"]) for row in rows) == found.sum()
 
 
-def test_many_files_in_a_table_that_sorts(page: Page, patches: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "notes.h5"
-    bad.write_text("no HDF5")
+def test_many_files_in_a_table_that_sorts(page: Page, patches: Path, no_patch: Path) -> None:
     names = ["image_1.h5", "image_2.h5", "image_3.h5"]
     masks = [patches / "mask_1.h5", patches / "mask_2.h5"]
-    give(page, [*(patches / name for name in names), bad], masks)
+    give(page, [*(patches / name for name in names), no_patch], masks)
     expect(page.locator("#lz-batch-problems .lz-problems")).to_have_text(
         "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
         ".h5 patch or a true-colour PNG."
@@ -174,13 +172,12 @@ def test_many_files_in_a_table_that_sorts(page: Page, patches: Path, tmp_path: P
 
 
 def test_what_is_wrong_is_one_sentence_and_nothing_else_is_shown(
-    page: Page, patches: Path, tmp_path: Path
+    page: Page, no_patch: Path, tmp_path: Path
 ) -> None:
-    bad, picture = tmp_path / "notes.h5", tmp_path / "photo.png"
-    bad.write_text("no HDF5")
+    picture = tmp_path / "photo.png"
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(picture)
     problem, downloads = page.locator("#lz-result .lz-problems"), page.locator("#lz-downloads")
-    give(page, [bad])
+    give(page, [no_patch])
     expect(problem).to_have_text(
         "notes.h5 is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
         ".h5 patch or a true-colour PNG."

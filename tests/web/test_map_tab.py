@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from ast import literal_eval
 from collections.abc import Callable
@@ -11,13 +10,13 @@ from pathlib import Path
 import geopandas
 import pytest
 import rasterio
+from agent import as_text, ask
 from app_server import Server
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 from rasterio.warp import transform
 from scene_files import write_safe, write_zip
-from test_clients import ask
 from visitor import SCREENS, barriers, look, open_tab
 
 from landslide_zoo.mapping import map_scene
@@ -190,11 +189,6 @@ def test_the_map_can_be_read_and_reached_by_all(
         assert box and box["width"] > least * SCREENS[screen][0]
 
 
-@pytest.fixture(scope="module")
-def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return Client(server.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
-
-
 def test_the_endpoint_maps_a_scene_and_says_how_far_it_is(client: Client) -> None:
     job = client.submit(
         scene=handle_file(PUTHUMALA.path),
@@ -247,12 +241,6 @@ def test_the_endpoint_maps_the_zip_of_a_product(
 def test_a_mistake_is_a_sentence(client: Client, further: dict[str, object], words: str) -> None:
     with pytest.raises(AppError, match=words):
         client.predict(scene=handle_file(PUTHUMALA.path), **further, api_name="/map_scene")
-
-
-def as_text(path: Path) -> str:
-    """A file as an agent gives it."""
-    content = base64.b64encode(path.read_bytes()).decode()
-    return f"data:application/octet-stream;base64,{content}"
 
 
 def test_an_agent_maps_a_scene_and_compares_one_with_that_before(

@@ -71,12 +71,10 @@ def test_many_at_once_each_get_their_own_answer(service: Service, patches: Path)
 
 
 def test_of_several_files_a_bad_one_is_told_in_its_place(
-    service: Service, upload: Upload, tmp_path: Path
+    service: Service, upload: Upload, no_patch: Path
 ) -> None:
-    bad = tmp_path / "notes.h5"
-    bad.write_text("no HDF5")
     one, other, last = service.detect_all(
-        "trial-rgb", [upload, Upload(str(bad), None, "notes"), upload]
+        "trial-rgb", [upload, Upload(str(no_patch), None, "notes"), upload]
     )
     assert isinstance(one, Detection) and isinstance(last, Detection)
     assert isinstance(other, DataError)
