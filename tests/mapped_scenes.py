@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,11 @@ from affine import Affine
 from scene_files import PLACE, UTM, write_raster
 
 from landslide_zoo.data.bands import BAND_NAMES
+from landslide_zoo.inference.rules import DEFAULT_RULES
+from landslide_zoo.mapping.landslides import Landslides, find_landslides
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene, open_scene
+from landslide_zoo.mapping.windows import Window
 
 # Digital numbers of B1 to B12 as Landslide4Sense has them.
 FOREST = (1200, 880, 740, 450, 760, 2000, 2450, 2500, 760, 10, 1300, 590)
@@ -81,6 +84,25 @@ class Slope:
         found.create()
         found.write(0, self.probability, self.observed, self.cloud)
         return found
+
+    def find(
+        self, folder: Path, written: Mapping[str, object] | None = None, **options: object
+    ) -> Landslides:
+        """The landslides on it, as written like this; by the usual threshold and rules."""
+        scene, probabilities = self.open(folder, **(written or {}))
+        with scene:
+            return found_on(scene, probabilities, **options)
+
+
+def found_on(scene: Scene, probabilities: Probabilities, **options: object) -> Landslides:
+    """The landslides of a scene, by the usual threshold and rules unless others are given."""
+    usual = {"threshold": 0.5, "rules": DEFAULT_RULES}
+    return find_landslides(scene, probabilities, **(usual | options))
+
+
+def mask_of(landslides: Landslides) -> np.ndarray:
+    """The mask of the whole scene."""
+    return landslides.mask(Window(0, 0, *landslides.size))
 
 
 Shape = Callable[[np.ndarray, np.ndarray], np.ndarray]

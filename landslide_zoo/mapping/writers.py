@@ -35,7 +35,6 @@ from landslide_zoo.mapping.windows import Window
 
 ProbabilityType = Literal["uint8", "float32"]
 Format = Literal["gpkg", "geojson", "parquet", "fgb"]
-FORMATS: tuple[Format, ...] = ("gpkg", "geojson", "parquet", "fgb")
 LANDSLIDES, DROPPED = "landslides", "dropped"
 """Layers of a GeoPackage."""
 NO_DATE = "2000-01-01"
@@ -48,40 +47,17 @@ MASK_COLOURS: Colours = {
     NOT_OBSERVED: (150, 150, 150, 255),
 }
 
-ATTRIBUTES: dict[str, str] = {
-    "id": "number, the largest first",
-    "area_m2": "area in square metres, on the ellipsoid where the projection is geographic",
-    "perimeter_m": "perimeter in metres; steps along pixels are evened out",
-    "length_m": "length in metres from crown to toe, or along the longer side where the "
-    "elevation is not known or flat",
-    "width_m": "width in metres across the length",
-    "azimuth_deg": "direction from crown to toe in degrees clockwise from grid north",
-    "elongation": "longer by shorter axis of the ellipse with the same moments",
-    "compactness": "1 for a disc, less for anything else",
-    "mean_probability": "mean of the network's probability",
-    "max_probability": "highest of it",
-    "mean_slope_deg": "mean slope in degrees",
-    "mean_elevation_m": "mean elevation in metres",
-    "elevation_range_m": "highest less lowest elevation in metres",
-    "mean_ndvi": "mean NDVI",
-    "ndvi_drop": "median over its pixels of the NDVI before the event less that after it",
-    "vegetation": "mean of three plant indices, relative to the vegetation around: 1 plants, "
-    "0 bare ground",
-    "brightness": "mean of red, green and blue",
-    "texture": "mean local entropy of the brightness in bits",
-    "water_contact": "share of the pixels along its edge that are open water",
-    "hidden_share": "share of the pixels along its edge that were not observed (cloud, no data): "
-    "it may go on there",
-    "longitude": "of its centre, in degrees (WGS 84)",
-    "latitude": "likewise",
-    "row": "of its centre, in pixels from the top of the scene",
-    "column": "of its centre, in pixels from its left",
-}
-"""What is known of each landslide, in every format; empty where bands do not tell it."""
-_LAYER_ATTRIBUTES = {
+ATTRIBUTES: dict[str, tuple[str, int]] = {
+    "id": ("number", 0),
+    "area_m2": ("area", 1),
     "perimeter_m": ("perimeter", 1),
+    "length_m": ("length", 1),
+    "width_m": ("width", 1),
+    "azimuth_deg": ("azimuth", 1),
     "elongation": ("elongation", 3),
     "compactness": ("compactness", 3),
+    "mean_probability": ("mean_probability", 4),
+    "max_probability": ("max_probability", 4),
     "mean_slope_deg": ("mean_slope", 2),
     "mean_elevation_m": ("mean_elevation", 1),
     "elevation_range_m": ("elevation_range", 1),
@@ -92,7 +68,13 @@ _LAYER_ATTRIBUTES = {
     "texture": ("mean_texture", 3),
     "water_contact": ("water_contact", 3),
     "hidden_share": ("hidden_contact", 3),
+    "longitude": ("longitude", 7),
+    "latitude": ("latitude", 7),
+    "row": ("row", 1),
+    "column": ("column", 1),
 }
+"""What is written of each landslide, in every format: measure and digits. ``docs/maps.md`` says
+what each is."""
 _gdal_settings = Lock()
 
 
@@ -103,23 +85,19 @@ def properties(one: Landslide) -> dict[str, Any]:
     """
     seen, extent = one.object, one.extent
     longitude, latitude = one.place or (None, None)
-    known: dict[str, Any] = {
-        "id": seen.number,
-        "area_m2": round(one.area, 1),
-        "length_m": round(extent.length, 1),
-        "width_m": round(extent.width, 1),
-        "azimuth_deg": None if extent.azimuth is None else round(extent.azimuth, 1),
-        "mean_probability": seen.mean_probability,
-        "max_probability": seen.max_probability,
-        "longitude": None if longitude is None else round(longitude, 7),
-        "latitude": None if latitude is None else round(latitude, 7),
-        "row": seen.row,
-        "column": seen.column,
+    own: dict[str, float | None] = {
+        "number": seen.number,
+        "area": one.area,
+        "length": extent.length,
+        "width": extent.width,
+        "azimuth": extent.azimuth,
+        "longitude": longitude,
+        "latitude": latitude,
     }
-    for name, (attribute, digits) in _LAYER_ATTRIBUTES.items():
-        value = seen.attributes.get(attribute)
-        known[name] = None if value is None or math.isnan(value) else round(value, digits)
-    found: dict[str, Any] = {name: known[name] for name in ATTRIBUTES}
+    found: dict[str, Any] = {}
+    for name, (measure, digits) in ATTRIBUTES.items():
+        value = own[measure] if measure in own else seen.value(measure)
+        found[name] = None if value is None or math.isnan(value) else round(value, digits)
     if one.rule is not None:
         found |= {"rule": one.rule.attribute, "why": one.why}
     return found
@@ -128,19 +106,15 @@ def properties(one: Landslide) -> dict[str, Any]:
 def to_table(landslides: Landslides, dropped: bool = False) -> geopandas.GeoDataFrame:
     """Landslides, or what rules dropped, with outlines in the scene's coordinates."""
     rows = landslides.dropped if dropped else landslides.objects
-    names = [*ATTRIBUTES, *(("rule", "why") if dropped else ())]
-    kinds = {"id": "int64", "rule": "object", "why": "object"}
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for one in rows:
-        for name, value in properties(one).items():
-            columns[name].append(value)
-    table = pd.DataFrame(
-        {name: pd.Series(columns[name], dtype=kinds.get(name, "float64")) for name in names}
-    )
+    kinds = dict.fromkeys(ATTRIBUTES, "float64") | {"id": "int64"}
+    if dropped:
+        kinds |= {"rule": "object", "why": "object"}
+    values = [tuple(properties(one).values()) for one in rows]
     ground = landslides.ground
-    outlines = [ground.place(one.outline) for one in rows]
     return geopandas.GeoDataFrame(
-        table, geometry=outlines, crs=ground.grid.crs if ground.placed else None
+        pd.DataFrame(values, columns=list(kinds)).astype(kinds),
+        geometry=[ground.place(one.outline) for one in rows],
+        crs=ground.grid.crs if ground.placed else None,
     )
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
 import geopandas
@@ -17,14 +18,12 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from mapped_scenes import FIELD, Slope, where
+from mapped_scenes import FIELD, Slope, mask_of, where
 from rasterio.features import rasterize
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.inference.rules import DEFAULT_RULES
-from landslide_zoo.mapping.landslides import Landslides, find_landslides
-from landslide_zoo.mapping.windows import Window
-from landslide_zoo.mapping.writers import ATTRIBUTES, FORMATS, to_table, write_landslides
+from landslide_zoo.mapping.landslides import Landslides
+from landslide_zoo.mapping.writers import ATTRIBUTES, Format, to_table, write_landslides
 
 PROVENANCE = {
     "scene": "slope",
@@ -34,6 +33,7 @@ PROVENANCE = {
     "version": "1.0",
     "note": "débris <flow>",
 }
+FORMATS = get_args(Format)
 VECTORS = [f"slope_landslides.{kind}" for kind in FORMATS]
 
 
@@ -49,14 +49,11 @@ def a_scene() -> Slope:
     return slope
 
 
-def found_in(slope: Slope, folder: Path, **options: object) -> Landslides:
-    scene, probabilities = slope.open(folder, **options)
-    with scene:
-        return find_landslides(scene, probabilities, threshold=0.5, rules=DEFAULT_RULES)
-
-
-def mask_of(landslides: Landslides) -> np.ndarray:
-    return landslides.mask(Window(0, 0, *landslides.size))
+def read(path: Path, layer: str = "landslides") -> geopandas.GeoDataFrame:
+    """The outlines of a file, in whichever format."""
+    if path.suffix == ".parquet":
+        return geopandas.read_parquet(path)
+    return geopandas.read_file(path, layer=layer if path.suffix == ".gpkg" else None)
 
 
 def iou(outlines: geopandas.GeoSeries, mask: Path) -> float:
@@ -68,7 +65,7 @@ def iou(outlines: geopandas.GeoSeries, mask: Path) -> float:
 
 @pytest.fixture(scope="module")
 def landslides(tmp_path_factory: pytest.TempPathFactory) -> Landslides:
-    return found_in(a_scene(), tmp_path_factory.mktemp("scene"))
+    return a_scene().find(tmp_path_factory.mktemp("scene"))
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +91,8 @@ def test_the_mask_is_a_cog_with_colours_and_place(written: Path, landslides: Lan
 
 
 @pytest.mark.parametrize("name", VECTORS)
-def test_outlines_open_with_all_attributes(name: str, written: Path) -> None:
-    read = geopandas.read_parquet if name.endswith("parquet") else geopandas.read_file
-    options = {"layer": "landslides"} if name.endswith("gpkg") else {}
-    table = read(written / name, **options).sort_values("id")
+def test_outlines_open_with_all_attributes_and_holes(name: str, written: Path) -> None:
+    table = read(written / name).sort_values("id")
     assert list(table["id"]) == [1, 2, 3]
     assert [column for column in table.columns if column in ATTRIBUTES] == list(ATTRIBUTES)
     assert table.geometry.is_valid.all()
@@ -105,13 +100,7 @@ def test_outlines_open_with_all_attributes(name: str, written: Path) -> None:
     assert table["area_m2"].sum() == pytest.approx(table.to_crs("EPSG:32643").area.sum(), rel=1e-4)
     assert table["ndvi_drop"].isna().all()  # there was no earlier scene
     assert iou(table.to_crs("EPSG:32643").geometry, written / "slope_mask.tif") > 0.98
-
-
-@pytest.mark.parametrize("name", VECTORS)
-def test_outlines_have_holes(name: str, written: Path) -> None:
-    read = geopandas.read_parquet if name.endswith("parquet") else geopandas.read_file
-    table = read(written / name, **({"layer": "landslides"} if name.endswith("gpkg") else {}))
-    (ring,) = table[table["id"] == 1].geometry
+    ring = table.geometry.iloc[0]
     assert [len(part.interiors) for part in ring.geoms] == [1]
 
 
@@ -131,7 +120,7 @@ def test_a_geopackage_lists_what_was_dropped_and_why(written: Path) -> None:
     path = written / "slope_landslides.gpkg"
     names = [name for name, _ in pyogrio.list_layers(path)]
     assert names == ["landslides", "dropped", "layer_styles"]
-    (row,) = geopandas.read_file(path, layer="dropped").itertuples()
+    (row,) = read(path, "dropped").itertuples()
     assert row.rule == "median_vegetation"
     assert row.why.startswith("Median vegetation is 0.7")
     assert row.area_m2 == pytest.approx(60_000, rel=0.02)
@@ -176,28 +165,26 @@ def test_the_same_landslides_give_the_same_bytes(landslides: Landslides, tmp_pat
 
 
 def test_no_landslides_are_empty_layers(tmp_path: Path) -> None:
-    empty = found_in(Slope(), tmp_path)
+    empty = Slope().find(tmp_path)
     write_landslides(empty, tmp_path, "slope", PROVENANCE, FORMATS)
     for name in VECTORS:
-        read = geopandas.read_parquet if name.endswith("parquet") else geopandas.read_file
-        options = {"layer": "landslides"} if name.endswith("gpkg") else {}
-        table = read(tmp_path / name, **options)
+        table = read(tmp_path / name)
         assert len(table) == 0
         if not name.endswith("geojson"):  # which has columns by its features alone
             assert set(ATTRIBUTES) <= set(table.columns)
             assert table.crs == "EPSG:32643"
-    assert len(geopandas.read_file(tmp_path / "slope_landslides.gpkg", layer="dropped")) == 0
+    assert len(read(tmp_path / "slope_landslides.gpkg", "dropped")) == 0
     with rasterio.open(tmp_path / "slope_mask.tif") as dataset:
         assert not dataset.read(1).any()
 
 
 def test_a_scene_in_degrees(tmp_path: Path) -> None:
     degrees = Affine(9.2e-5, 0, 76.1, 0, -9.0e-5, 11.5)
-    found = found_in(a_scene(), tmp_path, crs="EPSG:4326", transform=degrees)
+    found = a_scene().find(tmp_path, {"crs": "EPSG:4326", "transform": degrees})
     assert found.size == (150, 160)
     write_landslides(found, tmp_path, "slope", {}, FORMATS)
     for name in ("slope_landslides.geojson", "slope_landslides.fgb"):
-        table = geopandas.read_file(tmp_path / name)
+        table = read(tmp_path / name)
         metres = table.to_crs("EPSG:32643").area.sum()
         assert table["area_m2"].sum() == pytest.approx(metres, rel=2e-3)  # the zone's own scale
         assert iou(table.geometry, tmp_path / "slope_mask.tif") > 0.98
@@ -205,12 +192,10 @@ def test_a_scene_in_degrees(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 def test_without_a_projection_outlines_are_in_pixels(tmp_path: Path) -> None:
-    found = found_in(a_scene(), tmp_path, crs=None, transform=None)
+    found = a_scene().find(tmp_path, {"crs": None, "transform": None})
     write_landslides(found, tmp_path, "slope", {}, FORMATS)
     for name in VECTORS:
-        read = geopandas.read_parquet if name.endswith("parquet") else geopandas.read_file
-        options = {"layer": "landslides"} if name.endswith("gpkg") else {}
-        table = read(tmp_path / name, **options)
+        table = read(tmp_path / name)
         if not name.endswith("geojson"):
             assert table.crs is None or table.crs.name.startswith("Undefined")
         assert table["longitude"].isna().all()
