@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from landslide_zoo.inference.objects import connected_parts
 from landslide_zoo.mapping.files import places_of, read_plain, writing
@@ -79,18 +81,15 @@ class Parts:
         """
         order = np.argsort(group, kind="stable")
         starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-
-        def over(values: np.ndarray, join: np.ufunc) -> np.ndarray:
-            return join.reduceat(values[order], starts) if len(starts) else values
-
+        of_parts = self.taken(order)
         return Parts(
-            kind=over(self.kind, np.minimum),
-            pixels=over(self.pixels, np.add),
-            first=over(self.first, np.minimum),
-            top=over(self.top, np.minimum),
-            left=over(self.left, np.minimum),
-            bottom=over(self.bottom, np.maximum),
-            right=over(self.right, np.maximum),
+            kind=np.minimum.reduceat(of_parts.kind, starts),
+            pixels=np.add.reduceat(of_parts.pixels, starts),
+            first=np.minimum.reduceat(of_parts.first, starts),
+            top=np.minimum.reduceat(of_parts.top, starts),
+            left=np.minimum.reduceat(of_parts.left, starts),
+            bottom=np.maximum.reduceat(of_parts.bottom, starts),
+            right=np.maximum.reduceat(of_parts.right, starts),
         )
 
 
@@ -157,14 +156,10 @@ class Labelling:
             numbered from 1.
         """
         every = Parts.together(self._found)
-        root = np.arange(self._count)
         pairs = np.concatenate([*self._touching, np.zeros((0, 2), np.int64)]) - 1
-        for one, other in pairs[every.kind[pairs[:, 0]] == every.kind[pairs[:, 1]]]:
-            one, other = _root(root, one), _root(root, other)
-            root[max(one, other)] = min(one, other)
-        while (root != root[root]).any():
-            root = root[root]
-        _, group = np.unique(root, return_inverse=True)
+        one, other = pairs[every.kind[pairs[:, 0]] == every.kind[pairs[:, 1]]].T
+        alike = coo_array((np.ones(len(one)), (one, other)), shape=(self._count, self._count))
+        _, group = connected_components(alike, directed=False)
         parts = every.joined(group)
         order = np.argsort(parts.first)
         number = np.empty(len(order), dtype=np.uint32)
@@ -226,10 +221,3 @@ def _parts(labels: np.ndarray, kinds: np.ndarray, window: Window, scene_width: i
         right=left,
     )
     return each.joined(labels[rows, columns] - 1)
-
-
-def _root(root: np.ndarray, one: int) -> int:
-    while root[one] != one:
-        root[one] = root[root[one]]  # halve the path for those who come after
-        one = root[one]
-    return one

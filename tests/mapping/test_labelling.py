@@ -51,7 +51,7 @@ def test_blocks_of_any_side_give_the_labels_of_the_whole(share: float, side: int
     assert np.array_equal(found > 0, kinds != NOTHING)
 
 
-def test_what_is_known_of_parts_does_not_depend_on_blocks(tmp_path: Path) -> None:
+def test_what_is_known_of_parts_does_not_depend_on_blocks() -> None:
     kinds = two_kinds(0.4, seed=3)
     _, small = label(kinds, 9)
     labelling, whole = label(kinds, 200)
@@ -66,7 +66,7 @@ def test_what_is_known_of_parts_does_not_depend_on_blocks(tmp_path: Path) -> Non
     assert (np.diff(whole.first) > 0).all()
 
 
-def test_a_spiral_over_many_blocks_is_one(tmp_path: Path) -> None:
+def test_a_spiral_over_many_blocks_is_one() -> None:
     kinds = np.full(SIZE, NOTHING, dtype=np.int16)
     for ring in range(0, 40, 4):
         kinds[ring, ring : 97 - ring] = kinds[82 - ring, ring : 97 - ring] = 0
@@ -80,7 +80,7 @@ def test_a_spiral_over_many_blocks_is_one(tmp_path: Path) -> None:
     assert np.array_equal(part == 1, kinds[30:50, 40:51] == 0)
 
 
-def test_corners_touch_across_blocks_in_both_directions(tmp_path: Path) -> None:
+def test_corners_touch_across_blocks_in_both_directions() -> None:
     kinds = np.full((20, 20), NOTHING, dtype=np.int16)
     kinds[9, 9] = kinds[10, 10] = 0  # from the upper left to the lower right
     kinds[4, 10] = kinds[5, 9] = 0  # from the upper right to the lower left, beside a border
@@ -89,7 +89,7 @@ def test_corners_touch_across_blocks_in_both_directions(tmp_path: Path) -> None:
     assert parts.pixels.tolist() == [2, 2, 2]
 
 
-def test_hidden_pixels_are_remembered_and_touch_nothing(tmp_path: Path) -> None:
+def test_hidden_pixels_are_remembered_and_touch_nothing() -> None:
     kinds = np.full((20, 20), NOTHING, dtype=np.int16)
     kinds[5, :] = 0
     hidden = np.zeros((20, 20), dtype=bool)
