@@ -125,7 +125,7 @@ def find_landslides(
         threshold: Probability from which a pixel counts as landslide.
         rules: The rules that are switched on; with ``before``, those of
             :func:`landslide_zoo.mapping.change.rules_with_change`.
-        minimum_area: Smallest landslide in square metres, in place of the rules' own.
+        minimum_area: Smallest landslide in hectares, in place of the rules' own.
         before: A scene from before the event: what was not observed then is not observed.
         memory: Bytes that may be used, roughly.
         folder: Where the labels lie, 4 bytes a pixel; among the temporary files where None.
@@ -147,14 +147,14 @@ def find_landslides(
 
 
 def _with(rules: Sequence[Rule], minimum_area: float | None) -> tuple[Rule, ...]:
-    """The rules with another smallest area, in square metres."""
+    """The rules with another smallest area, in hectares."""
     if minimum_area is None:
         return tuple(rules)
     return (
         *(rule for rule in rules if rule.attribute != "hectares"),
         Rule(
             attribute="hectares",
-            minimum=minimum_area / 10_000,
+            minimum=minimum_area,
             reason="it is smaller than was asked for",
             source="chosen for this map",
         ),
@@ -281,15 +281,15 @@ class _Finder:
             if "elevation" in layers:
                 fall = crown_to_toe(rows, columns, layers["elevation"][box][rows, columns])
             first = int(parts.first[one.number - 1])
-            self._keep(moved(one, view.window), shapes[one.number], fall, first)
+            self._keep(_moved(one, view.window), shapes[one.number], fall, first)
 
     def _keep(
         self, one: LandslideObject, outline: MultiPolygon, fall: np.ndarray | None, first: int
     ) -> None:
         """Measure on the ground what was described."""
-        area, nominal = self.ground.area(outline), self.ground.grid.pixel_size
-        height, width = self.ground.pixel_size(one.row)
-        scale = math.sqrt(height * width / (nominal[0] * nominal[1]))
+        area = self.ground.area(outline)
+        pixel_area = math.prod(self.ground.pixel_size(one.row))
+        scale = math.sqrt(pixel_area / self.ground.grid.pixel_area)
         perimeter = round(scale * one.attributes["perimeter"], 1)
         attributes = {**one.attributes, "perimeter": perimeter}
         self._described[first] = Landslide.of(
@@ -301,7 +301,7 @@ class _Finder:
         )
 
 
-def moved(one: LandslideObject, window: Window) -> LandslideObject:
+def _moved(one: LandslideObject, window: Window) -> LandslideObject:
     """An object of a window, in rows and columns of the scene."""
     row, column = window.row, window.column
     return replace(
@@ -336,11 +336,9 @@ def _whole(parts: Parts, window: Window, size: tuple[int, int]) -> np.ndarray:
 
 def _only(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Labels (h, w) of the parts at these places alone, counted anew from 1; 0 elsewhere."""
-    ids = places + 1
-    if not len(ids):
-        return np.zeros(labels.shape, dtype=np.int32)
-    found = np.searchsorted(ids, labels).clip(max=len(ids) - 1)
-    return np.where(ids[found] == labels, found + 1, 0).astype(np.int32)
+    numbers = np.zeros(labels.max() + 1, dtype=np.int32)
+    numbers[places + 1] = np.arange(1, len(places) + 1)
+    return numbers[labels]
 
 
 def _groups(parts: Parts, places: np.ndarray) -> Iterator[tuple[Window, np.ndarray]]:

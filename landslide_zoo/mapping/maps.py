@@ -172,7 +172,7 @@ def map_scene(
             found,
             threshold=threshold,
             rules=rules,
-            minimum_area=None if minimum_area is None else 10_000 * minimum_area,
+            minimum_area=minimum_area,
             before=earlier,
             memory=int(memory * _FOR_BLOCKS * 1e9),
             folder=work,

@@ -88,7 +88,7 @@ def render_report(scene: Scene, landslides: Landslides, provenance: Provenance) 
         height=height,
         side=max(width, height),
         scale=overview.scale,
-        bar=_scale_bar(scene, landslides, overview),
+        bar=_scale_bar(landslides, overview),
         columns=columns,
         rows=[[_cell(column, one[column.name]) for column in columns] for one in listed],
         rules=list(_rules(landslides)),
@@ -98,8 +98,7 @@ def render_report(scene: Scene, landslides: Landslides, provenance: Provenance) 
 
 def _seen(landslides: Landslides) -> list[tuple[str, str, str]]:
     """How much was observed and why the rest was not: words, square kilometres, per cent."""
-    coverage = landslides.coverage
-    pixel = landslides.ground.pixel_size(landslides.size[0] // 2)
+    coverage, grid = landslides.coverage, landslides.ground.grid
     parts = {
         "observed": coverage.observed,
         "under cloud": coverage.cloud,
@@ -109,7 +108,7 @@ def _seen(landslides: Landslides) -> list[tuple[str, str, str]]:
     return [
         (
             name,
-            f"{pixels * math.prod(pixel) / 1e6:,.1f} km²",
+            f"{grid.square_kilometres(pixels):,.1f} km²",
             f"{100 * pixels / coverage.total:.1f} %",
         )
         for name, pixels in parts.items()
@@ -130,11 +129,9 @@ def _rules(landslides: Landslides) -> Iterator[dict[str, Any]]:
 
 
 def _cell(column: _Column, value: float | None) -> str:
-    return (
-        _UNKNOWN
-        if value is None
-        else column.text.format(value if column.factor == 1.0 else value * column.factor)
-    )
+    if value is None:
+        return _UNKNOWN
+    return column.text.format(value if column.factor == 1.0 else value * column.factor)
 
 
 def _text(value: object) -> str:
@@ -146,9 +143,9 @@ def _text(value: object) -> str:
     return _UNKNOWN if value is None else str(value)
 
 
-def _scale_bar(scene: Scene, landslides: Landslides, overview: Overview) -> dict[str, Any]:
+def _scale_bar(landslides: Landslides, overview: Overview) -> dict[str, Any]:
     """Length of a scale bar in pixels of the picture, and what it says."""
-    metres = landslides.ground.pixel_size(scene.size[0] // 2)[1] / overview.scale
+    metres = landslides.ground.grid.pixel_size[1] / overview.scale
     most = _BAR * overview.picture.shape[1] * metres
     magnitude = 10.0 ** math.floor(math.log10(most))
     length = max(step * magnitude for step in (1, 2, 5) if step * magnitude <= most)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mapped_scenes import FOREST, SCAR, Slope
+from mapped_scenes import FOREST, SCAR, Slope, found_on, mask_of
 
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.clouds import find_clouds
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.mapping.change import FRESH, Earlier, align, rules_with_change
-from landslide_zoo.mapping.landslides import Landslides, find_landslides
+from landslide_zoo.mapping.landslides import Landslides
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene, open_scene
 from landslide_zoo.mapping.windows import Window
@@ -42,17 +42,21 @@ def opened(slope: Slope, folder: Path, **options: object) -> Scene:
 
 
 def compare(
-    before: Slope, after: Slope, folder: Path, cloud: np.ndarray | None = None
+    before: Slope,
+    after: Slope,
+    folder: Path,
+    cloud: np.ndarray | None = None,
+    **options: object,
 ) -> Landslides:
     scene, probabilities = after.open(folder)
     covered = np.zeros(scene.size, dtype=bool) if cloud is None else cloud
     with scene, opened(before, folder) as earlier:
-        return find_landslides(
+        return found_on(
             scene,
             probabilities,
-            threshold=0.5,
             rules=rules_with_change(DEFAULT_RULES),
             before=Earlier(earlier, lambda window: covered[window.slices]),
+            **options,
         )
 
 
@@ -67,7 +71,7 @@ def test_an_old_scar_is_dropped_and_a_fresh_one_kept(tmp_path: Path) -> None:
         "Median NDVI drop is 0, below 0.15: it was as bare before: an old scar, a river bed or a "
         "field."
     )
-    assert found.mask(Window(0, 0, 128, 128)).sum() == fresh.object.pixels
+    assert mask_of(found).sum() == fresh.object.pixels
 
 
 def test_what_was_a_little_greener_before_is_still_old(tmp_path: Path) -> None:
@@ -79,11 +83,7 @@ def test_what_was_a_little_greener_before_is_still_old(tmp_path: Path) -> None:
 
 def test_without_an_earlier_scene_both_are_kept(tmp_path: Path) -> None:
     _, after = two_dates()
-    scene, probabilities = after.open(tmp_path)
-    with scene:
-        found = find_landslides(
-            scene, probabilities, threshold=0.5, rules=rules_with_change(DEFAULT_RULES)
-        )
+    found = after.find(tmp_path, rules=rules_with_change(DEFAULT_RULES))
     assert len(found.objects) == 2
     assert all(properties(one)["ndvi_drop"] is None for one in found.objects)
 
@@ -92,7 +92,7 @@ def test_clouds_of_the_earlier_date_are_not_observed(tmp_path: Path) -> None:
     cloud = np.zeros((128, 128), dtype=bool)
     cloud[:, 30:] = True
     found = compare(*two_dates(), tmp_path, cloud)
-    mask = found.mask(Window(0, 0, 128, 128))
+    mask = mask_of(found)
     assert (mask[:, 30:] == 255).all()
     (fresh,) = found.objects
     assert fresh.object.pixels == 200
@@ -125,23 +125,13 @@ def test_blocks_make_no_difference(tmp_path: Path) -> None:
     after.put(slice(250, 262), slice(240, 270))
     cloud = np.zeros((300, 520), dtype=bool)
     cloud[240:270, 255:] = True
-    scene, probabilities = after.open(tmp_path)
-    with scene, opened(before, tmp_path) as earlier:
-        small, large = (
-            find_landslides(
-                scene,
-                probabilities,
-                threshold=0.5,
-                rules=rules_with_change(DEFAULT_RULES),
-                before=Earlier(earlier, lambda window: cloud[window.slices]),
-                memory=memory,
-            )
-            for memory in (1, 2**30)
-        )
-        assert [one.object for one in small.objects] == [one.object for one in large.objects]
-        assert len(small.objects) == 2
-        whole = Window(0, 0, 300, 520)
-        assert np.array_equal(small.mask(whole), large.mask(whole))
+    small, large = (
+        compare(before, after, tmp_path / str(memory), cloud, memory=memory)
+        for memory in (1, 2**30)
+    )
+    assert [one.object for one in small.objects] == [one.object for one in large.objects]
+    assert len(small.objects) == 2
+    assert np.array_equal(mask_of(small), mask_of(large))
 
 
 def test_a_scene_without_near_infrared_cannot_be_compared(tmp_path: Path) -> None:
@@ -157,9 +147,7 @@ def test_a_scene_without_near_infrared_cannot_be_compared(tmp_path: Path) -> Non
         opened(before, tmp_path) as earlier,
         pytest.raises(DataError, match=r"slope has no B8"),
     ):
-        find_landslides(
-            scene, probabilities, threshold=0.5, rules=(), before=Earlier(earlier, clear)
-        )
+        found_on(scene, probabilities, rules=(), before=Earlier(earlier, clear))
 
 
 def test_two_levels_are_told(tmp_path: Path) -> None:
@@ -198,7 +186,7 @@ def test_nothing_is_fresh_where_nothing_slid(real_data: Path, tmp_path: Path) ->
     ):
         probabilities = bare_ground(scene, tmp_path)
         alone, compared = (
-            find_landslides(scene, probabilities, threshold=0.5, rules=rules, before=before)
+            found_on(scene, probabilities, rules=rules, before=before)
             for rules, before in (((), None), ((FRESH,), Earlier(earlier, clear)))
         )
     assert len(alone.objects) > 10
@@ -215,10 +203,9 @@ def test_clouds_of_a_real_earlier_scene_hide_everything(real_data: Path, tmp_pat
         align(slovenia / "S2_L1C_2015-08-20_13bands.tif", scene) as earlier,
     ):
         cloud = find_clouds(earlier.read(earlier.whole), "L1C").cloud
-        found = find_landslides(
+        found = found_on(
             scene,
             bare_ground(scene, tmp_path),
-            threshold=0.5,
             rules=(FRESH,),
             before=Earlier(earlier, lambda window: cloud[window.slices]),
         )

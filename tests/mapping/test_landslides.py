@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
-from mapped_scenes import FIELD, Slope, where
+from mapped_scenes import FIELD, Slope, found_on, mask_of, where
 
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
@@ -41,17 +41,6 @@ class PatchScene:
         return Patch(values, names, self.unit, observed=self.patch.observed[window.slices])
 
 
-def whole(found: Landslides) -> np.ndarray:
-    return found.mask(Window(0, 0, *found.size))
-
-
-def find(slope: Slope, folder: Path, **options: object) -> Landslides:
-    settings = {"threshold": 0.5, "rules": DEFAULT_RULES} | options
-    scene, probabilities = slope.open(folder)
-    with scene:
-        return find_landslides(scene, probabilities, **settings)
-
-
 def same(one: Landslides, other: Landslides) -> bool:
     return all(
         [(a.object, a.why, a.area, a.extent, a.outline) for a in some]
@@ -77,8 +66,8 @@ def test_a_patch_is_judged_as_detect_judges_it(
     probabilities.create()
     probabilities.write(0, probability, observed, ~observed)
     found = find_landslides(PatchScene(patch), probabilities, threshold=0.4, rules=DEFAULT_RULES)
-    assert np.array_equal(whole(found) == 1, expected.prediction.mask > 0)
-    assert np.array_equal(whole(found) == 255, ~observed)
+    assert np.array_equal(mask_of(found) == 1, expected.prediction.mask > 0)
+    assert np.array_equal(mask_of(found) == 255, ~observed)
     assert [one.object for one in found.objects] == expected.kept
     listed = [one for one in expected.dropped if one.object.pixels >= LISTED]
     assert [(one.object, one.why) for one in found.dropped] == [
@@ -103,19 +92,19 @@ def crossing_scene() -> Slope:
 
 def test_landslides_do_not_depend_on_blocks(tmp_path: Path) -> None:
     slope = crossing_scene()
-    small = find(slope, tmp_path, memory=SMALL_BLOCKS)
-    large = find(slope, tmp_path)
+    small = slope.find(tmp_path, memory=SMALL_BLOCKS)
+    large = slope.find(tmp_path)
     assert len(small.objects) > 10
     assert len(small.dropped) >= 2
     assert same(small, large)
-    assert np.array_equal(whole(small), whole(large))
+    assert np.array_equal(mask_of(small), mask_of(large))
     assert small.coverage == large.coverage
 
 
 def test_the_mask_is_that_of_the_objects(tmp_path: Path) -> None:
     slope = crossing_scene()
-    found = find(slope, tmp_path, memory=SMALL_BLOCKS)
-    mask = whole(found)
+    found = slope.find(tmp_path, memory=SMALL_BLOCKS)
+    mask = mask_of(found)
     assert set(np.unique(mask)) == {0, 1, 255}
     assert np.array_equal(mask == 255, ~slope.observed)
     assert (mask == 1).sum() == sum(one.object.pixels for one in found.objects)
@@ -127,7 +116,7 @@ def test_the_mask_is_that_of_the_objects(tmp_path: Path) -> None:
 def test_how_much_was_seen(tmp_path: Path) -> None:
     slope = crossing_scene()
     slope.observed[:10] = False  # without data, and not under cloud
-    seen = find(slope, tmp_path, memory=SMALL_BLOCKS).coverage
+    seen = slope.find(tmp_path, memory=SMALL_BLOCKS).coverage
     assert (seen.total, seen.cloud, seen.missing) == (420_000, 4000, 7000)
     assert seen.observed == 420_000 - 11_000
 
@@ -139,7 +128,7 @@ def test_what_is_larger_than_a_window_is_described_in_pieces(tmp_path: Path) -> 
     slope.observed[200:300, 1060:1065] = False
     scene, probabilities = slope.open(tmp_path)
     with scene:
-        found = find_landslides(scene, probabilities, threshold=0.5, rules=())
+        found = found_on(scene, probabilities, rules=())
         patch = scene.read(scene.whole)
     (one,) = found.objects
     layers = layers_of(patch, {"ndvi", "slope", "elevation", "ndwi", "brightness"})
@@ -150,7 +139,7 @@ def test_what_is_larger_than_a_window_is_described_in_pieces(tmp_path: Path) -> 
     assert replace(one.object, attributes={}) == replace(expected, attributes={})
     assert one.outline.area == frame.sum()
     assert one.outline.is_valid
-    assert np.array_equal(whole(found) == 1, frame)
+    assert np.array_equal(mask_of(found) == 1, frame)
     assert 90 < one.extent.azimuth < 180  # from the upper left to the lower right
 
 
@@ -158,20 +147,20 @@ def test_rules_drop_and_say_why(tmp_path: Path) -> None:
     slope = Slope()
     slope.put(*MIDDLE)
     slope.put(slice(5, 25), slice(90, 110), surface=FIELD)
-    found = find(slope, tmp_path)
+    found = slope.find(tmp_path)
     (scar,), (field,) = found.objects, found.dropped
     assert (scar.object.number, scar.rule, scar.why) == (1, None, None)
     assert field.object.number == 1
     assert field.rule.attribute == "median_vegetation"
     assert field.why.startswith("Median vegetation is 0.7")
     assert field.why.endswith(", above 0.65: most of it is covered by plants, as a pale field is.")
-    assert whole(found)[5:25, 90:110].sum() == 0
+    assert mask_of(found)[5:25, 90:110].sum() == 0
 
 
 def test_a_rule_that_is_switched_off_drops_nothing(tmp_path: Path) -> None:
     slope = Slope()
     slope.put(slice(5, 25), slice(90, 110), surface=FIELD)
-    assert len(find(slope, tmp_path, rules=()).objects) == 1
+    assert len(slope.find(tmp_path, rules=()).objects) == 1
 
 
 def test_a_smallest_area_takes_the_place_of_the_rules_own(tmp_path: Path) -> None:
@@ -179,16 +168,16 @@ def test_a_smallest_area_takes_the_place_of_the_rules_own(tmp_path: Path) -> Non
     slope.put(*MIDDLE)  # 4 ha
     slope.put(slice(10, 15), slice(10, 15))  # 0.25 ha
     slope.put(slice(100, 102), slice(100, 102))  # 0.04 ha
-    usual = find(slope, tmp_path)
+    usual = slope.find(tmp_path)
     assert [one.object.pixels for one in usual.objects] == [400, 25]
     assert usual.specks == 1
-    larger = find(slope, tmp_path, minimum_area=10_000)
+    larger = slope.find(tmp_path, minimum_area=1)
     assert [one.object.pixels for one in larger.objects] == [400]
     assert [one.why for one in larger.dropped] == [
         "Area in hectares is 0.25, below 1: it is smaller than was asked for."
     ]
     assert larger.specks == 1
-    every = find(slope, tmp_path, minimum_area=0)
+    every = slope.find(tmp_path, minimum_area=0)
     assert [one.object.pixels for one in every.objects] == [400, 25, 4]
     assert every.specks == 0
 
@@ -196,7 +185,7 @@ def test_a_smallest_area_takes_the_place_of_the_rules_own(tmp_path: Path) -> Non
 def test_a_landslide_has_its_place_and_its_measures(tmp_path: Path) -> None:
     slope = Slope(fall=7.0)
     slope.put(slice(50, 60), slice(30, 70))
-    (one,) = find(slope, tmp_path).objects
+    (one,) = slope.find(tmp_path).objects
     assert one.area == 400 * 100
     assert (one.extent.length, one.extent.width) == pytest.approx((400, 100))
     assert one.extent.azimuth == pytest.approx(90)
@@ -214,7 +203,7 @@ def test_a_rim_under_cloud_is_told(tmp_path: Path) -> None:
     slope.put(*MIDDLE)
     slope.observed[:, 60:] = False
     slope.cloud[:, 60:] = True
-    (one,) = find(slope, tmp_path).objects
+    (one,) = slope.find(tmp_path).objects
     assert one.object.attributes["hidden_contact"] == pytest.approx(22 / 84, abs=1e-3)
 
 
@@ -222,10 +211,10 @@ def test_where_the_elevation_is_missing_its_rules_do_not_judge(tmp_path: Path) -
     slope = Slope(fall=0.3)  # too flat for landslides
     slope.put(*MIDDLE)
     slope.put(slice(50, 70), slice(100, 120))
-    flat = find(slope, tmp_path)
+    flat = slope.find(tmp_path)
     assert [one.rule.attribute for one in flat.dropped] == ["median_slope", "median_slope"]
     slope.dem[:, 90:] = slope.slope[:, 90:] = np.nan
-    found = find(slope, tmp_path)
+    found = slope.find(tmp_path)
     (one,) = found.objects
     assert one.object.left == 100
     assert "median_slope" not in one.object.attributes
@@ -235,9 +224,7 @@ def test_where_the_elevation_is_missing_its_rules_do_not_judge(tmp_path: Path) -
 def test_rules_that_bands_do_not_allow_are_named(tmp_path: Path) -> None:
     slope = Slope()
     slope.put(*MIDDLE)
-    scene, probabilities = slope.open(tmp_path, bands=("B4", "B3", "B2"))
-    with scene:
-        found = find_landslides(scene, probabilities, threshold=0.5, rules=DEFAULT_RULES)
+    found = slope.find(tmp_path, {"bands": ("B4", "B3", "B2")})
     assert len(found.objects) == 1
     assert found.skipped[0] == "The rule on vegetation needs B4, B8, B11, B12, not given here."
     assert len(found.skipped) == len(DEFAULT_RULES) - 1
@@ -245,16 +232,16 @@ def test_rules_that_bands_do_not_allow_are_named(tmp_path: Path) -> None:
 
 def test_nothing_found_and_nothing_seen(tmp_path: Path) -> None:
     slope = Slope()
-    empty = find(slope, tmp_path)
+    empty = slope.find(tmp_path)
     assert (empty.objects, empty.dropped, empty.area) == ([], [], 0)
-    assert not whole(empty).any()
+    assert not mask_of(empty).any()
     slope.observed[:] = False
     slope.put(*MIDDLE)
     scene, probabilities = Slope().open(tmp_path)
     probabilities.write(0, slope.probability, slope.observed, slope.cloud)
     with scene:
-        unseen = find_landslides(scene, probabilities, threshold=0.5, rules=DEFAULT_RULES)
-    assert (whole(unseen) == 255).all()
+        unseen = found_on(scene, probabilities)
+    assert (mask_of(unseen) == 255).all()
     assert unseen.coverage.observed == 0
 
 
@@ -264,13 +251,13 @@ def test_vegetation_is_measured_nearby(tmp_path: Path) -> None:
     for slope in (near, far):
         slope.put(slice(50, 70), slice(40, 60))
     far.optical[7, :, 600:] *= 0.4  # hardly any green 5 km away
-    ours, theirs = find(near, tmp_path), find(far, tmp_path)
+    ours, theirs = near.find(tmp_path), far.find(tmp_path)
     assert [one.object for one in ours.objects] == [one.object for one in theirs.objects]
 
 
 def test_progress_tells_every_block(tmp_path: Path) -> None:
     states: list[State] = []
-    find(crossing_scene(), tmp_path, memory=SMALL_BLOCKS, progress=Progress(states.append))
+    crossing_scene().find(tmp_path, memory=SMALL_BLOCKS, progress=Progress(states.append))
     assert [s.done for s in states if s.step == "landslides"] == list(range(10))
     borders = [s for s in states if s.step == "borders"]
     assert borders[-1].done == borders[-1].total > 0
@@ -282,7 +269,7 @@ def test_a_whole_scene_that_is_one_landslide_is_summed_up_by_a_sample(tmp_path: 
     slope.optical[7, :500] = 2500  # greener in its upper half
     scene, probabilities = slope.open(tmp_path, bands=("B4", "B8"))
     with scene:
-        (one,) = find_landslides(scene, probabilities, threshold=0.5, rules=()).objects
+        (one,) = found_on(scene, probabilities, rules=()).objects
         ndvi = scene.read(scene.whole).index("NDVI")
     assert one.object.pixels == 1030 * 1030
     assert one.object.attributes["mean_ndvi"] == pytest.approx(float(ndvi.mean()), abs=2e-3)
@@ -296,7 +283,7 @@ def test_rules_may_be_any(tmp_path: Path) -> None:
     slope.put(*MIDDLE)
     slope.put(slice(5, 25), slice(5, 65))
     rule = Rule(attribute="elongation", maximum=2.0, reason="it is long", source="a test")
-    found = find(slope, tmp_path, rules=[rule])
+    found = slope.find(tmp_path, rules=[rule])
     assert [one.object.pixels for one in found.objects] == [400]
     assert [one.rule for one in found.dropped] == [rule]
 
@@ -307,7 +294,7 @@ def test_hectares_of_a_grid_in_degrees_are_those_on_the_ground(tmp_path: Path) -
     transform = Affine(18e-5, 0, 76, 0, -9e-5, 60)
     scene, probabilities = slope.open(tmp_path, crs="EPSG:4326", transform=transform)
     with scene:
-        found = find_landslides(scene, probabilities, threshold=0.5, rules=DEFAULT_RULES)
+        found = found_on(scene, probabilities)
     (one,) = found.objects
     # Sixty degrees north these are 10.03 m from north to south, 10.04 m from west to east.
     assert one.area == pytest.approx(400 * 10.03 * 10.04, rel=1e-3)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mapped_scenes import FIELD, Slope
+from mapped_scenes import FIELD, Slope, found_on
 from PIL import Image
 
-from landslide_zoo.inference.rules import DEFAULT_RULES
-from landslide_zoo.mapping.landslides import Landslides, find_landslides
+from landslide_zoo.mapping.landslides import Landslides
 from landslide_zoo.mapping.overviews import see_from_far
 from landslide_zoo.mapping.report import render_report
 from landslide_zoo.mapping.scenes import Scene
@@ -53,7 +52,7 @@ class Page(HTMLParser):
 
 def scene_with(tmp_path: Path, slope: Slope, **options: object) -> tuple[Scene, Landslides]:
     scene, probabilities = slope.open(tmp_path, **options)
-    return scene, find_landslides(scene, probabilities, threshold=0.5, rules=DEFAULT_RULES)
+    return scene, found_on(scene, probabilities)
 
 
 def a_slope() -> Slope:
