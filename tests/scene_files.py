@@ -17,13 +17,17 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.warp import transform_bounds
 from scipy import ndimage
 
-from landslide_zoo.data.bands import BAND_NAMES, BANDS
+from landslide_zoo.data.bands import BAND_NAMES, BANDS, TRUE_COLOUR
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.mapping.naming import SENTINEL_2
+from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.mapping.windows import Window
 
 SHARED_SCENES = Path(__file__).parents[2] / "shared" / "data" / "scenes"
 UTM = "EPSG:32643"
 PLACE = Affine(10, 0, 619_200, 0, -10, 1_272_600)
 """Transform of a scene of 10 m pixels in :data:`UTM`, a multiple of 60 m from its corner."""
-SENTINEL_2 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
+RGB = TRUE_COLOUR
 RESOLUTIONS = {
     10: ("B2", "B3", "B4", "B8"),
     20: ("B5", "B6", "B7", "B8A", "B11", "B12"),
@@ -84,6 +88,39 @@ def write_raster(
 def write_scene(path: Path, height: int = 96, width: int = 120, seed: int = 0) -> Path:
     """Write a GeoTIFF with all fourteen bands, named, in digital numbers."""
     return write_raster(path, scene_values(height, width, seed=seed), BAND_NAMES)
+
+
+def write_rgb(path: Path, values: np.ndarray | None = None, **profile: object) -> Path:
+    """Write a GeoTIFF with red, green and blue, named, in digital numbers."""
+    return write_raster(path, scene_values(bands=RGB) if values is None else values, RGB, **profile)
+
+
+def hide(path: Path, hidden: np.ndarray) -> Path:
+    """Give a GeoTIFF a mask that hides these pixels (H, W)."""
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(~hidden)
+    return path
+
+
+def read_scene(
+    path: Path | Sequence[Path], wanted: Sequence[str] | None = None, **options: object
+) -> Patch:
+    """The whole of a scene, or the wanted bands of it."""
+    with open_scene(path, **options) as scene:
+        return scene.read(scene.whole, wanted)
+
+
+def read_in_parts(
+    path: Path, height: int, width: int, wanted: Sequence[str], **options: object
+) -> np.ndarray:
+    """The wanted bands, read in windows of this size and put together, shape (B, H, W)."""
+    with open_scene(path, **options) as scene:
+        rows, columns = range(0, scene.size[0], height), range(0, scene.size[1], width)
+        parts = [
+            [scene.read(Window(row, column, height, width), wanted).values for column in columns]
+            for row in rows
+        ]
+    return np.block(parts)
 
 
 def write_jp2(path: Path, values: np.ndarray, transform: Affine, crs: str = UTM) -> Path:

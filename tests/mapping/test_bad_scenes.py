@@ -12,10 +12,12 @@ import rasterio
 from affine import Affine
 from scene_files import (
     PLACE,
+    RGB,
     scene_values,
     write_dem,
     write_jp2,
     write_raster,
+    write_rgb,
     write_safe,
     write_scene,
     write_zip,
@@ -23,8 +25,6 @@ from scene_files import (
 
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.scenes import open_scene
-
-RGB = ("B4", "B3", "B2")
 
 
 def _tiff(path: Path, width: int, height: int, compression: int) -> Path:
@@ -112,12 +112,12 @@ def _geolocation(path: Path) -> None:
 
 def _no_place_on_earth(path: Path) -> None:
     far = Affine(10, 0, 9e9, 0, -10, 9e9)
-    write_raster(path, scene_values(bands=RGB), RGB, transform=far)
+    write_rgb(path, transform=far)
 
 
 def _flat_transform(path: Path) -> None:
     flat = Affine(10, 10, PLACE.c, 10, 10, PLACE.f)
-    write_raster(path, scene_values(bands=RGB), RGB, transform=flat)
+    write_rgb(path, transform=flat)
 
 
 def _on_the_moon(path: Path) -> None:
@@ -126,11 +126,11 @@ def _on_the_moon(path: Path) -> None:
         'UNIT["degree",0.0174532925199433]]'
     )
     place = Affine(1e-4, 0, 10, 0, -1e-4, 10)
-    write_raster(path, scene_values(bands=RGB), RGB, crs=moon, transform=place)
+    write_rgb(path, crs=moon, transform=place)
 
 
 def _pixels_of_a_kilometre(path: Path) -> None:
-    write_raster(path, scene_values(bands=RGB), RGB, transform=PLACE @ Affine.scale(100))
+    write_rgb(path, transform=PLACE @ Affine.scale(100))
 
 
 def _huge_jp2(path: Path) -> None:
@@ -190,17 +190,16 @@ def test_a_bad_raster_is_refused_with_a_sentence(tmp_path: Path, write):
     assert REFUSED[write] in str(refusal.value)
     assert "bad_B04.tif" in str(refusal.value)
     assert "\n" not in str(refusal.value)
-    good = write_raster(tmp_path / "good.tif", scene_values(bands=RGB), RGB)
+    good = write_rgb(tmp_path / "good.tif")
     if write not in (_five_bands, _twice, _pixels_of_a_kilometre):
         with pytest.raises(DataError, match=r"bad_B04\.tif"):
             open_scene(good, dem=path)
 
 
 def test_damage_in_the_middle_is_found_where_it_is_read(tmp_path: Path):
-    path = write_raster(
+    path = write_rgb(
         tmp_path / "scene.tif",
         scene_values(256, 256, RGB),
-        RGB,
         compress="deflate",
         tiled=True,
         blockxsize=128,
@@ -234,7 +233,7 @@ def test_addresses_are_no_files(given):
 
 def test_companions_of_a_file_are_not_looked_at(tmp_path: Path):
     """Masks, overviews, statistics and world files beside a raster do not change what is read."""
-    path = write_raster(tmp_path / "scene.tif", scene_values(bands=RGB), RGB)
+    path = write_rgb(tmp_path / "scene.tif")
     with open_scene(path) as scene:
         before = scene.read(scene.whole)
         grid = scene.grid
@@ -258,7 +257,7 @@ def test_companions_of_a_file_are_not_looked_at(tmp_path: Path):
 
 
 def test_settings_of_gdal_are_as_before_once_a_scene_is_read(tmp_path: Path):
-    write_raster(tmp_path / "scene.tif", scene_values(bands=RGB), RGB)
+    write_rgb(tmp_path / "scene.tif")
     with rasterio.Env() as environment:
         before = dict(environment.options)
         with open_scene(tmp_path / "scene.tif") as scene:

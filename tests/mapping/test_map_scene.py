@@ -15,7 +15,6 @@ from scipy import ndimage
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
-from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import detect
@@ -27,6 +26,7 @@ from landslide_zoo.mapping.probabilities import Journal
 from landslide_zoo.mapping.progress import Progress, State
 from landslide_zoo.mapping.provenance import acquired
 from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.mapping.windows import Window
 
 BUNDLED = "unet-mobilenet_v2-rgb"
 IDS = (1, 2, 4, 16, 27, 28, 38, 40, 41)
@@ -42,11 +42,6 @@ def pixels(path: Path) -> np.ndarray:
         return dataset.read(1)
 
 
-def write_patch(path: Path, patch: Patch) -> Path:
-    """A patch as a scene: float32, so that nothing is rounded."""
-    return write_raster(path, patch.values, patch.bands, dtype="float32")
-
-
 def named(found: SceneMap) -> dict[str, Path]:
     return {path.name.removeprefix(f"{found.name}_"): path for path in found.files}
 
@@ -56,7 +51,7 @@ def test_a_patch_is_mapped_as_it_is_detected(
     number: int, model: LandslideModel, real_data: Path, tmp_path: Path
 ) -> None:
     patch = read_patch(real_data / f"l4s-14band/images/image_{number}.h5")
-    path = write_patch(tmp_path / "scene.tif", patch)
+    path = write_raster(tmp_path / "scene.tif", patch.values, patch.bands, dtype="float32")
     expected = detect(model, patch)
     found = map_scene(path, tmp_path / "out", model=model, level="L1C", probability="float32")
     files = named(found)
@@ -203,19 +198,22 @@ def test_what_cannot_be_asked_for(model: LandslideModel, tmp_path: Path) -> None
     assert any("Clouds cannot be told without B8" in note for note in found.notes)
 
 
+def clouds_of(path: Path, folder: Path) -> tuple[np.ndarray, FoundClouds]:
+    """Where a scene is found to be under cloud, and what found it."""
+    folder.mkdir()
+    with open_scene(path, level="L1C") as scene:
+        found = FoundClouds(scene, folder)
+        found.find(Journal(folder, {}), Progress())
+        return found.read(scene.whole), found
+
+
 def test_clouds_of_a_larger_scene_are_found_at_30_metres(real_data: Path, tmp_path: Path) -> None:
     cloudy = read_patch(real_data / "l4s-14band/images/image_4.h5")
     clear = read_patch(real_data / "l4s-14band/images/image_2.h5")
     values = np.concatenate([cloudy.values, clear.values, clear.values], axis=2)
     path = write_raster(tmp_path / "scene.tif", values, BAND_NAMES, dtype="float32")
-    folder = tmp_path / "work"
-    folder.mkdir()
-    with open_scene(path, level="L1C") as scene:
-        found = FoundClouds(scene, folder)
-        found.find(Journal(folder, {}), Progress())
-        cloud = found.read(scene.whole)
-        part = found.read(scene.whole._replace(row=31, column=50, height=40, width=77))
-    assert np.array_equal(part, cloud[31:71, 50:127])
+    cloud, found = clouds_of(path, tmp_path / "work")
+    assert np.array_equal(found.read(Window(31, 50, 40, 77)), cloud[31:71, 50:127])
     expected = ndimage.binary_erosion(find_clouds(cloudy, "L1C").cloud, iterations=4)
     assert cloud[:, :128][expected].mean() > 0.8
     assert cloud[:, 128:].mean() < 0.01
@@ -230,12 +228,7 @@ def test_clouds_do_not_depend_on_where_a_scene_is_cut(real_data: Path, tmp_path:
         place = PLACE @ Affine.translation(first, 0)
         path = tmp_path / f"{name}.tif"
         write_raster(path, ground[:, :, first:], BAND_NAMES, transform=place, dtype="float32")
-        folder = tmp_path / name
-        folder.mkdir()
-        with open_scene(path, level="L1C") as scene:
-            found = FoundClouds(scene, folder)
-            found.find(Journal(folder, {}), Progress())
-            masks.append(found.read(scene.whole))
+        masks.append(clouds_of(path, tmp_path / name)[0])
     whole, part = masks
     assert whole.mean() > 0.05
     assert (whole[:, cut:] != part).mean() < 0.005

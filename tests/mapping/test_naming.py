@@ -1,10 +1,10 @@
-"""Which band a description, a file name or a number of bands speaks of."""
+"""Which band a description or a file name speaks of."""
 
 import pytest
 
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.naming import band_of, bands_by_count, bands_given
+from landslide_zoo.mapping.naming import band_of, bands_given
 
 
 @pytest.mark.parametrize(
@@ -40,22 +40,6 @@ from landslide_zoo.mapping.naming import band_of, bands_by_count, bands_given
 )
 def test_a_band_is_told_from_its_name(text, band):
     assert band_of(text) == band
-
-
-@pytest.mark.parametrize(
-    ("count", "first", "last"),
-    [(3, "B4", "B2"), (4, "B4", "B8"), (12, "B1", "B12"), (13, "B1", "B12"), (14, "B1", "DEM")],
-)
-def test_bands_without_names_are_told_by_their_number(count, first, last):
-    bands, sentence = bands_by_count(count, "scene.tif")
-
-    assert (len(bands), bands[0], bands[-1]) == (count, first, last)
-    assert "scene.tif have no names" in sentence
-
-
-def test_another_number_of_bands_is_refused():
-    with pytest.raises(DataError, match=r"scene\.tif has 5 bands without names"):
-        bands_by_count(5, "scene.tif")
 
 
 def test_bands_can_be_named_and_left_out():

@@ -16,6 +16,8 @@ from scene_files import (
     SENTINEL_2,
     UTM,
     metadata_xml,
+    read_in_parts,
+    read_scene,
     real_level_1c,
     scene_values,
     write_dem,
@@ -84,8 +86,7 @@ def test_a_product_is_the_same_however_it_is_given(tmp_path: Path, level_2a: Pat
 
 
 def test_coarser_bands_are_interpolated_between_their_centres(level_2a: Path):
-    with open_scene(level_2a) as scene:
-        patch = scene.read(scene.whole, ("B1", "B5"))
+    patch = read_scene(level_2a, ("B1", "B5"))
     with rasterio.open(*_files(level_2a, "B1")) as dataset:
         coarse = dataset.read(1) - 1000.0
 
@@ -98,14 +99,9 @@ def test_coarser_bands_are_interpolated_between_their_centres(level_2a: Path):
 
 
 def test_windows_of_a_product_make_the_whole(level_2a: Path):
-    with open_scene(level_2a) as scene:
-        whole = scene.read(scene.whole).values
-        parts = [
-            [scene.read(Window(row, column, 40, 45)).values for column in range(0, 180, 45)]
-            for row in range(0, 120, 40)
-        ]
-
-    np.testing.assert_allclose(np.block(parts), whole, rtol=1e-6)
+    whole = read_scene(level_2a)
+    parts = read_in_parts(level_2a, 40, 45, whole.bands)
+    np.testing.assert_allclose(parts, whole.values, rtol=1e-6)
 
 
 def test_a_level_1c_product_has_cirrus_and_no_offset(level_1c: Path):
@@ -121,8 +117,7 @@ def test_a_level_1c_product_has_cirrus_and_no_offset(level_1c: Path):
 def test_offset_and_quantification_are_undone(tmp_path: Path, level):
     bands = SENTINEL_2 if level == "L1C" else L2A_BANDS
     product = write_safe(tmp_path, level, offset=-1000, quantification=20_000)
-    with open_scene(product) as scene:
-        patch = scene.read(scene.whole, ("B8",))
+    patch = read_scene(product, ("B8",))
 
     np.testing.assert_array_equal(patch.values[0], _expected("B8", bands))
 
@@ -192,8 +187,7 @@ def test_classes_are_not_mixed_where_they_are_warped(tmp_path: Path):
 
 
 def test_the_border_of_the_swath_is_not_observed(tmp_path: Path):
-    with open_scene(write_safe(tmp_path, blank=60)) as scene:
-        patch = scene.read(scene.whole)
+    patch = read_scene(write_safe(tmp_path, blank=60))
 
     assert not patch.observed[:, :60].any()
     assert patch.observed[:, 60:].all()
@@ -254,7 +248,7 @@ def test_bands_in_another_projection_are_warped_onto_the_rest(tmp_path: Path):
     np.testing.assert_allclose(nir, columns + 2 * rows, atol=1)
 
 
-def test_files_of_other_places_or_twice_the_same_band_are_refused(tmp_path: Path, level_2a: Path):
+def test_files_of_other_places_or_twice_the_same_band_are_refused(tmp_path: Path):
     far = PLACE @ Affine.translation(5_000, 0)
     here = write_raster(tmp_path / "here_B04.tif", scene_values(bands=("B4",)))
     there = write_raster(tmp_path / "there_B03.tif", scene_values(bands=("B3",)), transform=far)
@@ -289,7 +283,7 @@ def test_a_folder_without_bands_is_refused(tmp_path: Path):
         open_scene(tmp_path / "missing.SAFE")
 
 
-def test_a_real_level_1c_crop_is_read_at_10_metres(tmp_path: Path):
+def test_a_real_level_1c_crop_is_read_at_10_metres():
     folder = real_level_1c()
     names = tuple(name for name in SENTINEL_2 if name != "B8A")
     with open_scene(folder) as scene:

@@ -107,7 +107,7 @@ def test_what_is_written_can_be_read(
         ("/no/such/scene.tif", "There is no /no/such/scene.tif"),
     ],
 )
-def test_what_cannot_be_had_is_a_sentence(place: str, sentence: str, tmp_path: Path) -> None:
+def test_what_cannot_be_had_is_a_sentence(place: str, sentence: str) -> None:
     with pytest.raises(DataError) as told:
         stamps_of(place)
     assert str(told.value).startswith(sentence) and str(told.value).endswith(".")

@@ -7,11 +7,15 @@ import pytest
 from affine import Affine
 from scene_files import (
     PLACE,
+    RGB,
     UTM,
+    read_in_parts,
+    read_scene,
     real_scene,
     scene_values,
     write_dem,
     write_raster,
+    write_rgb,
     write_scene,
 )
 from scipy import ndimage
@@ -21,9 +25,7 @@ from landslide_zoo.data.checks import slope_of
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.scenes import open_scene
 from landslide_zoo.mapping.terrain import slope_in_degrees
-from landslide_zoo.mapping.windows import Window
 
-RGB = ("B4", "B3", "B2")
 TERRAIN = ("DEM", "slope")
 INNER = slice(5, -5), slice(5, -5)
 """Where slope does not depend on what lies beyond the border."""
@@ -39,7 +41,7 @@ TILT = np.degrees(np.arctan(0.5))
 
 @pytest.fixture
 def scene_path(tmp_path: Path) -> Path:
-    return write_raster(tmp_path / "scene.tif", scene_values(bands=RGB), RGB)
+    return write_rgb(tmp_path / "scene.tif")
 
 
 @pytest.mark.parametrize(
@@ -71,10 +73,8 @@ def test_elevation_and_slope_fit_the_ground_whatever_the_raster(tmp_path, scene_
 def test_slope_is_right_in_degrees_of_latitude_and_longitude(tmp_path: Path):
     """At 60 degrees north a degree of longitude is half as wide as one of latitude."""
     degree = 1 / 11_132
-    scene = write_raster(
+    scene = write_rgb(
         tmp_path / "scene.tif",
-        scene_values(bands=RGB),
-        RGB,
         crs="EPSG:4326",
         transform=Affine(2 * degree, 0, 8.0, 0, -degree, 60.0),
     )
@@ -95,17 +95,9 @@ def test_slope_is_right_in_degrees_of_latitude_and_longitude(tmp_path: Path):
 
 def test_windows_of_terrain_make_the_whole(tmp_path: Path, scene_path: Path):
     dem = write_dem(tmp_path / "dem.tif")
-    with open_scene(scene_path, dem=dem) as scene:
-        whole = scene.read(scene.whole, TERRAIN).values
-        parts = [
-            [
-                scene.read(Window(row, column, 24, 30), TERRAIN).values
-                for column in range(0, 120, 30)
-            ]
-            for row in range(0, 96, 24)
-        ]
-
-    np.testing.assert_allclose(np.block(parts), whole, atol=0.05)
+    whole = read_scene(scene_path, TERRAIN, dem=dem).values
+    parts = read_in_parts(scene_path, 24, 30, TERRAIN, dem=dem)
+    np.testing.assert_allclose(parts, whole, atol=0.05)
     assert np.median(whole[1]) == pytest.approx(30, abs=0.2)
 
 
@@ -113,8 +105,7 @@ def test_slope_is_made_from_the_elevation_that_a_scene_holds(tmp_path: Path):
     values = scene_values(bands=(*RGB, "DEM"))
     values[3] = ndimage.gaussian_filter(values[3], 4)
     path = write_raster(tmp_path / "scene.tif", values, (*RGB, "DEM"), dtype="float32", nodata=0)
-    with open_scene(path) as scene:
-        patch = scene.read(scene.whole, TERRAIN)
+    patch = read_scene(path, TERRAIN)
 
     np.testing.assert_array_equal(patch.values[0], values[3].astype("float32"))
     expected = slope_of(ndimage.gaussian_filter(values[3], 1.0))
@@ -180,9 +171,8 @@ def test_an_elevation_raster_without_projection_must_match_the_scene(tmp_path: P
     nowhere = {"crs": None, "transform": None}
     same = write_raster(tmp_path / "same.tif", np.full((1, 96, 120), 700), dtype="int16", **nowhere)
     other = write_raster(tmp_path / "other.tif", np.ones((1, 50, 50)), dtype="int16", **nowhere)
-    unplaced = write_raster(tmp_path / "unplaced.tif", scene_values(bands=RGB), RGB, **nowhere)
-    with open_scene(unplaced, dem=same) as scene:
-        patch = scene.read(scene.whole, TERRAIN)
+    unplaced = write_rgb(tmp_path / "unplaced.tif", **nowhere)
+    patch = read_scene(unplaced, TERRAIN, dem=same)
     assert (patch.values[0] == 700).all()
     assert (patch.values[1] == 0).all()
 

@@ -1,0 +1,131 @@
+"""Grids of scenes: turned north, resampled to 10 m, measured on the ground."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from scene_files import PLACE, RGB, coarser, hide, read_scene, scene_values, write_raster, write_rgb
+from scipy import ndimage
+
+from landslide_zoo.data.bands import BAND_NAMES
+from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.mapping.windows import Window
+
+
+def test_without_a_projection_a_scene_works_and_says_so(tmp_path: Path):
+    path = write_raster(
+        tmp_path / "scene.tif", scene_values(), BAND_NAMES, crs=None, transform=None
+    )
+    with open_scene(path) as scene:
+        patch = scene.read(Window(10, 20, 30, 40))
+
+    assert (scene.grid.crs, scene.grid.transform, scene.grid.pixel_size) == (None, None, (10, 10))
+    assert "has no projection: outputs are in pixels" in scene.notes[0]
+    np.testing.assert_array_equal(patch.values, scene_values()[:, 10:40, 20:60])
+
+
+@pytest.mark.parametrize("turn", [30, 90, 180])
+def test_a_rotated_scene_is_turned_north(tmp_path: Path, turn):
+    """A pixel of the turned scene holds what lies at its coordinates in the rotated one."""
+    values = scene_values(bands=RGB)
+    rotated = PLACE @ Affine.rotation(turn)
+    path = write_rgb(tmp_path / "turned.tif", values, transform=rotated)
+    with open_scene(path) as scene:
+        patch = scene.read(scene.whole, RGB)
+
+    a, b, _, d, e, _ = scene.grid.transform
+    assert (a, b, d, e) == pytest.approx((10, 0, 0, -10))
+    assert "rotated or mirrored" in scene.notes[0]
+    rows, columns = np.nonzero(patch.observed)
+    assert len(rows) == pytest.approx(96 * 120, rel=0.04)
+    x, y = Affine(*scene.grid.transform) @ (columns + 0.5, rows + 0.5)
+    own_columns, own_rows = ~rotated @ (x, y)
+    inner = (own_rows > 1) & (own_rows < 95) & (own_columns > 1) & (own_columns < 119)
+    expected = ndimage.map_coordinates(values[0], (own_rows - 0.5, own_columns - 0.5), order=1)
+    np.testing.assert_allclose(patch.values[0][rows, columns][inner], expected[inner], atol=2)
+
+
+@pytest.mark.parametrize(
+    ("number", "dtype", "nodata"),
+    [
+        (np.nan, "float32", None),
+        (np.nan, "float32", np.nan),
+        (-9999, "float32", None),
+        (0, "uint16", None),
+        (65535, "uint16", 65535),
+    ],
+)
+def test_missing_values_do_not_bleed_into_a_turned_scene(tmp_path: Path, number, dtype, nodata):
+    values = scene_values(bands=RGB)
+    values[:, 30:60, 40:60] = number
+    values[0, 70:, :20] = number
+    turned = PLACE @ Affine.rotation(30)
+    path = tmp_path / "turned.tif"
+    write_rgb(path, values, dtype=dtype, nodata=nodata, transform=turned)
+    patch = read_scene(path, RGB)
+
+    hidden = 20 * 30 + (20 * 26 if number != 0 else 0)  # one dark band is no gap
+    assert patch.observed.sum() == pytest.approx(96 * 120 - hidden, rel=0.02)
+    for band, stored in zip(patch.values, scene_values(bands=RGB), strict=True):
+        assert band[patch.observed].max() <= stored.max()
+        assert band[patch.observed].min() >= (stored.min() if number != 0 else 0)
+
+
+def test_what_a_mask_hides_is_not_observed_in_a_turned_scene(tmp_path: Path):
+    path = write_rgb(tmp_path / "mask.tif", transform=PLACE @ Affine.rotation(90))
+    hidden = np.zeros((96, 120), bool)
+    hidden[:, 100:] = True
+    patch = read_scene(hide(path, hidden))
+
+    assert patch.observed.shape == (120, 96)
+    assert patch.observed.sum() == pytest.approx(96 * 100, rel=0.02)
+    assert patch.observed[:99].all() or patch.observed[21:].all()
+
+
+def test_a_scene_stored_upside_down_keeps_its_numbers(tmp_path: Path):
+    values = scene_values(bands=RGB)
+    upside_down = Affine(10, 0, PLACE.c, 0, 10, PLACE.f - 960)
+    path = write_rgb(tmp_path / "scene.tif", values[:, ::-1], transform=upside_down)
+    with open_scene(path) as scene:
+        assert scene.grid.transform == pytest.approx(PLACE[:6])
+        np.testing.assert_array_equal(scene.read(scene.whole, RGB).values, values)
+
+
+def test_degrees_become_metres_at_their_latitude(tmp_path: Path):
+    degree = 1 / 11_132
+    for latitude, width in ((0.0, 10.0), (45.0, 7.08)):
+        transform = Affine(degree, 0, 91.75, 0, -degree, latitude)
+        path = write_rgb(tmp_path / f"{latitude}.tif", crs="EPSG:4326", transform=transform)
+        with open_scene(path) as scene:
+            assert scene.size == (96, 120)
+            assert scene.grid.pixel_size[1] == pytest.approx(width, abs=0.02)
+            assert scene.grid.pixel_size[0] == pytest.approx(9.95, abs=0.05)
+
+
+@pytest.mark.parametrize(("metres", "factor"), [(5, 0.5), (20, 2), (30, 3)])
+def test_other_pixels_are_resampled_to_10_metres(tmp_path: Path, metres, factor):
+    values = scene_values(bands=RGB)
+    transform = PLACE @ Affine.scale(factor)
+    with open_scene(write_rgb(tmp_path / "a.tif", values, transform=transform)) as scene:
+        patch = scene.read(scene.whole, RGB)
+
+    assert scene.size == (96 * factor, 120 * factor)
+    assert scene.grid.pixel_size == (10, 10)
+    assert f"are {metres} x {metres} m" in scene.notes[0]
+    assert patch.observed.all()
+    if factor < 1:
+        expected = values.reshape(3, 48, 2, 60, 2).mean(axis=(2, 4))
+        np.testing.assert_allclose(patch.values, expected, atol=1)
+    else:
+        np.testing.assert_allclose(patch.values.mean(), values.mean(), rtol=0.01)
+        back = np.stack([coarser(each, factor) for each in patch.values])
+        assert np.abs(back - values).mean() < 0.02 * values.mean()
+
+
+def test_web_mercator_pixels_are_measured_on_the_ground(tmp_path: Path):
+    transform = Affine(20, 0, 1_000_000, 0, -20, 8_400_000)  # 60 degrees north: half as wide
+    path = write_rgb(tmp_path / "a.tif", crs="EPSG:3857", transform=transform)
+    with open_scene(path) as scene:
+        assert scene.size == (96, 120)
+        assert scene.grid.pixel_size == pytest.approx((10, 10), abs=0.1)
