@@ -16,7 +16,7 @@ from rasterio.vrt import WarpedVRT
 from landslide_zoo.data.readers.values import FARTHEST, NODATA
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.grids import Placement
-from landslide_zoo.mapping.naming import OPTICAL, SCL
+from landslide_zoo.mapping.naming import OPTICAL
 from landslide_zoo.mapping.rasters import Source, reading
 from landslide_zoo.mapping.windows import Window
 
@@ -53,6 +53,7 @@ class Layer(Source):
 
     Attributes:
         target: The pixels of the scene.
+        nearest: Whether each pixel is the nearest of the raster, as classes have to be.
         gains: What stored values are multiplied by, by band; 1 where it is not named.
         offsets: What is added then, by band; what is below 0 after it becomes 0.
         zero_is_missing: Whether 0 stands for no value, band by band, as in products.
@@ -60,6 +61,7 @@ class Layer(Source):
     """
 
     target: Placement
+    nearest: bool = False
     gains: Mapping[str, float] = field(default_factory=dict)
     offsets: Mapping[str, float] = field(default_factory=dict)
     zero_is_missing: bool = False
@@ -73,17 +75,13 @@ class Layer(Source):
         self._columns = _Axis(to_own.a, to_own.c, own.width)
         aligned = own.crs == self.target.crs and own.upright
         self._warped: WarpedVRT | None = None
-        self._warped_classes: WarpedVRT | None = None
         if not aligned or max(self._rows.scale, self._columns.scale) > FINER:
-            self._warped = warped(self, self.target, nearest=_flipped(to_own))
-            if SCL in self.indexes:
-                self._warped_classes = warped(self, self.target, nearest=True)
+            self._warped = warped(self, self.target, self.nearest or _flipped(to_own))
 
     def close(self) -> None:
         """Close what it opened; not the raster itself."""
-        for each in (self._warped, self._warped_classes):
-            if each:
-                each.close()
+        if self._warped:
+            self._warped.close()
 
     def read(self, window: Window, bands: Sequence[str]) -> Values:
         """Some of its bands in a window.
@@ -92,7 +90,7 @@ class Layer(Source):
             DataError: If the file is damaged.
         """
         indexes = [self.indexes[name] for name in bands]
-        stored, inside = self._stored(window, indexes, nearest=False)
+        stored, inside = self._stored(window, indexes)
         optical = [i for i, name in enumerate(bands) if name in OPTICAL]
         blank = inside & (stored[optical] == 0).all(axis=0)
         values = stored.astype(np.float32, copy=False)
@@ -106,21 +104,13 @@ class Layer(Source):
             values[:, ~inside] = np.nan
         return Values(values, blank)
 
-    def read_classes(self, window: Window, band: str) -> np.ndarray:
-        """A band of classes, of the nearest pixel each; 0 where there is none; shape (H, W)."""
-        stored, inside = self._stored(window, [self.indexes[band]], nearest=True)
-        return np.where(inside & np.isfinite(stored[0]), stored[0], 0)
-
-    def _stored(
-        self, window: Window, indexes: list[int], nearest: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _stored(self, window: Window, indexes: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Stored values (B, H, W), NaN where missing; and where the raster has pixels (H, W)."""
         with reading(self.file):
-            pixels = self._warped_classes if nearest else self._warped
-            if pixels is not None:
-                return self._read_warped(pixels, window, indexes)
-            rows = self._rows.places(window.row, window.height, nearest)
-            columns = self._columns.places(window.column, window.width, nearest)
+            if self._warped:
+                return self._read_warped(self._warped, window, indexes)
+            rows = self._rows.places(window.row, window.height, self.nearest)
+            columns = self._columns.places(window.column, window.width, self.nearest)
             part = Window(rows.first, columns.first, rows.number, columns.number).slices
             stored = self._without_missing(self.dataset.read(indexes, window=part))
             inside = rows.inside[:, None] & columns.inside
@@ -132,11 +122,10 @@ class Layer(Source):
     def _read_warped(
         self, pixels: WarpedVRT, window: Window, indexes: list[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        part = window.slices
         if self.masked:
-            *bands, shown = pixels.read([*indexes, pixels.count], window=part)
+            *bands, shown = pixels.read([*indexes, pixels.count], window=window.slices)
             return self._without_missing(np.array(bands)), shown > 0
-        stored = pixels.read(indexes, window=part)
+        stored = pixels.read(indexes, window=window.slices)
         if self.nodata == 0 and not self.zero_is_missing:
             stored[np.isnan(stored)] = 0  # dark, unless all bands are
         return self._without_missing(stored), np.ones(stored.shape[1:], bool)

@@ -48,6 +48,7 @@ class Scene:
     Attributes:
         name: Of its file, folder or ZIP, without suffix.
         layers: Its rasters.
+        classes: The scene classification of a Level-2A product, where it has one.
         terrain: Its elevation and slope, where they are not among the layers.
         placement: Its pixels on the ground.
         unit: ``physical``, or ``display`` for a true-colour picture.
@@ -61,6 +62,7 @@ class Scene:
 
     name: str
     layers: Sequence[Layer]
+    classes: Layer | None
     terrain: Terrain | None
     placement: Placement
     unit: Unit
@@ -89,7 +91,7 @@ class Scene:
     @property
     def classified(self) -> bool:
         """Whether it has the scene classification of a Level-2A product."""
-        return any(SCL in layer.indexes for layer in self.layers)
+        return self.classes is not None
 
     @cached_property
     def grid(self) -> Grid:
@@ -197,11 +199,10 @@ class Scene:
         Raises:
             DataError: If the file is damaged.
         """
-        for layer in self.layers:
-            if SCL in layer.indexes:
-                with self._lock, environment():
-                    return np.isin(layer.read_classes(window, SCL), classes)
-        return None
+        if self.classes is None:
+            return None
+        with self._lock, environment():
+            return np.isin(self.classes.read(window, (SCL,)).values[0], classes)
 
 
 def open_scene(
@@ -247,11 +248,14 @@ def open_scene(
         elevation = elevation_of(product, dem, opened)
         placement, notes = placed(product, onto)
         target = placement.moved(-shift[0], -shift[1])
-        layers = [
-            Layer(source.file, source.dataset, source.indexes, target) for source in product.sources
-        ]
-        for layer in layers:
-            opened.callback(layer.close)
+        layers, classes = [], None
+        for source in product.sources:
+            if index := source.indexes.pop(SCL, None):
+                classes = Layer(source.file, source.dataset, {SCL: index}, target, nearest=True)
+                opened.callback(classes.close)
+            if source.indexes:
+                layers.append(Layer(source.file, source.dataset, source.indexes, target))
+                opened.callback(layers[-1].close)
         unit = set_scales(layers, product, scale, offset)
         terrain = terrain_of(elevation, layers, target)
         if terrain:
@@ -261,6 +265,7 @@ def open_scene(
         return Scene(
             name=product.name,
             layers=layers,
+            classes=classes,
             terrain=terrain,
             placement=placement,
             unit=unit,
