@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
@@ -48,8 +45,6 @@ _LEAST, _MIRRORED, _STRIDE = 160, 32, 32
 """Least side of a smaller patch's tile, pixels mirrored at its far edges, and what a side is a
 multiple of. On the real patches 160 for 128 differs from 256 in fewer pixels (0.06 %) than 256
 does from itself with the patch in its middle (0.10 %), and takes a third of the time."""
-_AT_ONCE = 4
-"""Most tiles that are looked at at once, each by one thread."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +52,15 @@ class CloudNetwork:
     """One of the four networks, ready to run; threads may call it at once.
 
     Attributes:
-        requests: The compiled network, once for each tile that is looked at at once.
+        request: The compiled network, which computes one tile at a time on all cores.
         mean: Mean of each band, reflectance, shape (B, 1, 1).
         std: Standard deviation of each band, shape (B, 1, 1).
     """
 
-    requests: SimpleQueue[InferRequest]
+    request: InferRequest
     mean: np.ndarray
     std: np.ndarray
+    _lock: Lock = field(default_factory=Lock)
 
     def classify(self, reflectance: np.ndarray) -> np.ndarray:
         """Clear 0, cloud 1 or shadow 2 of every pixel, shape (H, W), uint8.
@@ -88,12 +84,9 @@ class CloudNetwork:
 
     def _shares(self, tile: np.ndarray) -> np.ndarray:
         """Shares of the three classes of every pixel of a tile (B, H, W), shape (3, H, W)."""
-        request = self.requests.get()
-        try:
-            (scores,) = request.infer([tile[None]]).values()
-            odds = np.exp(scores[0] - scores[0].max(axis=0))
-        finally:
-            self.requests.put(request)
+        with self._lock:
+            (scores,) = self.request.infer([tile[None]]).values()
+        odds = np.exp(scores[0] - scores[0].max(axis=0))
         return odds / odds.sum(axis=0)
 
 
@@ -212,46 +205,32 @@ def _network(bands: int, level: Level) -> CloudNetwork:
     file = Path(spec.origin).with_name(f"model_{bands}b_{level.lower()}.onnx")
     described = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     mean, std = described["data"]["dataset_statistics"]["img"]
-    at_once = min(_AT_ONCE, os.cpu_count() or 1)
-    compiled = _compiled(file, bands, at_once)
-    requests: SimpleQueue[InferRequest] = SimpleQueue()
-    for _ in range(at_once):
-        requests.put(compiled.create_infer_request())
     return CloudNetwork(
-        requests=requests,
+        request=_compiled(file, bands).create_infer_request(),
         mean=np.array(mean, dtype=np.float32)[:, None, None],
         std=np.array(std, dtype=np.float32)[:, None, None],
     )
 
 
-def _compiled(file: Path, bands: int, at_once: int) -> CompiledModel:
+def _compiled(file: Path, bands: int) -> CompiledModel:
     """A network for tiles of any size: as it was kept on disk, else compiled and kept."""
     try:
-        import openvino
+        from landslide_zoo.inference.backends import processor
     except ImportError as error:
         raise ModelError("Clouds need the package openvino: pip install openvino.") from error
-    core, kept = openvino.Core(), CompiledCache()
-    # Threads of one tile wait for each other where others want the processor too.
-    options = {"NUM_STREAMS": str(at_once), "INFERENCE_NUM_THREADS": at_once}
-    made_of = (
-        openvino.get_version(),
-        core.get_property("CPU", "FULL_DEVICE_NAME"),
-        core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"),
-        file_sha256(file),
-        options,
-    )
+    precision, kept = processor.precisions()[0], CompiledCache()
+    made_of = (*processor.identity(), precision, file_sha256(file))
     key = f"{file.stem}-{hashlib.sha256(str(made_of).encode()).hexdigest()}"
     blob = kept.read(key)
     if blob is not None:
         try:
-            return core.import_model(BytesIO(blob), "CPU", options)
+            return processor.import_compiled(blob, precision)
         except RuntimeError:  # whole, but OpenVINO does not take it: made again
             kept.remove(key)
-    model = core.read_model(file)
-    model.reshape([1, bands, -1, -1])
-    compiled = core.compile_model(model, "CPU", options)
-    exported = compiled.export_model()
-    kept.write(key, exported if isinstance(exported, bytes) else exported.getvalue())
+    network = processor.read_network(file)
+    network.reshape([1, bands, -1, -1])
+    compiled = processor.compile_network(network, precision)
+    kept.write(key, processor.export_compiled(compiled))
     return compiled
 
 

@@ -10,7 +10,8 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.inference.backends.conversion import make_graph
 from landslide_zoo.inference.backends.graphs import Graph
-from landslide_zoo.inference.backends.openvino import OpenVinoPredictor, compile_network
+from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
+from landslide_zoo.inference.backends.processor import compile_network
 from landslide_zoo.models import ModelConfig, catalog, catalog_config
 
 NAMES = [f"{name}{suffix}" for name in catalog.names() for suffix in ("", catalog.RGB_SUFFIX)]

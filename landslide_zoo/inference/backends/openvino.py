@@ -7,12 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import cache
 from importlib import resources
-from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import openvino as ov
@@ -25,6 +23,14 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.backends.compiled import CompiledCache
 from landslide_zoo.inference.backends.graphs import Graph
 from landslide_zoo.inference.backends.precision import keep_start_exact
+from landslide_zoo.inference.backends.processor import (
+    TYPES,
+    compile_network,
+    export_compiled,
+    identity,
+    import_compiled,
+    precisions,
+)
 from landslide_zoo.inference.backends.quantization import Ranges
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.files import CONFIG, file_sha256, weights_files
@@ -36,9 +42,6 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 """Counts up when what is made of a network changes."""
-_DEVICE = "CPU"
-_TYPES = {"bf16": "bfloat16", "f32": "float32"}
-"""Number types by OpenVINO's name, the fastest first."""
 _INT8 = "int8"
 """Eight bits where a network's ranges say so, and the fastest number type elsewhere."""
 _SAMPLES = Path(str(resources.files("landslide_zoo"))) / "web" / "samples"
@@ -120,7 +123,7 @@ class OpenVinoPredictor(PatchPredictor):
             return found
         network = load_network(folder)
         ranges.apply(network, digest)
-        return cls._written(config, record, compile_network(network, _INT8), _INT8, key)
+        return cls._written(config, record, _compiled(network, _INT8), _INT8, key)
 
     @classmethod
     def _kept(
@@ -128,15 +131,15 @@ class OpenVinoPredictor(PatchPredictor):
         config: ModelConfig,
         record: Record | None,
         key: str,
-        precisions: Sequence[str] | None = None,
+        wanted: Sequence[str] | None = None,
     ) -> Self | None:
         """The network as it is kept on disk; None where it is not."""
         kept = CompiledCache()
-        for precision in precisions or _precisions():
+        for precision in wanted or precisions():
             blob = kept.read(f"{key}-{precision}")
             if blob is not None:
                 try:
-                    compiled = _core().import_model(BytesIO(blob), _DEVICE, _settings(precision))
+                    compiled = import_compiled(blob, precision)
                     return cls(config, record, compiled, precision, _in_memory(blob))
                 except RuntimeError:  # whole, but OpenVINO does not take it: made again
                     kept.remove(f"{key}-{precision}")
@@ -157,7 +160,7 @@ class OpenVinoPredictor(PatchPredictor):
         key: str,
     ) -> Self:
         """A compiled network, kept on disk if that can be."""
-        blob = _export(compiled)
+        blob = export_compiled(compiled)
         CompiledCache().write(f"{key}-{precision}", blob)
         return cls(config, record, compiled, precision, _in_memory(blob))
 
@@ -188,13 +191,13 @@ class OpenVinoPredictor(PatchPredictor):
         if precision is None:
             compiled, precision = _compile_checked(network, model.config)
         else:
-            compiled = compile_network(network, precision)
+            compiled = _compiled(network, precision)
         return cls(model.config, model.record, compiled, precision, model.nbytes)
 
     @property
     def backend(self) -> str:
         """What computes it, for the result."""
-        return f"openvino {_TYPES.get(self._precision, self._precision)}"
+        return f"openvino {TYPES.get(self._precision, self._precision)}"
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Landslide probabilities (N, H, W), float32, from bands (N, B, H, W), float32."""
@@ -266,10 +269,10 @@ def _from_graph(config: ModelConfig, weights: Path) -> ov.Model | None:
 
 def _compile_checked(network: ov.Model, config: ModelConfig) -> tuple[ov.CompiledModel, str]:
     """Compile in the fastest number type that gives the masks of float32 on the samples."""
-    *faster, exact = _precisions()
-    reference = compile_network(network, exact)
+    *faster, exact = precisions()
+    reference = _compiled(network, exact)
     for precision in faster:
-        compiled = compile_network(network, precision)
+        compiled = _compiled(network, precision)
         if _agreement(config, reference, compiled) >= _AGREEMENT:
             return compiled, precision
     return reference, exact
@@ -283,49 +286,17 @@ def _agreement(config: ModelConfig, one: ov.CompiledModel, other: ov.CompiledMod
     return float((masks[0] == masks[1]).mean())
 
 
-def compile_network(network: ov.Model, precision: str) -> ov.CompiledModel:
-    """Compile a network for a number type, by OpenVINO's name."""
+def _compiled(network: ov.Model, precision: str) -> ov.CompiledModel:
     marked = keep_start_exact(network) if precision == "bf16" else network
-    return _core().compile_model(marked, _DEVICE, _settings(precision))
-
-
-def _export(compiled: ov.CompiledModel) -> bytes:
-    exported = compiled.export_model()
-    return exported if isinstance(exported, bytes) else exported.getvalue()
-
-
-@cache
-def _core() -> ov.Core:
-    return ov.Core()
-
-
-@cache
-def _precisions() -> list[str]:
-    """The number types that may be computed in here, the fastest first, float32 last."""
-    able = _core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
-    return [name for name in _TYPES if name.upper() in able or name == "f32"]
-
-
-def _settings(precision: str) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": _precisions()[0] if precision == _INT8 else precision,
-        "PERFORMANCE_HINT": "LATENCY",
-    }
-    threads = os.environ.get("OMP_NUM_THREADS", "")  # as PyTorch takes it
-    if threads.isdecimal() and int(threads):
-        settings["INFERENCE_NUM_THREADS"] = int(threads)
-    return settings
+    return compile_network(marked, precision)
 
 
 def _key(config: ModelConfig, weights_sha256: str) -> str:
     """What a compiled network depends on."""
-    core = _core()
     parts = (
         str(_FORMAT),
         __version__,
-        ov.get_version(),
-        str(core.get_property(_DEVICE, "FULL_DEVICE_NAME")),
-        str(core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")),
+        *identity(),
         weights_sha256,
         config.model_dump_json(exclude={"name", "rules"}),
     )

@@ -1,0 +1,73 @@
+"""The processor as OpenVINO knows it: networks compiled for it, and what they depend on."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+
+TYPES = {"bf16": "bfloat16", "f32": "float32"}
+"""Number types by OpenVINO's name, the fastest first."""
+_DEVICE = "CPU"
+
+
+@cache
+def _core() -> ov.Core:
+    return ov.Core()
+
+
+def compile_network(network: ov.Model, precision: str) -> ov.CompiledModel:
+    """Compile a network for a number type, by OpenVINO's name."""
+    return _core().compile_model(network, _DEVICE, _settings(precision))
+
+
+def read_network(path: Path) -> ov.Model:
+    """A network from an ONNX file, not compiled."""
+    return _core().read_model(path)
+
+
+def export_compiled(compiled: ov.CompiledModel) -> bytes:
+    """A compiled network as bytes, for :func:`import_compiled`."""
+    exported = compiled.export_model()
+    return exported if isinstance(exported, bytes) else exported.getvalue()
+
+
+def import_compiled(blob: bytes, precision: str) -> ov.CompiledModel:
+    """A network that was compiled for this processor.
+
+    Raises:
+        RuntimeError: If OpenVINO does not take the bytes.
+    """
+    return _core().import_model(BytesIO(blob), _DEVICE, _settings(precision))
+
+
+@cache
+def precisions() -> list[str]:
+    """The number types that may be computed in here, the fastest first, float32 last."""
+    able = _core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+    return [name for name in TYPES if name.upper() in able or name == "f32"]
+
+
+@cache
+def identity() -> tuple[str, str, str]:
+    """OpenVINO's version and the processor, on which what is compiled depends."""
+    return (
+        ov.get_version(),
+        str(_core().get_property(_DEVICE, "FULL_DEVICE_NAME")),
+        str(_core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")),
+    )
+
+
+def _settings(precision: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision if precision in TYPES else precisions()[0],
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    threads = os.environ.get("OMP_NUM_THREADS", "")  # as PyTorch takes it
+    if threads.isdecimal() and int(threads):
+        settings["INFERENCE_NUM_THREADS"] = int(threads)
+    return settings
