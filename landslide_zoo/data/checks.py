@@ -29,6 +29,8 @@ DARKENING = 1.15, 1.6
 FAR = 4.0
 """Deviations of the training pixels between their mean and a patch's mean; real patches
 stay below 3."""
+SAMPLE = 5_000
+"""Pixels, about, of which the median of a band is taken."""
 CIRRUS = "B10"
 """Thin cloud alone moves this band by 20 deviations on real patches: no sign of trouble."""
 
@@ -144,7 +146,7 @@ def _summary(patch: Patch, name: str) -> tuple[float, float, float, float]:
     """Minimum, maximum and median of a band before its divisor, and its share below 0."""
     values = patch.values[patch.bands.index(name)][patch.observed]
     divisor = band(name).divisor
-    sample = values[:: values.size // 20_000 + 1]
+    sample = values[:: values.size // SAMPLE + 1]
     low, high, median = values.min() / divisor, values.max() / divisor, np.median(sample) / divisor
     return float(low), float(high), float(median), float((values < 0).mean())
 
@@ -153,9 +155,13 @@ def _swapped(patch: Patch) -> str | None:
     if not {"slope", "DEM"} <= set(patch.bands):
         return None
     slope, dem = patch.select(("slope", "DEM"))
-    right = _correlation(slope_of(dem, patch.grid.pixel_size), slope)
-    reverse = _correlation(slope_of(slope, patch.grid.pixel_size), dem)
-    if slope.std() > 0 and dem.std() > 0 and right < NOT_A_SLOPE and reverse > A_SLOPE:
+    if slope.std() == 0 or dem.std() == 0:
+        return None
+    size = patch.grid.pixel_size
+    if (
+        _correlation(slope_of(dem, size), slope) < NOT_A_SLOPE
+        and _correlation(slope_of(slope, size), dem) > A_SLOPE
+    ):
         return (
             f"Slope and DEM of {patch.name} look swapped: band 13 must be the slope and band 14 "
             "the elevation, or models that use terrain will be wrong."
