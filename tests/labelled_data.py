@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from patch_files import physical_values, stored, write_h5, write_png
@@ -17,26 +18,25 @@ def random_mask(height: int, width: int, seed: int) -> np.ndarray:
 
 
 def write_pair(
-    folder: Path, number: int, subset: str = "train", height: int = 32, width: int = 32
+    folder: Path,
+    number: int,
+    subset: str = "train",
+    height: int = 32,
+    width: int = 32,
+    kind: Literal["h5", "png"] = "h5",
 ) -> Sample:
-    """Write a random 14-band patch and its mask in the mirrors' layout."""
-    image = folder / "images" / subset / f"image_{number}.h5"
-    mask = folder / "annotations" / subset / f"mask_{number}.h5"
+    """Write a random patch and its mask in the mirrors' layout: 14 bands, or a picture."""
+    image = folder / "images" / subset / f"image_{number}.{kind}"
+    mask = folder / "annotations" / subset / f"mask_{number}.{kind}"
     for path in (image, mask):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_h5(image, img=stored(physical_values(height, width, seed=number)))
-    write_h5(mask, mask=random_mask(height, width, seed=number))
-    return Sample(number, subset, image, mask)
-
-
-def write_png_pair(folder: Path, number: int, subset: str = "train") -> Sample:
-    """Write a random true-colour patch and its mask, 0 and 255, in the mirrors' layout."""
-    image = folder / "images" / subset / f"image_{number}.png"
-    mask = folder / "annotations" / subset / f"mask_{number}.png"
-    for path in (image, mask):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(image, 32, 32)
-    Image.fromarray(random_mask(32, 32, seed=number) * np.uint8(255)).save(mask)
+    truth = random_mask(height, width, seed=number)
+    if kind == "h5":
+        write_h5(image, img=stored(physical_values(height, width, seed=number)))
+        write_h5(mask, mask=truth)
+    else:
+        write_png(image, height, width)
+        Image.fromarray(truth * np.uint8(255)).save(mask)
     return Sample(number, subset, image, mask)
 
 

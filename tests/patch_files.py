@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from PIL import Image
 
 from landslide_zoo.data.bands import BAND_NAMES, BANDS, divisors
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.readers import read_patch
+from landslide_zoo.web.samples import samples
 
 BANDS_COUNT = len(BAND_NAMES)
 
@@ -21,6 +25,16 @@ def physical_values(height: int = 48, width: int = 48, seed: int = 0) -> np.ndar
     std = np.array([band.std for band in BANDS])[:, None, None]
     values = mean + std * random.standard_normal((BANDS_COUNT, height, width))
     return np.rint(np.clip(values, 0, 65535))
+
+
+def random_patch(height: int = 48, width: int = 48, seed: int = 0, **more: Any) -> Patch:
+    """A patch of such values."""
+    return Patch(physical_values(height, width, seed).astype(np.float32), **more)
+
+
+def sample_patches() -> list[Patch]:
+    """The real patches that come with the package."""
+    return [read_patch(sample.path) for sample in samples()]
 
 
 def write_h5(path: Path, **datasets: object) -> Path:

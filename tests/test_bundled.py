@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Answer
+from command_line import Command
 
 from landslide_zoo import LandslideModel, read_mask, read_patch
 from landslide_zoo.evaluation import EvaluationDataset, evaluate
@@ -63,7 +62,7 @@ def test_the_ensemble_scores_what_its_record_says(real_data: Path) -> None:
 
 
 def test_fourteen_band_patches_from_the_command_line_and_the_library(
-    model: LandslideModel, real_data: Path, tmp_path: Path, command: Callable[..., Answer]
+    model: LandslideModel, real_data: Path, tmp_path: Path, command: Command
 ) -> None:
     images = sorted((real_data / "l4s-14band/images").glob("image_*.h5"))
     numbers = [path.stem.removeprefix("image_") for path in images]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import MAIN
 
 import landslide_zoo
 
@@ -64,9 +65,8 @@ def change(file: Path, old: str, new: str) -> None:
 
 def run(checkout: Path, *arguments: object) -> str:
     """Run the copy's command."""
-    code = "from landslide_zoo.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [*MAIN, *map(str, arguments)],
         cwd=checkout,
         env=os.environ | {"PYTHONPATH": str(checkout), "LANDSLIDE_ZOO": str(checkout / "zoo")},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""A pytest plugin: a small model with random weights and a record, as training would leave it."""
+"""Models with random weights, and a pytest plugin: a folder with one as training would leave it."""
 
 from __future__ import annotations
 
@@ -52,10 +52,15 @@ def make_record() -> Record:
     )
 
 
+def untrained(name: str = MODEL, seed: int = 0, **config: object) -> LandslideModel:
+    """A network of the catalog with the random weights of a seed."""
+    torch.manual_seed(seed)
+    return LandslideModel.from_catalog(name).update_config(**config).eval()
+
+
 @pytest.fixture(scope="session")
 def _saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    model = LandslideModel.from_catalog(MODEL).update_config(threshold=0.4, dtype="float16")
+    model = untrained(threshold=0.4, dtype="float16")
     model.record = make_record()
     model.extra_files = {"examples.png": b"\x89PNG\0 a figure"}
     folder = tmp_path_factory.mktemp("saved") / NAME

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Callable
 
 import pytest
-from command_line import Answer
+from command_line import MAIN, Command
 
 pytest.importorskip("gradio")
 
@@ -23,9 +22,9 @@ def _free_port() -> int:
 
 def test_the_page_answers_at_the_port_asked_for() -> None:
     port = _free_port()
-    command = [sys.executable, "-u", "-c", "from landslide_zoo.cli import main; main()"]
     running = subprocess.Popen(
-        [*command, "app", "--port", str(port)],
+        [*MAIN, "app", "--port", str(port)],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -46,7 +45,7 @@ def test_the_page_answers_at_the_port_asked_for() -> None:
         running.kill()
 
 
-def test_a_port_that_is_taken_is_one_sentence(command: Callable[..., Answer]) -> None:
+def test_a_port_that_is_taken_is_one_sentence(command: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         answer = command("app", "--port", port)

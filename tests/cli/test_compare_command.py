@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Answer
+from command_line import Command
 from patch_files import write_h5, write_patch, write_png
 
 from landslide_zoo import LandslideModel, read_patch
@@ -27,12 +26,12 @@ def models(model_folder: Path) -> list[Path]:
 
 
 @pytest.fixture
-def compare(command: Callable[..., Answer], models: list[Path]) -> Callable[..., Answer]:
+def compare(command: Command, models: list[Path]) -> Command:
     options = [option for model in models for option in ("--model", model)]
     return lambda *arguments: command("compare", *options, *arguments)
 
 
-def test_each_model_is_a_row(compare: Callable[..., Answer], tmp_path: Path) -> None:
+def test_each_model_is_a_row(compare: Command, tmp_path: Path) -> None:
     answer = compare(write_patch(tmp_path / "a.h5"))
     assert answer.status == 0
     header, *rows = answer.out.splitlines()
@@ -45,7 +44,7 @@ def test_each_model_is_a_row(compare: Callable[..., Answer], tmp_path: Path) -> 
 
 
 def test_scores_against_a_mask_are_those_of_the_library(
-    compare: Callable[..., Answer], models: list[Path], tmp_path: Path
+    compare: Command, models: list[Path], tmp_path: Path
 ) -> None:
     truth = np.zeros((48, 48), np.uint8)
     truth[10:30, 10:30] = 1
@@ -64,9 +63,7 @@ def test_scores_against_a_mask_are_those_of_the_library(
         assert row["milliseconds"] > 0 and row["backend"] == "torch float32"
 
 
-def test_a_model_that_fails_is_named_and_the_others_go_on(
-    compare: Callable[..., Answer], tmp_path: Path
-) -> None:
+def test_a_model_that_fails_is_named_and_the_others_go_on(compare: Command, tmp_path: Path) -> None:
     answer = compare(write_png(tmp_path / "view.png"))
     assert answer.status == 1
     assert len(answer.out.splitlines()) == 2
@@ -75,7 +72,7 @@ def test_a_model_that_fails_is_named_and_the_others_go_on(
 
 
 def test_all_of_the_zoo_where_none_is_named(
-    command: Callable[..., Answer],
+    command: Command,
     models: list[Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -85,6 +82,6 @@ def test_all_of_the_zoo_where_none_is_named(
     assert {"trial-rgb", "all-bands"} <= {row["model"] for row in json.loads(answer.out)}
 
 
-def test_a_patch_that_is_none(compare: Callable[..., Answer], tmp_path: Path) -> None:
+def test_a_patch_that_is_none(compare: Command, tmp_path: Path) -> None:
     answer = compare(tmp_path / "no.h5")
     assert (answer.status, answer.out, len(answer.errors)) == (1, "", 1)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Answer
+from command_line import Command
 from labelled_data import write_pair
 from loopback_hub import LoopbackHub
 from PIL import Image
@@ -45,7 +44,7 @@ def accesses(folder: Path) -> list[str]:
 
 
 def test_two_models_have_a_row_each_their_difference_and_reports_that_lie_apart(
-    command: Callable[..., Answer],
+    command: Command,
     model_folder: Path,
     other_folder: Path,
     data: Path,
@@ -64,7 +63,7 @@ def test_two_models_have_a_row_each_their_difference_and_reports_that_lie_apart(
 
 
 def test_the_report_holds_json_markdown_table_and_figures_as_the_library_measures_them(
-    command: Callable[..., Answer], model_folder: Path, data: Path, tmp_path: Path
+    command: Command, model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "report"
     answer = command("evaluate", model_folder, "--data", data, "--output", output, "--json")
@@ -92,7 +91,7 @@ def test_the_report_holds_json_markdown_table_and_figures_as_the_library_measure
 
 
 def test_an_ensemble_is_one_row_and_an_access_for_each_member(
-    command: Callable[..., Answer], model_folder: Path, other_folder: Path, data: Path
+    command: Command, model_folder: Path, other_folder: Path, data: Path
 ) -> None:
     answer = command("evaluate", model_folder, other_folder, "--data", data, "--ensemble")
     assert answer.out.splitlines()[1].startswith("mean of 2 models")
@@ -100,7 +99,7 @@ def test_an_ensemble_is_one_row_and_an_access_for_each_member(
 
 
 def test_a_stratum_and_negatives_of_ones_own(
-    command: Callable[..., Answer], model_folder: Path, data: Path, tmp_path: Path
+    command: Command, model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
     rain, coast = tmp_path / "rain", tmp_path / "coast"
     rain.mkdir()
@@ -116,7 +115,7 @@ def test_a_stratum_and_negatives_of_ones_own(
 
 
 def test_every_access_to_test_is_logged_and_validation_is_free(
-    command: Callable[..., Answer], model_folder: Path, data: Path
+    command: Command, model_folder: Path, data: Path
 ) -> None:
     before = (model_folder / "model.safetensors").read_bytes()
     command("evaluate", model_folder, "--data", data, "--subset", "validation")
@@ -132,7 +131,7 @@ def test_every_access_to_test_is_logged_and_validation_is_free(
 
 
 def test_record_keeps_the_result_in_record_and_card(
-    command: Callable[..., Answer], model_folder: Path, data: Path
+    command: Command, model_folder: Path, data: Path
 ) -> None:
     answer = command("evaluate", model_folder, "--data", data, "--record", "--json")
     (found,) = json.loads(answer.out)["evaluations"]
@@ -144,7 +143,7 @@ def test_record_keeps_the_result_in_record_and_card(
 
 
 def test_a_result_that_leaks_is_told_and_not_kept(
-    command: Callable[..., Answer], model_folder: Path, data: Path
+    command: Command, model_folder: Path, data: Path
 ) -> None:
     before = (model_folder / "record.json").read_bytes()
     options = ("--data", data, "--subset", "all")
@@ -170,7 +169,7 @@ def test_a_result_that_leaks_is_told_and_not_kept(
     ],
 )
 def test_bad_usage_exits_with_2(
-    command: Callable[..., Answer], model_folder: Path, data: Path, options: tuple[str, ...]
+    command: Command, model_folder: Path, data: Path, options: tuple[str, ...]
 ) -> None:
     given = [str(data) if option == "DATA" else option for option in options]
     assert command("evaluate", model_folder, *given).status == 2
@@ -187,7 +186,7 @@ def test_bad_usage_exits_with_2(
     ],
 )
 def test_bad_input_is_one_sentence(
-    command: Callable[..., Answer],
+    command: Command,
     model_folder: Path,
     data: Path,
     tmp_path: Path,
@@ -204,7 +203,7 @@ def test_bad_input_is_one_sentence(
 
 
 def test_a_record_on_the_hub_is_not_said_to_be_kept(
-    command: Callable[..., Answer], hub: LoopbackHub, model_folder: Path, data: Path
+    command: Command, hub: LoopbackHub, model_folder: Path, data: Path
 ) -> None:
     repo_id = f"{hub.namespace}/trial-rgb"
     LandslideModel.from_pretrained(model_folder).push_to_hub(repo_id, token=hub.token)
@@ -214,7 +213,7 @@ def test_a_record_on_the_hub_is_not_said_to_be_kept(
 
 
 def test_an_untrained_model_has_no_record_to_keep_anything_in(
-    command: Callable[..., Answer], data: Path, tmp_path: Path
+    command: Command, data: Path, tmp_path: Path
 ) -> None:
     LandslideModel.from_catalog("unet-mobilenet_v2-rgb").save_pretrained(tmp_path / "new")
     answer = command("evaluate", tmp_path / "new", "--data", data, "--record")
@@ -223,7 +222,7 @@ def test_an_untrained_model_has_no_record_to_keep_anything_in(
 
 
 def test_the_leaderboard_is_filled_from_a_zoo(
-    command: Callable[..., Answer], model_folder: Path, data: Path, tmp_path: Path
+    command: Command, model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
     """All models are evaluated; each folder's record and the leaderboard's agree."""
     cards, zoo, network = tmp_path / "cards", model_folder.parent, "unet-mobilenet_v2-rgb"
@@ -244,7 +243,7 @@ def test_the_leaderboard_is_filled_from_a_zoo(
 
 
 def test_the_best_by_validation_stands_for_its_network(
-    command: Callable[..., Answer], model_folder: Path, other_folder: Path, tmp_path: Path
+    command: Command, model_folder: Path, other_folder: Path, tmp_path: Path
 ) -> None:
     """Whatever the order they come in, and what either scores on test."""
     for folder, f1, sha256 in ((model_folder, 0.7, "7" * 64), (other_folder, 0.8, "8" * 64)):
@@ -261,7 +260,7 @@ def test_the_best_by_validation_stands_for_its_network(
 
 
 def test_without_data_the_leaderboard_takes_what_records_hold(
-    command: Callable[..., Answer], model_folder: Path, tmp_path: Path
+    command: Command, model_folder: Path, tmp_path: Path
 ) -> None:
     LandslideModel.from_catalog("unet-mobilenet_v2-rgb").save_pretrained(
         model_folder.with_name("untrained")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Answer
+from command_line import Command
 from onnxruntime import InferenceSession
 
 from landslide_zoo import LandslideModel, read_patch
 from landslide_zoo.models import EnsembleConfig
 from landslide_zoo.web.samples import samples
 
-Command = Callable[..., Answer]
 BUNDLED = "unet-mobilenet_v2-rgb"
 
 

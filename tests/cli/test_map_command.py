@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pytest
 import rasterio
-from command_line import Answer
+from command_line import Answer, Command
 from scene_files import scene_values, write_dem, write_raster, write_scene
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.mapping import map_scene
-
-Command = Callable[..., Answer]
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Answer
+from command_line import MAIN, Command
 
 from landslide_zoo import ModelZoo
 
@@ -22,7 +20,7 @@ def zoo(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return model_folder.parent
 
 
-def test_the_table(command: Callable[..., Answer], zoo: Path) -> None:
+def test_the_table(command: Command, zoo: Path) -> None:
     answer = command("models")
     assert (answer.status, answer.err) == (0, "")
     header, *rows = answer.out.splitlines()
@@ -36,7 +34,7 @@ def test_the_table(command: Callable[..., Answer], zoo: Path) -> None:
         assert all(row[start - 2 : start].isspace() and row[start] != " " for row in rows)
 
 
-def test_json(command: Callable[..., Answer], zoo: Path) -> None:
+def test_json(command: Command, zoo: Path) -> None:
     listed = {entry["name"]: entry for entry in json.loads(command("models", "--json").out)}
     entry = listed["trial-rgb"]
     assert entry["bands"] == ["B4", "B3", "B2"]
@@ -45,7 +43,7 @@ def test_json(command: Callable[..., Answer], zoo: Path) -> None:
 
 
 def test_a_folder_that_is_no_model_is_said_and_the_others_listed(
-    command: Callable[..., Answer], zoo: Path
+    command: Command, zoo: Path
 ) -> None:
     (zoo / "broken").mkdir()
     (zoo / "broken" / "config.json").write_text("{}")
@@ -62,16 +60,13 @@ def test_a_hub_that_is_set_up_wrong_does_not_hide_the_bundled_models(
     (tmp_path / "file").write_text("no cache")
     wrong = {"HF_ENDPOINT": "http://[bad", "HF_HUB_CACHE": str(tmp_path / "file")}
     environment = os.environ | {"LANDSLIDE_ZOO": "someone", variable: wrong[variable]}
-    command = [sys.executable, "-c", "from landslide_zoo.cli import main; main()", "models"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run([*MAIN, "models"], env=environment, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert "unet-mobilenet_v2-rgb" in done.stdout
     assert "Warning: " in done.stderr and "someone" in done.stderr
 
 
-def test_a_zoo_that_is_not_there(
-    command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_zoo_that_is_not_there(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANDSLIDE_ZOO", "/no/such/folder")
     answer = command("models")
     assert answer.status == 1

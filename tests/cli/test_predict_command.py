@@ -7,13 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from command_line import Answer
+from command_line import Answer, Command
 from patch_files import (
     BAD_PATCHES,
     physical_values,
@@ -27,7 +26,6 @@ from PIL import Image
 from landslide_zoo import LandslideModel, read_patch
 from landslide_zoo.inference import detect
 
-Command = Callable[..., Answer]
 NETWORK_ALONE = ("--clouds", "keep", "--rule-off", "all")
 
 

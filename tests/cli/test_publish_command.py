@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Answer
+from command_line import Command
 from loopback_hub import LoopbackHub
 
 
@@ -18,7 +17,7 @@ def owner(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> LoopbackHub:
 
 
 def test_what_is_published_is_listed_and_loaded_by_name(
-    command: Callable[..., Answer],
+    command: Command,
     owner: LoopbackHub,
     model_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -32,15 +31,13 @@ def test_what_is_published_is_listed_and_loaded_by_name(
     assert "trial-rgb" in command("models").out
 
 
-def test_a_private_repo(
-    command: Callable[..., Answer], owner: LoopbackHub, model_folder: Path
-) -> None:
+def test_a_private_repo(command: Command, owner: LoopbackHub, model_folder: Path) -> None:
     repo_id = f"{owner.namespace}/secret-rgb"
     assert command("publish", model_folder, repo_id, "--private").status == 0
     assert owner.api().model_info(repo_id).private
 
 
-def test_the_app_itself(command: Callable[..., Answer], owner: LoopbackHub) -> None:
+def test_the_app_itself(command: Command, owner: LoopbackHub) -> None:
     repo_id = f"{owner.namespace}/landslide-zoo"
     answer = command("publish", "--space", repo_id)
     assert (answer.status, answer.err) == (0, "")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_data import random_mask, write_pair, write_pairs, write_png_pair
+from labelled_data import random_mask, write_pair, write_pairs
 from loopback_hub import LoopbackHub
 from synthetic_patches import write_dataset
 
@@ -52,8 +52,8 @@ def test_true_colour_patches_with_their_subsets(real_data: Path) -> None:
 
 def test_a_mask_of_the_patchs_own_kind_comes_first(tmp_path: Path) -> None:
     write_pair(tmp_path, 1)
-    picture = write_png_pair(tmp_path, 1)
-    other = write_png_pair(tmp_path, 2)
+    picture = write_pair(tmp_path, 1, kind="png")
+    other = write_pair(tmp_path, 2, kind="png")
     assert picture.mask is not None and other.mask is not None
     named = other.mask.rename(other.mask.with_suffix(".h5"))
     masks = {sample.image.name: sample.mask for sample in find_samples(tmp_path)}

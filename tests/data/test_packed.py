@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_data import packed_pairs, write_pair, write_pairs, write_png_pair
+from labelled_data import packed_pairs, write_pair, write_pairs
 from patch_files import physical_values, stored, write_bad_patch, write_h5
 
 from landslide_zoo.data.landslide4sense import Sample, find_samples, labelled
@@ -54,7 +54,7 @@ def test_fourteen_bands_keep_every_bit_in_a_quarter_of_the_space(tmp_path: Path)
 
 
 def test_true_colour_keeps_every_bit_in_a_byte(tmp_path: Path) -> None:
-    samples = [write_png_pair(tmp_path, number) for number in (1, 2)]
+    samples = [write_pair(tmp_path, number, kind="png") for number in (1, 2)]
     data = pack(samples, tmp_path / "packed")
     assert data.values.dtype == np.uint8
     assert data.patch(0).unit == "display"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from patch_files import physical_values
+from patch_files import random_patch
 from synthetic_patches import make_patch
 
 from landslide_zoo import read_patch
@@ -26,7 +26,7 @@ from landslide_zoo.errors import DataError
 
 @pytest.fixture
 def patch() -> Patch:
-    return Patch(physical_values().astype(np.float32), name="scene")
+    return random_patch(name="scene")
 
 
 @pytest.fixture

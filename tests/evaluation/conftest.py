@@ -10,6 +10,7 @@ import pytest
 import torch
 from labelled_data import write_pair
 from patch_files import write_h5
+from trained_model import untrained
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.evaluation import EvaluationDataset
@@ -42,8 +43,7 @@ def make_model() -> Callable[..., LandslideModel]:
     def make(
         seed: int = 0, name: str = "unet-mobilenet_v2-rgb", **config: object
     ) -> LandslideModel:
-        torch.manual_seed(seed)
-        model = LandslideModel.from_catalog(name).update_config(**{"threshold": 0.5, **config})
+        model = untrained(name, seed, **{"threshold": 0.5, **config})
         with torch.no_grad():
             model.network.segmentation_head[0].weight.mul_(20)
         return model

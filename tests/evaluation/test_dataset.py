@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from labelled_data import write_pair, write_png_pair
+from labelled_data import write_pair
 from patch_files import write_patch, write_png
 
 from landslide_zoo.errors import DataError
@@ -94,6 +94,6 @@ def test_a_folder_without_negatives_is_refused(tmp_path: Path, kind: str) -> Non
     if kind != "missing":
         folder.mkdir()
     if kind == "landslides everywhere":
-        write_png_pair(folder, 1)
+        write_pair(folder, 1, kind="png")
     with pytest.raises(DataError, match=str(folder)):
         negative_files(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_data import write_pair, write_png_pair
+from labelled_data import write_pair
 from patch_files import write_patch, write_png
 from scipy import ndimage
 
@@ -266,7 +266,7 @@ def test_models_evaluated_on_different_patches_are_not_compared(
 
 
 def test_pictures_have_no_strata(model: LandslideModel, tmp_path: Path) -> None:
-    write_png_pair(tmp_path, 1, subset="")
+    write_pair(tmp_path, 1, subset="", kind="png")
     assert evaluate(model, EvaluationDataset.find(tmp_path, subset="all")).by_stratum() == {}
 
 

@@ -6,21 +6,19 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from command_line import Answer
+from agreement import agreement, pooled_f1
+from command_line import Command
 from labelled_data import write_pair
-from patch_files import physical_values, write_patch
+from patch_files import random_patch, sample_patches, write_patch
 from safetensors.numpy import load_file, save_file
-from trained_model import make_record
+from trained_model import make_record, untrained
 
-from landslide_zoo import LandslideModel, ModelZoo, Patch, Prediction, read_patch
+from landslide_zoo import LandslideModel, ModelZoo, Patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.evaluation import EvaluationDataset
 from landslide_zoo.inference import Ensemble, detect, load_predictor
@@ -28,11 +26,10 @@ from landslide_zoo.inference.backends.compiled import CompiledCache
 from landslide_zoo.inference.backends.graphs import Graph
 from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
 from landslide_zoo.inference.backends.torch import TorchPredictor
-from landslide_zoo.models import EnsembleConfig, ModelConfig, Predictor, Scores, predict
+from landslide_zoo.models import EnsembleConfig, ModelConfig
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.files import bundled_folders, ensemble_sha256
 from landslide_zoo.models.record import Record
-from landslide_zoo.web.samples import samples
 
 NAME, OTHER = "first-rgb", "second-rgb"
 HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch")
@@ -47,7 +44,7 @@ print(found.mask.sum(), *[name for name in {HEAVY} if name in sys.modules])
 
 @pytest.fixture
 def patch() -> Patch:
-    return Patch(physical_values(64, 96).astype(np.float32))
+    return random_patch(64, 96)
 
 
 @pytest.fixture
@@ -71,8 +68,8 @@ def test_openvino_gives_the_masks_of_pytorch(name: str) -> None:
     reference, fast = load_predictor(folder, "torch"), load_predictor(folder)
     assert reference.backend == "torch float32" and fast.backend.startswith("openvino")
     assert (fast.config, fast.record) == (reference.config, reference.record)
-    patches = [read_patch(sample.path) for sample in samples()]
-    assert _agreement(fast, reference, patches) >= 0.999
+    patches = sample_patches()
+    assert agreement(fast, reference, patches) >= 0.999
     assert detect(fast, patches[0]).to_dict()["backend"] == fast.backend
 
 
@@ -82,18 +79,16 @@ def test_on_real_patches_neither_masks_nor_f1_differ(name: str, real_data: Path)
     reference, fast = load_predictor(folder, "torch"), load_predictor(folder)
     for dataset, subset, step in (("l4s-14band", "all", 1), ("l4s-rgb", "validation", 4)):
         patches = list(EvaluationDataset.find(str(real_data / dataset), "folder", subset))[::step]
-        assert _agreement(fast, reference, patches) >= 0.999
-        f1 = [_f1(predict(each, patches), patches) for each in (fast, reference)]
-        assert f1[0] == pytest.approx(f1[1], abs=1e-3)
+        assert agreement(fast, reference, patches) >= 0.999
+        assert pooled_f1(fast, patches) == pytest.approx(pooled_f1(reference, patches), abs=1e-3)
 
 
 def test_a_faster_number_type_is_used_only_where_it_gives_the_same_masks() -> None:
-    torch.manual_seed(0)
     # Untrained, it is undecided about every pixel: the last bits decide.
-    model = LandslideModel.from_catalog("unet-mobilenet_v2")
+    model = untrained("unet-mobilenet_v2")
     exact = OpenVinoPredictor.from_model(model)
     assert exact.backend == "openvino float32"
-    assert _agreement(exact, model, [read_patch(sample.path) for sample in samples()]) >= 0.999
+    assert agreement(exact, model, sample_patches()) >= 0.999
 
 
 def test_no_pytorch_is_needed_to_predict(model_folder: Path, kept: Path, tmp_path: Path) -> None:
@@ -243,7 +238,7 @@ def test_a_folder_without_a_network_is_the_mean_of_its_members(
 
 def test_an_ensemble_is_evaluated_compared_and_used_by_its_name(
     ensemble_folder: Path,
-    command: Callable[..., Answer],
+    command: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -314,18 +309,3 @@ def test_an_ensemble_is_no_model_with_weights_of_its_own(ensemble_folder: Path) 
         LandslideModel.from_pretrained(ensemble_folder)
     with pytest.raises(ModelError, match="is an ensemble"):
         ModelConfig.read(ensemble_folder / "config.json")
-
-
-def _agreement(one: Predictor, other: Predictor, patches: Sequence[Patch]) -> float:
-    """Share of the pixels of which two predictors say the same."""
-    masks = [np.stack([found.mask for found in predict(each, patches)]) for each in (one, other)]
-    return float((masks[0] == masks[1]).mean())
-
-
-def _f1(predictions: Sequence[Prediction], patches: Sequence[Patch]) -> float:
-    counts = [
-        astuple(found.scores(patch.mask))
-        for found, patch in zip(predictions, patches, strict=True)
-        if patch.mask is not None
-    ]
-    return Scores(*map(sum, zip(*counts, strict=True))).f1

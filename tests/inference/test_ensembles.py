@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from patch_files import physical_values
+from patch_files import random_patch
+from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch, Prediction
 from landslide_zoo.data.bands import TRUE_COLOUR
@@ -22,19 +22,17 @@ def make_prediction(values: list[float], threshold: float) -> Prediction:
 
 @pytest.fixture(scope="module")
 def rgb() -> LandslideModel:
-    torch.manual_seed(0)
-    return LandslideModel.from_catalog("unet-mobilenet_v2-rgb").update_config(threshold=0.2)
+    return untrained(threshold=0.2)
 
 
 @pytest.fixture(scope="module")
 def bands() -> LandslideModel:
-    torch.manual_seed(1)
-    return LandslideModel.from_catalog("unet-mobilenet_v2").update_config(threshold=0.6)
+    return untrained("unet-mobilenet_v2", seed=1, threshold=0.6)
 
 
 @pytest.fixture
 def patch() -> Patch:
-    return Patch(physical_values(40, 56).astype(np.float32))
+    return random_patch(40, 56)
 
 
 def test_mean_votes_and_disagreement() -> None:

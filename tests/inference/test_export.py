@@ -12,15 +12,16 @@ import onnx
 import pytest
 import torch
 from onnxruntime import InferenceSession
+from patch_files import sample_patches
 from torch import nn
+from trained_model import untrained
 
-from landslide_zoo import LandslideModel, Patch, read_patch
+from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.data.bands import TRUE_COLOUR, display_values
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference.export import TILE, TOLERANCE, export_onnx
 from landslide_zoo.inference.export_layers import AdaptivePooling, DisplayValues
 from landslide_zoo.models import catalog, values_of
-from landslide_zoo.web.samples import samples
 
 ONE_OF_EACH = (  # architecture, and each way of pooling and attention
     "unet-mobilenet_v2-rgb",
@@ -33,7 +34,7 @@ ONE_OF_EACH = (  # architecture, and each way of pooling and attention
 
 @pytest.fixture(scope="module")
 def patches() -> list[Patch]:
-    return [read_patch(sample.path) for sample in samples()]
+    return sample_patches()
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,7 @@ def build(patches: list[Patch]) -> Callable[..., LandslideModel]:
     """
 
     def make(name: str = "unet-mobilenet_v2-rgb", **changes: object) -> LandslideModel:
-        torch.manual_seed(0)
-        model = LandslideModel.from_catalog(name).update_config(**changes).train()
+        model = untrained(name, **changes).train()
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = 0.5

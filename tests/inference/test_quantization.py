@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Answer
+from agreement import agreement, pooled_f1
+from command_line import Command
+from patch_files import sample_patches
 
 from landslide_zoo import LandslideModel, read_patch
 from landslide_zoo.errors import ModelError
@@ -17,7 +18,7 @@ from landslide_zoo.evaluation import EvaluationDataset
 from landslide_zoo.inference import load_predictor
 from landslide_zoo.inference.backends.calibration import calibrate
 from landslide_zoo.inference.backends.quantization import Ranges
-from landslide_zoo.models import Scores, predict
+from landslide_zoo.models import predict
 from landslide_zoo.models.files import RANGES, bundled_folders
 from landslide_zoo.web.samples import samples
 
@@ -37,22 +38,15 @@ def test_eight_bits_give_nearly_the_same_masks(name: str) -> None:
     folder = bundled_folders()[name]
     exact, rounded = load_predictor(folder, "torch"), load_predictor(folder, "openvino-int8")
     assert rounded.backend == "openvino int8"
-    patches = [read_patch(sample.path) for sample in samples()]
-    masks = [np.stack([one.mask for one in predict(each, patches)]) for each in (exact, rounded)]
-    assert 0.997 < (masks[0] == masks[1]).mean() < 1
+    assert 0.997 < agreement(exact, rounded, sample_patches()) < 1
 
 
 @pytest.mark.parametrize("name", ROUNDED)
 def test_eight_bits_cost_little_f1_on_validation(name: str, real_data: Path) -> None:
     folder = bundled_folders()[name]
     patches = list(EvaluationDataset.find(str(real_data / "l4s-rgb"), "folder", "validation"))
-    f1 = []
-    for backend in ("torch", "openvino-int8"):
-        found = predict(load_predictor(folder, backend), patches)  # type: ignore[arg-type]
-        pairs = zip(found, patches, strict=True)
-        counts = [astuple(one.scores(patch.mask)) for one, patch in pairs if patch.mask is not None]
-        f1.append(Scores(*map(sum, zip(*counts, strict=True))).f1)
-    assert f1[1] == pytest.approx(f1[0], abs=3e-3)
+    exact, rounded = load_predictor(folder, "torch"), load_predictor(folder, "openvino-int8")
+    assert pooled_f1(rounded, patches) == pytest.approx(pooled_f1(exact, patches), abs=3e-3)
 
 
 def test_what_was_compiled_is_taken_again(folder: Path, tmp_path: Path) -> None:
@@ -66,7 +60,7 @@ def test_what_was_compiled_is_taken_again(folder: Path, tmp_path: Path) -> None:
     assert load_predictor(folder, "openvino").backend != "openvino int8"
 
 
-def test_the_command_line_takes_it(folder: Path, command: Callable[..., Answer]) -> None:
+def test_the_command_line_takes_it(folder: Path, command: Command) -> None:
     patch, out = samples()[0].path, folder.parent / "out"
     options = ("--model", folder, "--output", out, "--backend", "openvino-int8")
     answer = command("predict", patch, *options)
@@ -126,9 +120,6 @@ def test_ranges_for_other_weights_are_a_sentence(folder: Path) -> None:
 
 def test_ranges_are_found_in_patches(folder: Path) -> None:
     (folder / RANGES).unlink()
-    patches = [sample.path for sample in samples()]
-    calibrate(folder, patches).write(folder)
+    calibrate(folder, [sample.path for sample in samples()]).write(folder)
     exact, rounded = load_predictor(folder, "torch"), load_predictor(folder, "openvino-int8")
-    read = [read_patch(path) for path in patches]
-    masks = [np.stack([one.mask for one in predict(each, read)]) for each in (exact, rounded)]
-    assert (masks[0] == masks[1]).mean() > 0.99
+    assert agreement(exact, rounded, sample_patches()) > 0.99

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from patch_files import physical_values
+from patch_files import random_patch
+from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch, read_patch
 from landslide_zoo.data import Grid, check_patch
@@ -26,8 +26,7 @@ NETWORK_ALONE = Steps(clouds="keep", rules_off=("all",))
 
 @pytest.fixture(scope="module")
 def model() -> LandslideModel:
-    torch.manual_seed(0)
-    return LandslideModel.from_catalog("unet-mobilenet_v2-rgb")
+    return untrained()
 
 
 @pytest.fixture
@@ -35,13 +34,7 @@ def patch() -> Patch:
     """A patch of 20 m pixels with a mask, whose first ten rows could not be seen."""
     observed, mask = np.ones((48, 40), bool), np.zeros((48, 40), np.uint8)
     observed[:10], mask[20:30, 5:15] = False, 1
-    return Patch(
-        physical_values(48, 40).astype(np.float32),
-        name="scene",
-        mask=mask,
-        observed=observed,
-        grid=Grid((20, 20)),
-    )
+    return random_patch(48, 40, name="scene", mask=mask, observed=observed, grid=Grid((20, 20)))
 
 
 def test_its_figures_are_those_of_its_mask(model: LandslideModel, patch: Patch) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from patch_files import physical_values
+from patch_files import random_patch
+from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch, Prediction
 from landslide_zoo.inference import TestTimeAugmentation
@@ -17,13 +17,12 @@ from landslide_zoo.models import predict
 
 @pytest.fixture(scope="module")
 def model() -> LandslideModel:
-    torch.manual_seed(0)
-    return LandslideModel.from_catalog("unet-mobilenet_v2-rgb")
+    return untrained()
 
 
 @pytest.fixture(scope="module")
 def patch() -> Patch:
-    return Patch(physical_values(40, 56).astype(np.float32))
+    return random_patch(40, 56)
 
 
 def predict_augmented(model: LandslideModel, patch: Patch) -> Prediction:

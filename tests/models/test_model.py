@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from patch_files import physical_values, write_patch
+from patch_files import random_patch, write_patch
+from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch, read_patch
 from landslide_zoo.data.bands import BAND_NAMES
@@ -17,20 +18,15 @@ from landslide_zoo.models.model import choose_device
 SMALL = "unet-mobilenet_v2"
 
 
-def patch_of(height: int, width: int, seed: int = 0) -> Patch:
-    return Patch(physical_values(height, width, seed).astype(np.float32))
-
-
 @pytest.fixture(scope="module")
 def small() -> LandslideModel:
-    torch.manual_seed(0)
-    return LandslideModel.from_catalog(SMALL).eval()
+    return untrained(SMALL)
 
 
 def test_a_prediction_does_not_depend_on_the_batch_or_an_earlier_one(
     small: LandslideModel,
 ) -> None:
-    one, two = patch_of(64, 64, 1), patch_of(64, 64, 2)
+    one, two = random_patch(64, 64, 1), random_patch(64, 64, 2)
     first = small.predict(one).probability
     small.predict(two)
     assert np.array_equal(small.predict(one).probability, first)
@@ -41,7 +37,7 @@ def test_a_prediction_does_not_depend_on_the_batch_or_an_earlier_one(
 
 def test_predicting_leaves_training_mode() -> None:
     trained = LandslideModel.from_catalog(SMALL).train()
-    patch = patch_of(64, 64)
+    patch = random_patch(64, 64)
     statistics = [buffer.clone() for buffer in trained.buffers()]
     trained.predict(patch)
     assert not trained.training
@@ -49,28 +45,28 @@ def test_predicting_leaves_training_mode() -> None:
 
 
 def test_bands_are_found_by_name_whatever_their_order(small: LandslideModel) -> None:
-    patch = patch_of(64, 64)
+    patch = random_patch(64, 64)
     shuffled = Patch(patch.values[::-1].copy(), bands=BAND_NAMES[::-1])
     assert np.array_equal(small.predict(shuffled).probability, small.predict(patch).probability)
 
 
 def test_a_true_colour_model_reads_a_14_band_patch_as_its_picture(tmp_path: Path) -> None:
     model = LandslideModel.from_catalog(f"{SMALL}-rgb")
-    patch = patch_of(48, 48)
+    patch = random_patch(48, 48)
     shown = Patch(patch.in_unit(model.config.bands, "display"), ("B4", "B3", "B2"), "display")
     assert np.array_equal(model.predict(patch).probability, model.predict(shown).probability)
 
 
 def test_the_models_own_threshold_unless_another_is_given(small: LandslideModel) -> None:
     model = LandslideModel(small.config).update_config(threshold=0.25)
-    patch = patch_of(48, 48)
+    patch = random_patch(48, 48)
     assert model.predict(patch).threshold == 0.25
     assert model.predict(patch, threshold=0.75).threshold == 0.75
     assert model.predict(patch, threshold=0.0).mask.all()
 
 
 def test_temperature_softens_and_does_not_move_one_half(small: LandslideModel) -> None:
-    patch = patch_of(48, 48)
+    patch = random_patch(48, 48)
     sharp = small.predict(patch)
     soft = LandslideModel(small.config).update_config(temperature=4.0)
     soft.network = small.network
@@ -85,7 +81,7 @@ def test_a_path_a_patch_or_several_of_either(small: LandslideModel, tmp_path: Pa
     alone = small.predict(path)
     for one in (str(path), patch):
         assert np.array_equal(small.predict(one).probability, alone.probability)
-    several = small.predict([path, patch_of(33, 47), patch], threshold=0.9)
+    several = small.predict([path, random_patch(33, 47), patch], threshold=0.9)
     assert [one.probability.shape for one in several] == [(48, 48), (33, 47), (48, 48)]
     assert {one.threshold for one in several} == {0.9}
     assert np.allclose(several[2].probability, alone.probability, atol=1e-5)
@@ -97,7 +93,7 @@ def test_what_is_printed_of_it_is_a_line(small: LandslideModel) -> None:
     assert repr(small) == (
         "LandslideModel('unet-mobilenet_v2', 14 physical bands, 6.6 million weights, cpu)"
     )
-    patch = patch_of(48, 40)
+    patch = random_patch(48, 40)
     assert repr(patch) == "Patch('patch', 14 bands, 48 x 40, physical)"
     assert repr(small.predict(patch)).startswith("Prediction('unet-mobilenet_v2', 48 x 40, thresh")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from patch_files import physical_values
+from patch_files import random_patch
 from torch.nn import functional
+from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.data.bands import TRUE_COLOUR
@@ -29,21 +30,16 @@ masks. On which models fewer bits are used, ``tests/inference/test_backends.py``
 """
 
 
-def make_patch(height: int, width: int, seed: int = 0) -> Patch:
-    return Patch(physical_values(height, width, seed).astype(np.float32))
-
-
 @pytest.fixture(scope="module", params=list(catalog.names()))
 def model(request: pytest.FixtureRequest) -> LandslideModel:
     """A network of the catalog, one after the other; its tests share it."""
-    torch.manual_seed(0)
-    return LandslideModel.from_catalog(request.param)
+    return untrained(request.param)
 
 
 def test_a_step_of_training_moves_its_weights(model: LandslideModel) -> None:
     model.train()
     values = torch.from_numpy(
-        values_of([make_patch(64, 64, 1), make_patch(64, 64, 2)], model.config)
+        values_of([random_patch(64, 64, 1), random_patch(64, 64, 2)], model.config)
     )
     truth = (values[:, -1:] > values[:, -1:].median()).float()
     before = [parameter.detach().clone() for parameter in model.parameters()]
@@ -65,12 +61,12 @@ def test_a_patch_of_any_size_is_predicted_whole(model: LandslideModel, backend: 
     predictor = BACKENDS[backend](model)
     same = []
     for size in SIZES:
-        (prediction,) = predict(predictor, [make_patch(*size)])
+        (prediction,) = predict(predictor, [random_patch(*size)])
         probability = prediction.probability
         assert probability.shape == prediction.mask.shape == size
         assert probability.dtype == np.float32
         assert 0 <= probability.min() < probability.max() <= 1
-        same.append(prediction.mask == model.predict(make_patch(*size)).mask)
+        same.append(prediction.mask == model.predict(random_patch(*size)).mask)
     assert np.concatenate(same, axis=None).mean() >= 0.999
 
 
@@ -79,7 +75,7 @@ def test_saved_and_loaded_it_predicts_the_same_bits(model: LandslideModel) -> No
         model.save_pretrained(folder)
         again = LandslideModel.from_pretrained(Path(folder), device="cpu")
     assert again.config == model.config and not again.training
-    patch = make_patch(40, 56)
+    patch = random_patch(40, 56)
     np.testing.assert_array_equal(
         again.predict(patch).probability, model.predict(patch).probability
     )
@@ -87,7 +83,7 @@ def test_saved_and_loaded_it_predicts_the_same_bits(model: LandslideModel) -> No
 
 def test_it_can_see_true_colour_alone(model: LandslideModel) -> None:
     rgb = LandslideModel.from_catalog(f"{model.config.name}-rgb").eval()
-    patch = make_patch(33, 47)
+    patch = random_patch(33, 47)
     picture = Patch(patch.in_unit(TRUE_COLOUR, "display"), TRUE_COLOUR, "display")
     found = [prediction.probability for prediction in rgb.predict([patch, picture])]
     assert found[0].shape == (33, 47)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from patch_files import physical_values
+from patch_files import physical_values, random_patch
 from safetensors.torch import load_file, save_file
+from trained_model import untrained
 
-from landslide_zoo import LandslideModel, Patch
+from landslide_zoo import LandslideModel
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.files import CONFIG, WEIGHTS
 
@@ -22,8 +23,7 @@ HEAD = "segmentation_head.0.weight"
 
 @pytest.fixture(scope="module")
 def model() -> LandslideModel:
-    torch.manual_seed(0)
-    model = LandslideModel.from_catalog(NAME)
+    model = untrained(NAME)
     with torch.no_grad():
         for _ in range(2):  # statistics of batch normalisation of its own
             model.train()(
@@ -54,7 +54,7 @@ def test_half_precision_is_half_the_size_and_predicts_the_same_bits(
     assert {stored[name].dtype for name in parameters} == {torch.float16}
     assert {stored[name].dtype for name in stored if "running" in name} == {torch.float32}
     again = LandslideModel.from_pretrained(tmp_path / "small", device="cpu")
-    patch = Patch(physical_values(64, 64).astype(np.float32))
+    patch = random_patch(64, 64)
     assert np.array_equal(again.predict(patch).probability, small.predict(patch).probability)
     assert np.allclose(
         again.predict(patch).probability, model.predict(patch).probability, atol=0.01

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trainer
-from command_line import Answer
+from command_line import Command
 from trained_model import make_record
 
 from landslide_zoo.errors import TrainingError
@@ -30,7 +29,7 @@ def untrusted(tmp_path: Path) -> Path:
 
 
 def test_a_model_trained_again_has_the_same_weights(
-    command: Callable[..., Answer], dataset: Path, tmp_path: Path
+    command: Command, dataset: Path, tmp_path: Path
 ) -> None:
     data = Path(shutil.copytree(dataset, tmp_path / "data"))
     arguments = ["--model", "unet-mobilenet_v2", "--data", data, "--bands", "rgb", "--epochs", 1]

@@ -11,6 +11,7 @@ import pytest
 from patch_files import (
     BAD_PATCHES,
     physical_values,
+    random_patch,
     stored,
     write_bad_patch,
     write_h5,
@@ -22,7 +23,6 @@ from PIL import Image
 from landslide_zoo import read_mask, read_patch
 from landslide_zoo.data import patch_files
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, display_values
-from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.errors import DataError
 
@@ -83,7 +83,7 @@ def test_a_true_colour_picture_holds_display_values(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    patch = Patch(physical_values(40, 50).astype(np.float32))
+    patch = random_patch(40, 50)
     write_patch_h5(tmp_path / "patch.h5", patch)
     with h5py.File(tmp_path / "patch.h5") as file:
         assert (file["img"].shape, file["img"].dtype) == ((40, 50, 14), np.float64)
