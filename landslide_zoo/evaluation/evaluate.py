@@ -15,13 +15,7 @@ from landslide_zoo.data.landslide4sense import Place
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
-from landslide_zoo.evaluation.bootstrap import (
-    RESAMPLES,
-    Bootstrap,
-    Interval,
-    block_of,
-    quantiles,
-)
+from landslide_zoo.evaluation.bootstrap import Bootstrap, Interval, block_of, quantiles
 from landslide_zoo.evaluation.dataset import EvaluationDataset, negative_files
 from landslide_zoo.evaluation.metrics import (
     PixelCounts,
@@ -233,8 +227,6 @@ def evaluate(
     refine: Mapping[str, Refine] | None = None,
     strata: Sequence[Stratum] = STRATA,
     negatives: Sequence[Path] = (),
-    seed: int = 0,
-    resamples: int = RESAMPLES,
     progress: Callable[[Iterable[Patch]], Iterable[Patch]] = lambda patches: patches,
 ) -> Evaluation:
     """Evaluate a model, an ensemble, or whatever else predicts, on labelled patches.
@@ -250,8 +242,6 @@ def evaluate(
         strata: Quantities by which pixels are counted apart, where a patch has
             the bands for them.
         negatives: Folders of further patches without landslides, for false alarms.
-        seed: Seed of the bootstrap.
-        resamples: Its number of draws.
         progress: Wraps the patches as they are read, to show progress.
 
     Raises:
@@ -278,9 +268,9 @@ def evaluate(
     for patch, predictions in _predictions(predictor, read(), steps.values()):
         for rows, prediction in zip(counted, predictions, strict=True):
             rows.append(_count(patch, prediction, strata))
-    alarms = [_on_negatives(predictor, folder, steps, seed, resamples) for folder in negatives]
+    alarms = [_on_negatives(predictor, folder, steps) for folder in negatives]
 
-    bootstrap = Bootstrap(list(map(block_of, dataset.places, range(len(dataset)))), seed, resamples)
+    bootstrap = Bootstrap(list(map(block_of, dataset.places, range(len(dataset)))))
     augmented = isinstance(predictor, TestTimeAugmentation)
     inner = predictor.predictor if isinstance(predictor, TestTimeAugmentation) else predictor
     # One that is a folder of its own is evaluated again by its own name.
@@ -381,7 +371,7 @@ def _areas(prediction: Prediction) -> np.ndarray:
 
 
 def _on_negatives(
-    predictor: Predictor, folder: Path, steps: Mapping[str, Refine], seed: int, resamples: int
+    predictor: Predictor, folder: Path, steps: Mapping[str, Refine]
 ) -> list[FalseAlarms]:
     """False alarms on a folder of negatives, of the network alone and after each step."""
     patches = map(read_patch, negative_files(folder))
@@ -389,7 +379,7 @@ def _on_negatives(
         [_areas(one) for one in predictions]
         for _, predictions in _predictions(predictor, patches, steps.values())
     ]
-    bootstrap = Bootstrap(range(len(found)), seed, resamples)
+    bootstrap = Bootstrap(range(len(found)))
     return [
         false_alarms(public_name(folder), np.stack(areas), bootstrap)
         for areas in zip(*found, strict=True)

@@ -143,20 +143,17 @@ class PlainUnet(nn.Module):
 
     Args:
         in_channels: Number of input channels C.
-        widths: Channels at each level, from full resolution down.
     """
 
-    def __init__(self, in_channels: int, widths: tuple[int, ...] = _WIDTHS) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        inputs = (in_channels, *widths[:-1])
-        self.encoder = nn.ModuleList(
-            _double_convolution(i, o) for i, o in zip(inputs, widths, strict=True)
-        )
+        inputs = (in_channels, *_WIDTHS[:-1])
+        self.encoder = nn.ModuleList(map(_double_convolution, inputs, _WIDTHS))
         self.pool = nn.MaxPool2d(2)
-        steps = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
+        steps = list(zip(_WIDTHS[:0:-1], _WIDTHS[-2::-1], strict=True))
         self.upsample = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, stride=2) for i, o in steps)
         self.decoder = nn.ModuleList(_double_convolution(2 * o, o) for _, o in steps)
-        self.head = nn.Conv2d(widths[0], 1, 1)
+        self.head = nn.Conv2d(_WIDTHS[0], 1, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits (N, 1, H, W) from channels (N, C, H, W); H and W multiples of 16."""
