@@ -124,16 +124,8 @@ def test_bands(client: Client, patches: Path) -> None:
     ]
 
 
-def test_errors_are_the_readers_sentences(client: Client, patches: Path, no_patch: Path) -> None:
+def test_errors_are_the_readers_sentences(client: Client, no_patch: Path) -> None:
     with pytest.raises(
         AppError, match=r"^notes\.h5 is neither an HDF5 file nor a PNG picture: give"
     ):
         client.predict(patch=handle_file(no_patch), api_name="/detect")
-    patch = handle_file(patches / "image_1.h5")
-    with pytest.raises(AppError, match="There is no model 'none' in the zoo; it has"):
-        client.predict(patch=patch, model="none", api_name="/detect")
-    for value in (7, True, "0.5"):
-        with pytest.raises(AppError, match=r"The threshold is .* a number from 0 to 1\."):
-            client.predict(patch=patch, threshold=value, api_name="/detect")
-    with pytest.raises(AppError, match="There is no patch"):
-        client.predict(patch=None, api_name="/detect")

@@ -23,6 +23,7 @@ from mcp.types import Tool
 from rest_client import Rest
 
 from landslide_zoo import LandslideModel
+from landslide_zoo.web.samples import PUTHUMALA
 
 NODE_MODULES = ROOT / ".venv" / "node_modules"
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
@@ -71,37 +72,52 @@ def test_every_tool_answers(
 
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
-MISTAKES: dict[str, tuple[str, dict[str, object]]] = {
-    "a threshold as text": ("detect", {"threshold": "0.5"}),
-    "a threshold as a list": ("detect", {"threshold": [1]}),
-    "a threshold above 1": ("detect", {"threshold": 7}),
-    "a model as a number": ("detect", {"model": 5}),
-    "an unknown model": ("detect", {"model": "x" * 100_000}),
-    "a name as text": ("compare", {"models": "trial-rgb"}),
-    "numbers as names": ("compare", {"models": [1, 2]}),
-    "an unknown name": ("compare", {"models": ["trial-rgb", "nobody"]}),
-    "a mask as a path": ("detect", {"mask": "/etc/hostname"}),
-    "a patch as a path": ("detect", {"patch": "/etc/hostname"}),
-    "a patch as a name": ("bands", {"patch": "image_1.h5"}),
-    "a patch as a number": ("bands", {"patch": 5}),
-    "a patch as a list": ("bands", {"patch": []}),
-    "no patch": ("bands", {"patch": None}),
-    "a file of the server": ("bands", {"patch": {**FILE, "path": "/etc/hostname"}}),
-    "a private address": ("bands", {"patch": {**FILE, "path": "http://127.0.0.1:1/x.h5"}}),
-    "a name of this machine": ("compare", {"patch": {**FILE, "path": "http://localhost/x.h5"}}),
-    "a file without its type": ("bands", {"patch": {"path": "x.h5"}}),
-    "a patch of other bytes": ("detect", {"patch": "data:application/x-hdf5;base64,AAAA"}),
+SERVER, HERE = {**FILE, "path": "/etc/hostname"}, {**FILE, "path": "http://127.0.0.1:1/x.h5"}
+THRESHOLD, NAME, LIST = "a number from 0 to 1.", "it must be a name", "it must be a list of names"
+MISTAKES: dict[str, tuple[str, dict[str, object], str]] = {
+    "a threshold as text": ("detect", {"threshold": "0.5"}, THRESHOLD),
+    "a threshold as a list": ("detect", {"threshold": [1]}, THRESHOLD),
+    "a threshold as a truth": ("detect", {"threshold": True}, THRESHOLD),
+    "a threshold above 1": ("detect", {"threshold": 7}, "The threshold is 7; it must be"),
+    "a model as a number": ("detect", {"model": 5}, NAME),
+    "an unknown model": ("detect", {"model": "x" * 100_000}, "There is no model 'xxx"),
+    "a name as text": ("compare", {"models": "trial-rgb"}, LIST),
+    "numbers as names": ("compare", {"models": [1, 2]}, LIST),
+    "an unknown name": ("compare", {"models": ["trial-rgb", "nobody"]}, "no model 'nobody'"),
+    "a mask as a path": ("detect", {"mask": "/etc/hostname"}, ""),
+    "a patch as a path": ("detect", {"patch": "/etc/hostname"}, ""),
+    "a patch as a name": ("bands", {"patch": "image_1.h5"}, ""),
+    "a patch as a number": ("bands", {"patch": 5}, ""),
+    "a patch as a list": ("bands", {"patch": []}, ""),
+    "no patch": ("bands", {"patch": None}, "There is no patch"),
+    "a file of the server": ("bands", {"patch": SERVER}, ""),
+    "a private address": ("bands", {"patch": HERE}, ""),
+    "a name of this machine": ("compare", {"patch": {**FILE, "path": "http://localhost/x"}}, ""),
+    "a file without its type": ("bands", {"patch": {"path": "x.h5"}}, ""),
+    "a patch of other bytes": ("detect", {"patch": "data:application/x-hdf5;base64,AAAA"}, ""),
+    "no scene": ("map_scene", {"scene": None}, "There is no scene"),
+    "a scene of the server": ("map_scene", {"scene": SERVER}, ""),
+    "an earlier one of the server": ("map_scene", {"before": SERVER}, ""),
+    "an earlier one from here": ("map_scene", {"before": HERE}, ""),
+    "a map by an unknown model": ("map_scene", {"model": "no-such"}, "no model 'no-such'"),
+    "a map's threshold above 1": ("map_scene", {"threshold": 7}, THRESHOLD),
+    "an area below 0": ("map_scene", {"minimum_area": -1}, "hectares from 0 on."),
+    "unknown clouds": ("map_scene", {"clouds": "maybe"}, 'it must be "mask" or "keep".'),
+    "an unknown rule": ("map_scene", {"rules_off": ["no_rule"]}, "no rule on 'no_rule'"),
 }
 
 
 @pytest.mark.parametrize("kind", MISTAKES)
-def test_a_mistake_is_a_sentence(server: Server, patches: Path, patch: str, kind: str) -> None:
-    endpoint, arguments = MISTAKES[kind]
+def test_a_mistake_is_a_sentence(server: Server, patches: Path, kind: str) -> None:
+    endpoint, arguments, words = MISTAKES[kind]
+    name, file = "patch", patches / "image_1.h5"
+    if endpoint == "map_scene":
+        name, file = "scene", PUTHUMALA.path
     rest = Rest(server.url)
-    event, answer = rest.call(endpoint, {"patch": rest.upload(patches / "image_1.h5"), **arguments})
-    assert event == "error"
+    event, answer = rest.call(endpoint, {name: rest.upload(file), **arguments})
+    assert event == "error" and words in answer["error"]
     assert answer["error"].endswith(".") and len(answer["error"]) < 300
-    found = ask(server, endpoint, {"patch": patch, **arguments})
+    found = ask(server, endpoint, {name: as_text(file), **arguments})
     text = found.content[0].text
     assert found.isError and 20 < len(text) < 600 and " " in text
     assert "area_hectares" not in text and str(ROOT) not in text and "landslide-zoo-" not in text
