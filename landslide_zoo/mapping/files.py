@@ -155,12 +155,18 @@ def read_plain(file: int, window: Window, width: int, dtype: np.dtype) -> np.nda
     """
     values = np.empty((window.height, window.width), dtype)
     # Not mapped: pages of whole rows would count as memory of this process.
-    for row, place in zip(values, places_of(window, width, dtype), strict=True):
+    for row, place in zip(values, _places(window, width, dtype), strict=True):
         os.preadv(file, [row.data], place)
     return values
 
 
-def places_of(window: Window, width: int, dtype: np.dtype) -> range:
+def write_plain(file: int, window: Window, width: int, values: np.ndarray) -> None:
+    """Write a window of such a raster, shape (h, w)."""
+    for row, place in zip(values, _places(window, width, values.dtype), strict=True):
+        os.pwrite(file, row.tobytes(), place)
+
+
+def _places(window: Window, width: int, dtype: np.dtype) -> range:
     """Where the rows of a window begin in such a file, in bytes."""
     step = width * dtype.itemsize
     first = window.row * step + window.column * dtype.itemsize

@@ -7,7 +7,6 @@ ends the process.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -18,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from landslide_zoo.inference.objects import connected_parts
-from landslide_zoo.mapping.files import places_of, read_plain, writing
+from landslide_zoo.mapping.files import read_plain, write_plain, writing
 from landslide_zoo.mapping.windows import Window
 
 NOTHING = -1
@@ -55,10 +54,9 @@ class Parts:
 
     def window(self, index: int) -> Window:
         """The smallest window around a part."""
-        top, left = int(self.top[index]), int(self.left[index])
-        return Window(
-            top, left, int(self.bottom[index]) - top + 1, int(self.right[index]) - left + 1
-        )
+        sides = (self.top, self.left, self.bottom, self.right)
+        top, left, bottom, right = (int(side[index]) for side in sides)
+        return Window(top, left, bottom - top + 1, right - left + 1)
 
     @classmethod
     def together(cls, several: Sequence[Parts]) -> Parts:
@@ -142,10 +140,8 @@ class Labelling:
             stored[hidden] = HIDDEN
         self._count += count
         if stored.any():
-            places = places_of(window, self._size[1], _STORED)
-            for values, place in zip(stored, places, strict=True):
-                os.pwrite(self._file.fileno(), values.tobytes(), place)
-            self._touch(window, stored)
+            write_plain(self._file.fileno(), window, self._size[1], stored)
+            self._touch(window)
         return labels, found
 
     def join(self) -> Parts:
@@ -182,25 +178,21 @@ class Labelling:
     def _stored(self, window: Window) -> np.ndarray:
         return read_plain(self._file.fileno(), window, self._size[1], _STORED)
 
-    def _touch(self, window: Window, stored: np.ndarray) -> None:
+    def _touch(self, window: Window) -> None:
         """Note which labels of a block touch those above it and to the left of it."""
         top, left, height, width = window
-        if top > 0:
-            start, stop = max(0, left - 1), min(self._size[1], left + width + 1)
-            above = self._stored(Window(top - 1, start, 1, stop - start))[0]
-            self._note(stored[0], above, left - start)
-        if left > 0:
-            start, stop = max(0, top - 1), min(self._size[0], top + height + 1)
-            before = self._stored(Window(start, left - 1, stop - start, 1))[:, 0]
-            self._note(stored[:, 0], before, top - start)
+        frame, inside = (
+            Window(top - 1, left - 1, height + 2, width + 2),
+            window.padded(1, self._size),
+        )
+        labels = np.zeros((frame.height, frame.width), dtype=_STORED)
+        labels[inside.within(frame)] = self._stored(inside)
+        self._note(labels[1, 1:-1], labels[0])
+        self._note(labels[1:-1, 1], labels[:, 0])
 
-    def _note(self, line: np.ndarray, other: np.ndarray, offset: int) -> None:
-        """Note which labels of a line touch those of the line beside it, at corners too."""
-        beside = np.zeros((3, len(line)), dtype=np.uint32)
-        for i, shift in enumerate((-1, 0, 1)):
-            places = np.arange(len(line)) + offset + shift
-            inside = (places >= 0) & (places < len(other))
-            beside[i, inside] = other[places[inside]]
+    def _note(self, line: np.ndarray, before: np.ndarray) -> None:
+        """Note which labels of a line touch those of the line before, a pixel longer each way."""
+        beside = np.stack([before[:-2], before[1:-1], before[2:]])
         pairs = np.stack([np.broadcast_to(line, beside.shape), beside], axis=-1).reshape(-1, 2)
         real = ((pairs > 0) & (pairs < HIDDEN)).all(axis=1)
         if real.any():
