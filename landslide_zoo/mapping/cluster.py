@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -70,49 +70,53 @@ def ray_cluster(workers: int | None = None) -> Iterator[Share]:
 
 
 def _start_here(ray: Any) -> None:  # noqa: ANN401 - a module
+    # Even without statistics Ray asks the metadata servers of three clouds where it runs.
+    nowhere, here = "http://127.0.0.1:9", "127.0.0.1,localhost"
     settings = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_BACKEND_LOG_LEVEL": "fatal",  # its files have the rest
         _LOOPBACK: "0",
+        **dict(zip(_PROXIES, (nowhere, nowhere, here, here), strict=True)),
     }
-    before = {name: os.environ.get(name) for name in (*settings, *_PROXIES)}
-    os.environ |= settings
-    # Even without statistics Ray asks the metadata servers of three clouds where it runs.
-    nowhere, here = "http://127.0.0.1:9", "127.0.0.1,localhost"
-    os.environ |= dict(zip(_PROXIES, (nowhere, nowhere, here, here), strict=True))
-    try:
+    of_workers = {name: os.environ.get(name, "") for name in _PROXIES}
+    with _environment(settings):
         ray.init(
             address="local",
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
             object_store_memory=_STORE,
-            runtime_env={"env_vars": {name: before[name] or "" for name in _PROXIES}},
+            runtime_env={"env_vars": of_workers},
         )
+
+
+def _import_ray() -> Any:  # noqa: ANN401 - a module
+    """Ray, which reads once, when it is imported, whether it may leave loopback."""
+    alone = {} if os.environ.get(_ADDRESS) else {_LOOPBACK: os.environ.get(_LOOPBACK, "0")}
+    try:
+        with _environment(alone):
+            import ray
+            import ray.data
+    except ImportError as error:
+        raise LandslideZooError(
+            "The engine ray is not installed: pip install 'landslide-zoo[ray]'."
+        ) from error
+    return ray
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment for the while."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ |= settings
+    try:
+        yield
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _import_ray() -> Any:  # noqa: ANN401 - a module
-    """Ray, which reads once, when it is imported, whether it may leave loopback."""
-    before = os.environ.get(_LOOPBACK)
-    if not os.environ.get(_ADDRESS):
-        os.environ.setdefault(_LOOPBACK, "0")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise LandslideZooError(
-            "The engine ray is not installed: pip install 'landslide-zoo[ray]'."
-        ) from error
-    finally:
-        if before is None:
-            os.environ.pop(_LOOPBACK, None)
-    return ray
 
 
 def _share(nodes: list[dict[str, Any]], workers: int | None) -> Share:
