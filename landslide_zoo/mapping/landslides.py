@@ -27,7 +27,7 @@ from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts
 from landslide_zoo.mapping.large import describe_large
 from landslide_zoo.mapping.polygons import Ground, crown_to_toe, outlines
 from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.progress import Progress
+from landslide_zoo.mapping.progress import Listener, Progress
 from landslide_zoo.mapping.records import Landslide
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.views import Coverage, View, Views
@@ -112,7 +112,7 @@ def find_landslides(
     before: Earlier | None = None,
     memory: int = MEMORY,
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: Listener | None = None,
 ) -> Landslides:
     """Find the landslides of a scene from a network's probabilities.
 
@@ -129,21 +129,21 @@ def find_landslides(
         before: A scene from before the event: what was not observed then is not observed.
         memory: Bytes that may be used, roughly.
         folder: Where the labels lie, 4 bytes a pixel; among the temporary files where None.
-        progress: Is told of every block.
+        progress: Is told how far the work is.
 
     Raises:
         DataError: If the scene cannot be compared with the earlier one, or the labels
             cannot be written.
     """
-    progress = progress or Progress()
+    told = Progress(progress)
     finder = _Finder(scene, probabilities, threshold, _with(rules, minimum_area), before, folder)
     side = int(np.clip(math.isqrt(memory // _BYTES_A_PIXEL), *_SIDES))
     windows = list(blocks(scene.size, side))
-    progress.start(STEP, len(windows))
+    told.start(STEP, len(windows))
     for window in windows:
         finder.look_at(window)
-        progress.advance()
-    return finder.finish(progress)
+        told.advance()
+    return finder.finish(told)
 
 
 def _with(rules: Sequence[Rule], minimum_area: float | None) -> tuple[Rule, ...]:

@@ -176,7 +176,7 @@ def map_scene(
             before=earlier,
             memory=int(memory * _FOR_BLOCKS * 1e9),
             folder=work,
-            progress=told,
+            progress=progress,
         )
         files: list[Path] = []
         if write:

@@ -18,7 +18,7 @@ from landslide_zoo.inference.objects import describe
 from landslide_zoo.inference.rules import DEFAULT_RULES, LISTED, apply_rules
 from landslide_zoo.mapping.landslides import Landslides, find_landslides
 from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.progress import Progress, State
+from landslide_zoo.mapping.progress import State
 from landslide_zoo.mapping.windows import Window
 from landslide_zoo.models.config import Rule
 from landslide_zoo.models.prediction import Prediction
@@ -257,7 +257,7 @@ def test_vegetation_is_measured_nearby(tmp_path: Path) -> None:
 
 def test_progress_tells_every_block(tmp_path: Path) -> None:
     states: list[State] = []
-    crossing_scene().find(tmp_path, memory=SMALL_BLOCKS, progress=Progress(states.append))
+    crossing_scene().find(tmp_path, memory=SMALL_BLOCKS, progress=states.append)
     assert [s.done for s in states if s.step == "landslides"] == list(range(10))
     borders = [s for s in states if s.step == "borders"]
     assert borders[-1].done == borders[-1].total > 0
