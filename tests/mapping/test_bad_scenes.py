@@ -46,97 +46,41 @@ def _tiff(path: Path, width: int, height: int, compression: int) -> Path:
     return path
 
 
-def _page(path: Path) -> None:
-    path.write_text("<html>the download failed</html>" * 50, encoding="utf-8")
+PAGE = "<html>the download failed</html>" * 50
+VRT = (
+    '<VRTDataset rasterXSize="96" rasterYSize="96"><VRTRasterBand dataType="UInt16" band="1">'
+    "<SimpleSource><SourceFilename>/etc/passwd</SourceFilename></SimpleSource>"
+    "</VRTRasterBand></VRTDataset>"
+)
+WMS = (
+    '<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1:1/</ServerUrl></Service></GDAL_WMS>'
+)
+MOON = (
+    'GEOGCS["Moon",DATUM["Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Moon",0],'
+    'UNIT["degree",0.0174532925199433]]'
+)
 
 
-def _vrt(path: Path) -> None:
-    path.write_text(
-        '<VRTDataset rasterXSize="96" rasterYSize="96"><VRTRasterBand dataType="UInt16" band="1">'
-        "<SimpleSource><SourceFilename>/etc/passwd</SourceFilename></SimpleSource>"
-        "</VRTRasterBand></VRTDataset>",
-        encoding="utf-8",
-    )
+def _cut_short(path: Path, whole: Path, kept: int | None = None) -> None:
+    """Write the first bytes of a file, half of them where nothing else is said."""
+    content = whole.read_bytes()
+    path.write_bytes(content[: len(content) // 2 if kept is None else kept])
 
 
-def _wms(path: Path) -> None:
-    path.write_text(
-        '<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1:1/</ServerUrl></Service>'
-        "</GDAL_WMS>",
-        encoding="utf-8",
-    )
-
-
-def _truncated(path: Path) -> None:
-    whole = write_scene(path).read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-
-
-def _header_alone(path: Path) -> None:
-    path.write_bytes(write_scene(path).read_bytes()[:60])
-
-
-def _truncated_jp2(path: Path) -> None:
-    whole = write_jp2(path.with_suffix(".jp2"), scene_values(bands=("B4",))[0], PLACE).read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-
-
-def _huge(path: Path) -> None:
-    _tiff(path, 10**9, 10**9, compression=1)
-
-
-def _one_block(path: Path) -> None:
-    _tiff(path, 90_000, 90_000, compression=8)
-
-
-def _many_bands(path: Path) -> None:
-    write_raster(path, np.ones((101, 8, 8)))
-
-
-def _complex(path: Path) -> None:
-    write_raster(path, np.ones((3, 40, 40)), dtype="complex64")
-
-
-def _elsewhere(path: Path) -> None:
-    """Metadata by which GDAL would take overviews from another file."""
+def _pointing(path: Path, namespace: str, **tags: str) -> None:
+    """Metadata by which GDAL would take something from another file."""
     write_scene(path)
     with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE="/etc/passwd")
+        dataset.update_tags(ns=namespace, **tags)
 
 
-def _geolocation(path: Path) -> None:
-    write_scene(path)
-    with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(ns="GEOLOCATION", X_DATASET="/etc/passwd", X_BAND="1")
-
-
-def _no_place_on_earth(path: Path) -> None:
-    far = Affine(10, 0, 9e9, 0, -10, 9e9)
-    write_rgb(path, transform=far)
-
-
-def _flat_transform(path: Path) -> None:
-    flat = Affine(10, 10, PLACE.c, 10, 10, PLACE.f)
-    write_rgb(path, transform=flat)
-
-
-def _on_the_moon(path: Path) -> None:
-    moon = (
-        'GEOGCS["Moon",DATUM["Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Moon",0],'
-        'UNIT["degree",0.0174532925199433]]'
-    )
-    place = Affine(1e-4, 0, 10, 0, -1e-4, 10)
-    write_rgb(path, crs=moon, transform=place)
-
-
-def _pixels_of_a_kilometre(path: Path) -> None:
-    write_rgb(path, transform=PLACE @ Affine.scale(100))
+def _jp2(path: Path) -> Path:
+    return write_jp2(path.with_suffix(".jp2"), scene_values(bands=("B4",))[0], PLACE)
 
 
 def _huge_jp2(path: Path) -> None:
     """A JPEG 2000 file whose header was changed to claim an image without tiles."""
-    small = write_jp2(path.with_suffix(".jp2"), scene_values(bands=("B4",))[0], PLACE)
-    content = bytearray(small.read_bytes())
+    content = bytearray(_jp2(path).read_bytes())
     box, size = content.index(b"ihdr"), content.index(b"\xff\x51")
     content[box + 4 : box + 12] = struct.pack(">II", 90_000, 90_000)
     for field in (6, 22):
@@ -144,54 +88,86 @@ def _huge_jp2(path: Path) -> None:
     path.write_bytes(content)
 
 
-def _five_bands(path: Path) -> None:
-    write_raster(path, scene_values(bands=(*RGB, "B8", "B5")))
-
-
-def _twice(path: Path) -> None:
-    write_raster(path, scene_values(bands=RGB), ("B4", "red", "B2"))
-
-
-def _empty(path: Path) -> None:
-    path.touch()
-
-
+SHORT, NOWHERE = "cannot be read: it is cut short or damaged", "lie on no place of the Earth"
 REFUSED = {
-    _page: "is neither a GeoTIFF nor JPEG 2000",
-    _vrt: "is a VRT, which only points to other files",
-    _wms: "is neither a GeoTIFF nor JPEG 2000",
-    _truncated: "cannot be read: it is cut short or damaged",
-    _header_alone: "cannot be read: it is cut short or damaged",
-    _truncated_jp2: "cannot be read: it is cut short or damaged",
-    _huge: "claims to be 1000000000 x 1000000000 pixels",
-    _one_block: "is stored in blocks of 90000 x 90000 pixels",
-    _many_bands: "has 101 bands, more than 100",
-    _complex: "holds complex64",
-    _elsewhere: "points to other files",
-    _geolocation: "points to other files",
-    _no_place_on_earth: "lie on no place of the Earth",
-    _flat_transform: "lie on no place of the Earth",
-    _on_the_moon: "lie on no place of the Earth",
-    _pixels_of_a_kilometre: "are 1000 m wide",
-    _huge_jp2: "claims to be 90000 x 90000 pixels, more than a side of 32768",
-    _five_bands: "has 5 bands without names",
-    _twice: "has a band twice",
-    _empty: "is empty",
+    "page": (lambda path: path.write_text(PAGE), "is neither a GeoTIFF nor JPEG 2000"),
+    "vrt": (lambda path: path.write_text(VRT), "is a VRT, which only points to other files"),
+    "wms": (lambda path: path.write_text(WMS), "is neither a GeoTIFF nor JPEG 2000"),
+    "truncated": (lambda path: _cut_short(path, write_scene(path)), SHORT),
+    "header alone": (lambda path: _cut_short(path, write_scene(path), 60), SHORT),
+    "truncated jp2": (lambda path: _cut_short(path, _jp2(path)), SHORT),
+    "huge": (
+        lambda path: _tiff(path, 10**9, 10**9, compression=1),
+        "claims to be 1000000000 x 1000000000 pixels",
+    ),
+    "one block": (
+        lambda path: _tiff(path, 90_000, 90_000, compression=8),
+        "is stored in blocks of 90000 x 90000 pixels",
+    ),
+    "many bands": (
+        lambda path: write_raster(path, np.ones((101, 8, 8))),
+        "has 101 bands, more than 100",
+    ),
+    "complex": (
+        lambda path: write_raster(path, np.ones((3, 40, 40)), dtype="complex64"),
+        "holds complex64",
+    ),
+    "overviews elsewhere": (
+        lambda path: _pointing(path, "OVERVIEWS", OVERVIEW_FILE="/etc/passwd"),
+        "points to other files",
+    ),
+    "geolocation": (
+        lambda path: _pointing(path, "GEOLOCATION", X_DATASET="/etc/passwd", X_BAND="1"),
+        "points to other files",
+    ),
+    "no place on Earth": (
+        lambda path: write_rgb(path, transform=Affine(10, 0, 9e9, 0, -10, 9e9)),
+        NOWHERE,
+    ),
+    "flat transform": (
+        lambda path: write_rgb(path, transform=Affine(10, 10, PLACE.c, 10, 10, PLACE.f)),
+        NOWHERE,
+    ),
+    "on the Moon": (
+        lambda path: write_rgb(path, crs=MOON, transform=Affine(1e-4, 0, 10, 0, -1e-4, 10)),
+        NOWHERE,
+    ),
+    "huge jp2": (
+        _huge_jp2,
+        "claims to be 90000 x 90000 pixels, more than a side of 32768",
+    ),
+    "empty": (Path.touch, "is empty"),
+}
+"""What is no raster, as bands and as elevation: what writes it, and what is said of it."""
+NO_BANDS = {
+    "pixels of a kilometre": (
+        lambda path: write_rgb(path, transform=PLACE @ Affine.scale(100)),
+        "are 1000 m wide",
+    ),
+    "five bands": (
+        lambda path: write_raster(path, scene_values(bands=(*RGB, "B8", "B5"))),
+        "has 5 bands without names",
+    ),
+    "twice": (
+        lambda path: write_raster(path, scene_values(bands=RGB), ("B4", "red", "B2")),
+        "has a band twice",
+    ),
 }
 
 
-@pytest.mark.parametrize("write", REFUSED, ids=lambda write: write.__name__.strip("_"))
-def test_a_bad_raster_is_refused_with_a_sentence(tmp_path: Path, write):
+@pytest.mark.parametrize("kind", [*REFUSED, *NO_BANDS])
+def test_a_bad_raster_is_refused_with_a_sentence(tmp_path: Path, kind: str):
     path = tmp_path / "bad_B04.tif"
+    write, sentence = (REFUSED | NO_BANDS)[kind]
     write(path)
     with pytest.raises(DataError) as refusal:
         open_scene(path)
 
-    assert REFUSED[write] in str(refusal.value)
+    assert sentence in str(refusal.value)
     assert "bad_B04.tif" in str(refusal.value)
     assert "\n" not in str(refusal.value)
     good = write_rgb(tmp_path / "good.tif")
-    if write not in (_five_bands, _twice, _pixels_of_a_kilometre):
+    if kind in REFUSED:
         with pytest.raises(DataError, match=r"bad_B04\.tif"):
             open_scene(good, dem=path)
 
@@ -295,11 +271,11 @@ def test_a_vrt_inside_a_folder_or_zip_is_not_opened(tmp_path: Path):
     folder = tmp_path / "scene"
     for name in RGB:
         write_raster(folder / f"{name}.tif", scene_values(bands=(name,)))
-    _vrt(folder / "B8.vrt")
+    (folder / "B8.vrt").write_text(VRT)
     for path in (folder, write_zip(tmp_path / "scene.zip", folder)):
         with open_scene(path) as scene:
             assert scene.bands == ("B2", "B3", "B4")
-    _vrt(folder / "B8.tif")
+    (folder / "B8.tif").write_text(VRT)
     with pytest.raises(DataError, match=r"B8\.tif is a VRT"):
         open_scene(folder)
 
