@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -24,8 +23,8 @@ from landslide_zoo.evaluation import (
     leak_warning,
 )
 from landslide_zoo.inference import Ensemble, Steps, TestTimeAugmentation
-from landslide_zoo.inference.result import refine
-from landslide_zoo.inference.rules import ALL_RULES, rules_of, switched_on
+from landslide_zoo.inference.result import Refinement
+from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.models import LoadedPredictor, Predictor
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.files import bundled_folders
@@ -91,14 +90,15 @@ class Evaluator:
         )
 
     def _refinements(self, predictor: Predictor) -> dict[str, Refine]:
-        steps: dict[str, Steps] = {}
-        if self.steps.clouds == "mask":
-            steps["without clouds"] = replace(self.steps, rules_off=(ALL_RULES,))
+        """What is done beside the network, by what it is called."""
         self.steps.check(predictor.config)
+        refinement = Refinement(predictor, self.steps)
+        found: dict[str, Refine] = {}
+        if self.steps.clouds == "mask":
+            found["without clouds"] = refinement.without_clouds
         if switched_on(rules_of(predictor.config), self.steps.rules_off):
-            rules = "with rules" if self.steps.clouds == "keep" else "without clouds, with rules"
-            steps[rules] = self.steps
-        return {name: partial(refine, predictor, steps=chosen) for name, chosen in steps.items()}
+            found[", ".join([*found, "with rules"])] = refinement.with_rules
+        return found
 
     def _keep(
         self, model: LoadedPredictor, folder: Path | None, evaluation: Evaluation, result: bool

@@ -293,24 +293,40 @@ def detect(
     return replace(found, milliseconds=1000 * (time.perf_counter() - start))
 
 
-def refine(
-    predictor: Predictor, patch: Patch, prediction: Prediction, steps: Steps = ALL_STEPS
-) -> Prediction:
-    """A network's prediction after the steps beside it, as :func:`detect` makes it.
+class Refinement:
+    """The steps beside the network, on predictions that are there: as :func:`detect` takes them.
+
+    What clouds hide in a patch is found once, for both.
 
     Args:
-        predictor: What made the prediction; it runs again where there are clouds.
-        patch: What it was made from.
-        prediction: What it says of the whole patch.
+        predictor: What made the predictions; it runs again where there are clouds.
         steps: What is done beside the network.
     """
-    prepared = PreparedPatch(patch, steps)
-    if prepared.clouds and prepared.clouds.cloud.any():
-        (prediction,) = predict(predictor, [prepared.seen], prediction.threshold)
-    rules = switched_on(rules_of(predictor.config), steps.rules_off)
-    if not rules:
-        return prediction
-    return apply_rules(prediction, prepared.layers.select(layers_needed(rules)), rules).prediction
+
+    def __init__(self, predictor: Predictor, steps: Steps = ALL_STEPS) -> None:
+        self._predictor, self._steps = predictor, steps
+        self._rules = switched_on(rules_of(predictor.config), steps.rules_off)
+        self._last: tuple[Prediction, PreparedPatch, Prediction] | None = None
+
+    def without_clouds(self, patch: Patch, prediction: Prediction) -> Prediction:
+        """The prediction of a patch without its clouds."""
+        return self._prepare(patch, prediction)[1]
+
+    def with_rules(self, patch: Patch, prediction: Prediction) -> Prediction:
+        """The same after the rules."""
+        prepared, seen = self._prepare(patch, prediction)
+        if not self._rules:
+            return seen
+        layers = prepared.layers.select(layers_needed(self._rules))
+        return apply_rules(seen, layers, self._rules).prediction
+
+    def _prepare(self, patch: Patch, prediction: Prediction) -> tuple[PreparedPatch, Prediction]:
+        if self._last is None or self._last[0] is not prediction:
+            prepared, seen = PreparedPatch(patch, self._steps), prediction
+            if prepared.clouds and prepared.clouds.cloud.any():
+                (seen,) = predict(self._predictor, [prepared.seen], prediction.threshold)
+            self._last = prediction, prepared, seen
+        return self._last[1:]
 
 
 def model_warnings(config: PredictorConfig, patch: Patch) -> list[str]:

@@ -17,7 +17,7 @@ from landslide_zoo.data import Grid, check_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference import ModelResult, PreparedPatch, detect, join_detections
 from landslide_zoo.inference.layers import PatchLayers, layers_of
-from landslide_zoo.inference.result import Steps, refine
+from landslide_zoo.inference.result import Refinement, Steps
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.models.config import Rule
 
@@ -177,8 +177,15 @@ def test_each_rule_can_be_switched_off(bundled: LandslideModel, cloudy: Patch) -
 def test_refining_a_prediction_is_what_detecting_does(
     bundled: LandslideModel, cloudy: Patch
 ) -> None:
-    refined = refine(bundled, cloudy, bundled.predict(cloudy))
-    assert np.array_equal(refined.mask, detect(bundled, cloudy).prediction.mask)
+    refinement, prediction = Refinement(bundled), bundled.predict(cloudy)
+    expected = detect(bundled, cloudy)
+    masked = refinement.without_clouds(cloudy, prediction)
+    assert np.array_equal(masked.probability, expected.network.probability)
+    assert np.array_equal(masked.observed, expected.network.observed)
+    assert np.array_equal(refinement.with_rules(cloudy, prediction).mask, expected.prediction.mask)
+    clear = replace(cloudy, values=np.tile(cloudy.values[:, 64:, :64], (1, 2, 2)))  # another patch
+    refined = refinement.with_rules(clear, bundled.predict(clear))
+    assert np.array_equal(refined.mask, detect(bundled, clear).prediction.mask)
 
 
 def test_a_picture_says_what_cannot_be_told(model: LandslideModel) -> None:
