@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from landslide_zoo.data import write_whole
+from landslide_zoo.data import public_name, write_whole
 from landslide_zoo.errors import DataError
 
 
@@ -22,6 +22,19 @@ def test_many_writers_of_one_file_never_mix(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(write, contents * 8)) <= set(contents)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_records_name_a_path_by_its_last_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "someone" / "patches").mkdir(parents=True)
+    (tmp_path / "weights.pth").touch()
+    monkeypatch.chdir(tmp_path)
+    assert public_name("someone/patches") == "patches"
+    assert public_name(tmp_path / "someone" / "..") == tmp_path.name
+    assert public_name(tmp_path / "weights.pth") == "weights.pth"
+    for name in ("someone/on-the-hub", "imagenet", "--epochs", "x" * 5000):
+        assert public_name(name) == name
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:

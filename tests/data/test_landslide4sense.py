@@ -12,7 +12,6 @@ from loopback_hub import LoopbackHub
 from synthetic_patches import write_dataset
 
 from landslide_zoo import read_mask, read_patch
-from landslide_zoo.data import public_name
 from landslide_zoo.data.landslide4sense import dataset_folder, find_samples, labelled
 from landslide_zoo.errors import DataError, HubError
 
@@ -108,17 +107,12 @@ def test_a_dataset_comes_from_the_hub_by_its_id(hub: LoopbackHub, tmp_path: Path
     assert [sample.image.read_bytes() for sample in before] == [
         sample.image.read_bytes() for sample in after
     ]
-    assert public_name(name) == name
 
 
-def test_a_local_folder_wins_and_is_named_by_its_last_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_local_folder_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "someone" / "patches").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert dataset_folder("someone/patches") == Path("someone/patches")
-    assert public_name("someone/patches") == "patches"
-    assert public_name(tmp_path / "someone" / "..") == tmp_path.name
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "no-such-folder", "a/b/c", "../patches"])
