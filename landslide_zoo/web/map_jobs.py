@@ -172,5 +172,6 @@ def _keep(request: Request) -> Request:
         request = replace(request, folder=str(new_folder()))
     for path in (*Path(request.folder).rglob("*"), *request.inputs):
         if path.is_file() and path.is_relative_to(parent):
-            os.utime(path)
+            state = path.stat()  # its own time stays: with another it would be another scene
+            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     return request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.web import map_jobs
 from landslide_zoo.web.app import build_app
+from landslide_zoo.web.downloads import new_folder
 from landslide_zoo.web.map_jobs import MapService
 from landslide_zoo.web.map_worker import Limits, MapWorker, Request
 from landslide_zoo.web.samples import PUTHUMALA
@@ -41,7 +43,9 @@ def maps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MapService]:
 
 @pytest.fixture
 def wanted(maps: MapService) -> Request:
-    return Request(str(PUTHUMALA.path), maps.service.default, str(PUTHUMALA.dem))
+    """The sample, uploaded."""
+    scene, dem = (shutil.copy(path, new_folder()) for path in (PUTHUMALA.path, PUTHUMALA.dem))
+    return Request(str(scene), maps.service.default, str(dem))
 
 
 def picture(path: Path, side: int, **profile: Any) -> Path:
