@@ -178,8 +178,11 @@ def test_the_map_can_be_read_and_reached_by_all(
 ) -> None:
     page = open_page(screen=screen)
     map_sample(page)
-    page.locator(".lz-map-list tbody tr").first.click()
+    listed = page.locator(".lz-map-list")
+    listed.locator("tbody tr").first.click()
     expect(page.locator(".leaflet-popup")).to_be_visible()
+    expect(page.locator(".lz-map-canvas")).to_be_in_viewport(ratio=0.99)
+    assert listed.evaluate("e => e.scrollWidth <= e.clientWidth")
     for scheme in ("light", "dark"):
         look(page, screen, scheme)
         expect(page.locator("body.dark")).to_have_count(int(scheme == "dark"))

@@ -171,7 +171,10 @@
       this.groups.found.addTo(this.map);
       const bounds = shape.getBounds();
       // At once: the popup then moves the map as far as it needs.
-      if (pan) this.map.fitBounds(bounds.pad(1), { animate: false, maxZoom: CLOSEST - 2 });
+      if (pan) {
+        this.canvas.scrollIntoView({ block: "nearest" });
+        this.map.fitBounds(bounds.pad(1), { animate: false, maxZoom: CLOSEST - 2 });
+      }
       shape.openPopup(bounds.getCenter());
     }
 
