@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -125,7 +124,8 @@ class _Run:
         first = self.journal.done(STEP)
         blender = Blender(self.tiles)
         if first:
-            blender.carry = np.load(_carry(self.probabilities.folder, first))
+            kept = np.fromfile(_carry(self.probabilities.folder, first), np.float32)
+            blender.carry = kept.reshape(-1, self.tiles.size[1])
         display = any(member.network.config.unit == "display" for member in self.members)
         light = LocalLight(self.scene, self.bands, self.clouds, display)
         height, width = self.tiles.shape
@@ -182,16 +182,14 @@ class _Run:
         """Say that so many rows of tiles are done, and keep what they add to the next."""
         folder = self.probabilities.folder
         if done < len(self.tiles.rows):
-            content = io.BytesIO()
-            np.save(content, carry, allow_pickle=False)
-            write_whole(_carry(folder, done), content.getvalue())
+            write_whole(_carry(folder, done), carry.tobytes())
         self.journal.advance(STEP, done)
         _carry(folder, done - 1).unlink(missing_ok=True)
 
 
 def _carry(folder: Path, done: int) -> Path:
     """What so many rows of tiles add to the next one."""
-    return folder / f"carry-{done}.npy"
+    return folder / f"carry-{done}.f32"
 
 
 def _bands(scene: Scene, members: Sequence[Member]) -> tuple[str, ...]:

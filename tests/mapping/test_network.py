@@ -171,7 +171,7 @@ def test_probabilities_are_used_again_and_only_for_the_same_work(
     assert other.tiles == 8
 
 
-@pytest.mark.parametrize("gone", ["probability.f32", "flags.u8", "carry-1.npy", JOURNAL])
+@pytest.mark.parametrize("gone", ["probability.f32", "flags.u8", "carry-1.f32", JOURNAL])
 def test_work_of_which_a_part_was_deleted_starts_over(
     long_scene: Path, tmp_path: Path, gone: str
 ) -> None:
