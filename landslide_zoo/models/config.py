@@ -99,25 +99,6 @@ class PredictorConfig(BaseModel):
         """The text of ``config.json``."""
         return self.model_dump_json(indent=2) + "\n"
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read and check a ``config.json`` of this kind.
-
-        Raises:
-            ModelError: If the file is missing, no JSON, or describes something else.
-        """
-        content = _read_config_file(path)
-        try:
-            return cls.model_validate_json(content)
-        except ValidationError as error:
-            if cls is ModelConfig and "members" in _fields(content):
-                raise ModelError(
-                    f"{path.parent} is an ensemble: load it with ModelZoo or load_predictor."
-                ) from error
-            raise ModelError(
-                f"{path} describes no model of the zoo: {validation_sentence(error)}."
-            ) from error
-
 
 class ModelConfig(PredictorConfig):
     """The contents of a model folder's ``config.json``.
@@ -141,6 +122,20 @@ class ModelConfig(PredictorConfig):
     scaling: Scaling
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     dtype: Literal["float32", "float16"] = "float32"
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check the ``config.json`` of a model with a network of its own.
+
+        Raises:
+            ModelError: If the file is missing, no JSON, or describes something else.
+        """
+        config = read_config(path)
+        if not isinstance(config, cls):
+            raise ModelError(
+                f"{path.parent} is an ensemble: load it with ModelZoo or load_predictor."
+            )
+        return config
 
     @model_validator(mode="before")
     @classmethod
@@ -218,8 +213,16 @@ def read_config(path: Path) -> ModelConfig | EnsembleConfig:
     Raises:
         ModelError: If the file is missing, no JSON, or describes neither.
     """
-    ensemble = "members" in _fields(_read_config_file(path))
-    return EnsembleConfig.read(path) if ensemble else ModelConfig.read(path)
+    if not path.is_file():
+        raise ModelError(f"There is no config.json in {path.parent}: it is not a model folder.")
+    content = read_small(path)
+    kind = EnsembleConfig if "members" in _fields(content) else ModelConfig
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise ModelError(
+            f"{path} describes no model of the zoo: {validation_sentence(error)}."
+        ) from error
 
 
 def display_divisors() -> list[float]:
@@ -239,12 +242,6 @@ def read_small(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror or error}).") from error
-
-
-def _read_config_file(path: Path) -> bytes:
-    if not path.is_file():
-        raise ModelError(f"There is no config.json in {path.parent}: it is not a model folder.")
-    return read_small(path)
 
 
 def _fields(content: bytes) -> Collection[str]:

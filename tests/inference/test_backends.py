@@ -28,6 +28,7 @@ from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
 from landslide_zoo.inference.backends.torch import TorchPredictor
 from landslide_zoo.models import EnsembleConfig, ModelConfig
 from landslide_zoo.models.card import replace_record
+from landslide_zoo.models.config import read_config
 from landslide_zoo.models.files import bundled_folders, ensemble_sha256
 from landslide_zoo.models.record import Record
 
@@ -298,7 +299,7 @@ def test_an_ensemble_that_makes_no_sense_is_refused(
 ) -> None:
     (ensemble_folder / "record.json").unlink()
     path = ensemble_folder / "config.json"
-    known = EnsembleConfig.read(path)
+    known = read_config(path)
     path.write_text(known.model_copy(update=changes).to_json())
     with pytest.raises(ModelError, match=fault):
         load_predictor(ensemble_folder)
