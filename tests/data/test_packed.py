@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from full_disk import largest_file
 from labelled_data import packed_pairs, write_pair, write_pairs
 from patch_files import physical_values, stored, write_bad_patch, write_h5
 
@@ -32,17 +31,6 @@ def check_lossless(data: PackedDataset) -> None:
         np.testing.assert_array_equal(packed.mask, read.mask)
         assert (packed.bands, packed.unit, packed.name) == (read.bands, read.unit, read.name)
     assert fingerprint.hexdigest() == data.fingerprint
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Refuse writing to a file beyond a size, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_fourteen_bands_keep_every_bit_in_a_quarter_of_the_space(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from patch_files import write_h5
 from trained_model import untrained
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.evaluation import EvaluationDataset
+from landslide_zoo.evaluation import Evaluation, EvaluationDataset, evaluate
 
 NUMBERS = (1, 2, 3, 9, 13, 400, 3034, 3035)  # regions S1 and S2; five blocks
 EMPTY = (9, 400)
@@ -54,3 +54,9 @@ def make_model() -> Callable[..., LandslideModel]:
 @pytest.fixture(scope="session")
 def model(make_model: Callable[..., LandslideModel]) -> LandslideModel:
     return make_model()
+
+
+@pytest.fixture(scope="session")
+def result(model: LandslideModel, labelled_folder: Path) -> Evaluation:
+    """What the model scores on the dataset."""
+    return evaluate(model, EvaluationDataset.find(labelled_folder, subset="all"))

@@ -23,11 +23,6 @@ from landslide_zoo.models import Prediction, Scores
 
 
 @pytest.fixture(scope="module")
-def result(model: LandslideModel, labelled_folder: Path) -> Evaluation:
-    return evaluate(model, EvaluationDataset.find(labelled_folder, subset="all"))
-
-
-@pytest.fixture(scope="module")
 def pixels(model: LandslideModel, labelled_folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities and truths of all patches, shape (8, 40, 48), as ``predict`` gives them."""
     patches = list(EvaluationDataset.find(labelled_folder, subset="all"))

@@ -22,11 +22,6 @@ from landslide_zoo.evaluation import (
 from landslide_zoo.models import Prediction
 
 
-@pytest.fixture(scope="module")
-def result(model: LandslideModel, labelled_folder: Path) -> Evaluation:
-    return evaluate(model, EvaluationDataset.find(labelled_folder, subset="all"))
-
-
 def test_the_network_alone_and_further_steps_stand_side_by_side(
     model: LandslideModel, dataset: EvaluationDataset, tmp_path: Path
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from full_disk import largest_file
 from safetensors.torch import load_file
 
 from landslide_zoo.errors import TrainingError
@@ -186,13 +186,9 @@ def test_a_dataset_that_changed_is_not_gone_on_with(run: Run, tmp_path: Path) ->
 def test_a_full_disk_leaves_the_last_checkpoint(run: Run, tmp_path: Path) -> None:
     training = Training(run)
     training.epoch(0.5)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    try:
-        with pytest.raises(TrainingError, match=r"cannot be written to .*checkpoints .*--resume"):
-            training.epoch(0.6)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    sentence = r"cannot be written to .*checkpoints .*--resume"
+    with largest_file(100), pytest.raises(TrainingError, match=sentence):
+        training.epoch(0.6)
     assert names(run.folder / "checkpoints") == ["epoch-0001"]
     again = resumed(tmp_path)
     assert (again.progress.epoch, again.network.weight.item()) == (1, 1)
