@@ -10,8 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from landslide_zoo.models.config import PredictorConfig
-from landslide_zoo.models.prediction import BATCH_PIXELS, PatchPredictor, Predictor
+from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor, WrappedPredictor
 
 
 @dataclass(eq=False)
@@ -96,27 +95,15 @@ def _run(batch: list[_Job]) -> None:
         job.answer.set_result(answer.copy())  # a view would keep what is others' in memory
 
 
-@dataclass(eq=False)
-class BatchedPredictor(PatchPredictor):
+@dataclass(frozen=True, eq=False)
+class BatchedPredictor(WrappedPredictor):
     """A predictor that many threads share: what they ask for at once runs in one batch.
 
     Attributes:
-        predictor: What predicts.
         thread: Where it runs.
     """
 
-    predictor: Predictor
     thread: NetworkThread
-
-    @property
-    def config(self) -> PredictorConfig:
-        """That of the predictor."""
-        return self.predictor.config
-
-    @property
-    def backend(self) -> str:
-        """That of the predictor."""
-        return self.predictor.backend
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Probabilities (N, H, W), float32, from bands (N, B, H, W)."""

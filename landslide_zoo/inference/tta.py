@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from landslide_zoo.models.config import PredictorConfig
-from landslide_zoo.models.prediction import Predictor
+from landslide_zoo.models.prediction import WrappedPredictor
 
 ORIENTATIONS = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
 """The dihedral group D4: quarter turns, of the patch and of its mirror image."""
 
 
-@dataclass(frozen=True)
-class TestTimeAugmentation:
+class TestTimeAugmentation(WrappedPredictor):
     """A predictor that answers the mean over all eight orientations of a patch.
 
     Ground has no up or down, so a turned patch has the same landslides; the
     mean turns with the patch, which one prediction alone does not quite do.
-
-    Attributes:
-        predictor: What predicts each orientation.
     """
 
     __test__ = False  # not a test, whatever pytest makes of the name
-
-    predictor: Predictor
-
-    @property
-    def config(self) -> PredictorConfig:
-        """That of the predictor."""
-        return self.predictor.config
-
-    @property
-    def backend(self) -> str:
-        """That of the predictor."""
-        return self.predictor.backend
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""

@@ -101,6 +101,27 @@ class PatchPredictor:
         return predictions[0] if one else predictions
 
 
+@dataclass(frozen=True, eq=False)
+class WrappedPredictor(PatchPredictor):
+    """What asks another predictor, and reads what that one reads.
+
+    Attributes:
+        predictor: The other one.
+    """
+
+    predictor: Predictor
+
+    @property
+    def config(self) -> PredictorConfig:
+        """That of the predictor."""
+        return self.predictor.config
+
+    @property
+    def backend(self) -> str:
+        """That of the predictor."""
+        return self.predictor.backend
+
+
 @dataclass(frozen=True)
 class Scores:
     """A mask against the known one, by pixel; pixels that were not observed do not count.

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from loopback_hub import Damage, LoopbackHub, Refuse, Trickle
 from tqdm.auto import tqdm
+from trained_model import NAME
 
 from landslide_zoo import LandslideModel, ModelZoo
 from landslide_zoo.errors import HubError, LandslideZooError, ModelError
@@ -19,20 +20,10 @@ from landslide_zoo.hub.client import list_models
 from landslide_zoo.models.downloads import download_folder
 from landslide_zoo.models.files import bundled_folders
 
-NAME = "trial-rgb"
 SOON = 30.0
 """Seconds that a busy machine may take over what needs no waiting."""
 WEIGHTS = "^/lfs/"
 """Addresses that weights are fetched from."""
-
-
-@pytest.fixture
-def repo_id(hub: LoopbackHub, model_folder: Path) -> str:
-    """A published model."""
-    repo_id = f"{hub.namespace}/{NAME}"
-    publish_model(model_folder, repo_id, token=hub.token)
-    hub.requests.clear()
-    return repo_id
 
 
 @contextmanager

@@ -12,22 +12,12 @@ from pathlib import Path
 import pytest
 from command_line import imported_by
 from loopback_hub import LoopbackHub, Refuse, Trickle
+from trained_model import NAME
 
 from landslide_zoo import LandslideModel, ModelZoo
 from landslide_zoo.errors import HubError, ModelError
 from landslide_zoo.hub import entry_file, publish_model
 from landslide_zoo.models.files import bundled_folders
-
-NAME = "trial-rgb"
-
-
-@pytest.fixture
-def repo_id(hub: LoopbackHub, model_folder: Path) -> str:
-    """A published model with a tag."""
-    repo_id = f"{hub.namespace}/{NAME}"
-    publish_model(model_folder, repo_id, token=hub.token, tag="v1.0")
-    hub.requests.clear()
-    return repo_id
 
 
 def listings(hub: LoopbackHub) -> int:

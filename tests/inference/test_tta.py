@@ -12,7 +12,6 @@ from trained_model import untrained
 from landslide_zoo import LandslideModel, Patch, Prediction
 from landslide_zoo.inference import TestTimeAugmentation
 from landslide_zoo.inference.tta import ORIENTATIONS
-from landslide_zoo.models import predict
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +25,7 @@ def patch() -> Patch:
 
 
 def predict_augmented(model: LandslideModel, patch: Patch) -> Prediction:
-    (prediction,) = predict(TestTimeAugmentation(model), [patch])
-    return prediction
+    return TestTimeAugmentation(model).predict(patch)
 
 
 @pytest.fixture(scope="module")
