@@ -21,9 +21,11 @@ from landslide_zoo.evaluation.evaluate import PAPER_BATCH
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation, join_predictions
 from landslide_zoo.models import Prediction, Scores
 
+Pixels = tuple[np.ndarray, np.ndarray]
+
 
 @pytest.fixture(scope="module")
-def pixels(model: LandslideModel, labelled_folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def pixels(model: LandslideModel, labelled_folder: Path) -> Pixels:
     """Probabilities and truths of all patches, shape (8, 40, 48), as ``predict`` gives them."""
     patches = list(EvaluationDataset.find(labelled_folder, subset="all"))
     probability = np.stack([one.probability for one in model.predict(patches)])
@@ -34,14 +36,12 @@ def f1_of(found: np.ndarray, truth: np.ndarray) -> float:
     return 2 * np.sum(found & truth) / (np.sum(found) + np.sum(truth))
 
 
-def test_the_model_finds_some_and_misses_some(pixels: tuple[np.ndarray, np.ndarray]) -> None:
+def test_the_model_finds_some_and_misses_some(pixels: Pixels) -> None:
     share = np.mean(pixels[0] >= 0.5, axis=(1, 2))
     assert share.min() > 0.02 and share.max() < 0.98
 
 
-def test_scores_are_those_of_all_pixels_together(
-    result: Evaluation, pixels: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_scores_are_those_of_all_pixels_together(result: Evaluation, pixels: Pixels) -> None:
     found, truth = pixels[0] >= np.float32(0.5), pixels[1] == 1
     scores = result.scores
     assert scores.true_positives == np.sum(found & truth)
@@ -52,9 +52,7 @@ def test_scores_are_those_of_all_pixels_together(
     assert scores.iou == pytest.approx(np.sum(found & truth) / np.sum(found | truth))
 
 
-def test_average_precision_is_the_sum_over_thresholds(
-    result: Evaluation, pixels: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_average_precision_is_the_sum_over_thresholds(result: Evaluation, pixels: Pixels) -> None:
     total, before = 0.0, 0.0
     for k in range(256, -1, -1):
         found = pixels[0] >= k / 256
@@ -78,9 +76,7 @@ def test_the_papers_f1_is_a_mean_over_batches(model: LandslideModel, tmp_path: P
     assert result.batch_mean_f1 != pytest.approx(result.scores.f1, abs=1e-6)
 
 
-def test_regions_are_those_of_the_patches_numbers(
-    result: Evaluation, pixels: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_regions_are_those_of_the_patches_numbers(result: Evaluation, pixels: Pixels) -> None:
     found, truth = pixels[0] >= np.float32(0.5), pixels[1] == 1
     first, second = result.by_region()
     assert (first.name, second.name) == ("S1", "S2")
@@ -94,7 +90,7 @@ def test_regions_are_those_of_the_patches_numbers(
 def test_strata_hold_the_pixels_of_their_classes(
     result: Evaluation,
     dataset: EvaluationDataset,
-    pixels: tuple[np.ndarray, np.ndarray],
+    pixels: Pixels,
     stratum: str,
     low: float,
     high: float,
@@ -116,7 +112,7 @@ def test_strata_hold_the_pixels_of_their_classes(
 
 
 def test_patches_without_landslides_give_the_false_alarms(
-    result: Evaluation, pixels: tuple[np.ndarray, np.ndarray], labelled_folder: Path
+    result: Evaluation, pixels: Pixels, labelled_folder: Path
 ) -> None:
     (alarms,) = result.false_alarms
     empty = pixels[0][[3, 5]] >= np.float32(0.5)
@@ -143,9 +139,7 @@ def test_further_negatives_give_false_alarms_of_their_own(
     assert further.hectares_per_100_km2 == pytest.approx(10_000 * share)
 
 
-def test_landslides_are_counted_whatever_their_size(
-    result: Evaluation, pixels: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_landslides_are_counted_whatever_their_size(result: Evaluation, pixels: Pixels) -> None:
     landslides = found = 0
     for probability, truth in zip(*pixels, strict=True):
         labels, count = ndimage.label(truth, np.ones((3, 3)))
@@ -179,7 +173,7 @@ def unobserved_left(patch: Patch) -> np.ndarray:
 
 
 def test_unobserved_pixels_count_nowhere(
-    model: LandslideModel, dataset: EvaluationDataset, pixels: tuple[np.ndarray, np.ndarray]
+    model: LandslideModel, dataset: EvaluationDataset, pixels: Pixels
 ) -> None:
     def read(index: int) -> Patch:
         patch = dataset.read(index)
