@@ -90,14 +90,13 @@ def cached_models(namespace: str) -> list[ZooEntry]:
     return sorted(found, key=lambda entry: entry.name)
 
 
-def entry_file(entry: ZooEntry, name: str, limit: int, token: str | None = None) -> Path | None:
+def entry_file(entry: ZooEntry, name: str, limit: int) -> Path | None:
     """A file of a listed model, such as its card, at the commit that the entry describes.
 
     Args:
         entry: The model.
         name: Path in its folder.
         limit: Size in bytes of the largest file that is taken.
-        token: Token for a private repo; the client's own where None.
 
     Returns:
         The file on this machine; None where there is none, or it is too large.
@@ -112,11 +111,9 @@ def entry_file(entry: ZooEntry, name: str, limit: int, token: str | None = None)
     assert repo_id is not None, "a model is in a folder or on a Hub"
 
     def fetch() -> Path | None:
-        for known in HfApi(token=token).get_paths_info(repo_id, name, revision=revision):
+        for known in HfApi().get_paths_info(repo_id, name, revision=revision):
             if isinstance(known, RepoFile) and known.size <= limit:
-                return fetch_file(
-                    repo_id, name, revision=revision, token=token, tqdm_class=hidden_bar()
-                )
+                return fetch_file(repo_id, name, revision=revision, tqdm_class=hidden_bar())
         return None
 
     with hub_errors(repo_id):

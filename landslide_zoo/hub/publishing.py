@@ -29,9 +29,7 @@ def publish_model(
     *,
     private: bool | None = None,
     token: str | None = None,
-    revision: str | None = None,
     tag: str | None = None,
-    message: str | None = None,
 ) -> str:
     """Publish a model folder in one commit: weights, configuration, record and card.
 
@@ -42,9 +40,7 @@ def publish_model(
         repo_id: As in ``someone/unet-resnet34``; made if it is not there.
         private: Whether a new repo is private.
         token: Token with the right to write; the client's own where None.
-        revision: Branch to push to; the main one where None.
         tag: Lasting name for this state, as in ``v1.0``.
-        message: Message of the commit.
 
     Returns:
         URL of the commit.
@@ -63,9 +59,7 @@ def publish_model(
         known = api.list_repo_refs(repo_id).tags if tag and api.repo_exists(repo_id) else []
         if tag in {one.name for one in known}:
             raise HubError(f"{repo_id} has a tag {quoted(tag)} already: choose another one.")
-        commit = model.push_to_hub(
-            repo_id, private=private, token=token, commit_message=message, revision=revision
-        )
+        commit = model.push_to_hub(repo_id, private=private, token=token)
         if tag:
             api.create_tag(repo_id, tag=tag, revision=commit.rpartition("/")[2])
     return commit
