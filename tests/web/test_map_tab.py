@@ -180,14 +180,17 @@ def test_the_map_can_be_read_and_reached_by_all(
     map_sample(page)
     listed = page.locator(".lz-map-list")
     listed.locator("tbody tr").first.click()
-    expect(page.locator(".leaflet-popup")).to_be_visible()
-    expect(page.locator(".lz-map-canvas")).to_be_in_viewport(ratio=0.99)
+    popup, canvas = page.locator(".leaflet-popup"), page.locator(".lz-map-canvas")
+    expect(popup).to_be_visible()
+    expect(canvas).to_be_in_viewport(ratio=0.99)
+    edges = [one.evaluate("e => e.getBoundingClientRect().right") for one in (popup, canvas)]
+    assert edges[0] <= edges[1]
     assert listed.evaluate("e => e.scrollWidth <= e.clientWidth")
     for scheme in ("light", "dark"):
         look(page, screen, scheme)
         expect(page.locator("body.dark")).to_have_count(int(scheme == "dark"))
         assert barriers(page) == [], scheme
-        box = page.locator(".lz-map-canvas").bounding_box()
+        box = canvas.bounding_box()
         least = 0.6 if screen == "desktop" else 0.9
         assert box and box["width"] > least * SCREENS[screen][0]
 

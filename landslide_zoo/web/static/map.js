@@ -119,12 +119,13 @@
         this.layers.removeLayer(before);
         before.remove();
       }
+      const widest = Math.max(200, Math.min(280, this.canvas.clientWidth - 110)); // beside controls
       const shapes = items.map((one) => {
         // Rings of Leaflet's polygons are latitude and longitude: minus the row, the column.
         const rings = one.rings.map((part) => part.map((ring) => ring.map(([x, y]) => [-y, x])));
         const shape = L.polygon(rings, { ...STYLES[kind], smoothFactor: 0.5 });
         shape.bindPopup(() => this.popup(one), {
-          maxWidth: 280, minWidth: 200, autoPanPaddingTopLeft: [48, 8], autoPanPaddingBottomRight: [8, 8],
+          maxWidth: widest, minWidth: 200, autoPanPaddingTopLeft: [48, 8], autoPanPaddingBottomRight: [8, 8],
         });
         if (kind === "found") {
           this.shapes.set(one.number, shape);
