@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from functools import partial
 from inspect import signature
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,13 +32,21 @@ from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
 from landslide_zoo.web.components import AT_ONCE, html, theme
 from landslide_zoo.web.detect import build_detect, draw_page
-from landslide_zoo.web.housekeeping import TemporaryFolder, exit_now, interrupt_on_sigterm
+from landslide_zoo.web.housekeeping import (
+    TemporaryFolder,
+    do_regularly,
+    exit_now,
+    give_memory_back,
+    interrupt_on_sigterm,
+    share_freed_memory,
+)
 from landslide_zoo.web.inputs import build_inputs
 from landslide_zoo.web.map import STATIC, build_map
 from landslide_zoo.web.map_jobs import MapService
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Service, Upload
+from landslide_zoo.web.sessions import drop_empty_sessions
 from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.zoo import build_zoo, draw_board
 
@@ -48,7 +57,7 @@ _STATIC_FILES = ("landslide_zoo.web", "static")
 _MORE_THREADS = 64
 """For what does not wait for its turn: pages, redrawing, downloads, models being pulled."""
 _VISITS = 2000
-"""Visits whose results are kept; programs' requests count too, and each takes 0.2 MB."""
+"""Visits whose results are kept."""
 _FILES_OVER_MCP = (
     " A file is given as its public address, or, where all files together are below 3 MB, as "
     "data:application/octet-stream;base64,... itself."
@@ -223,7 +232,13 @@ def launch(app: App, **options: Any) -> None:  # noqa: ANN401
     """
     settings = app.service.settings
     interrupt_on_sigterm()
-    app.folder.start()
+    share_freed_memory()
+    do_regularly(
+        min(20.0, 30 * settings.keep_minutes),
+        app.folder.sweep,
+        partial(drop_empty_sessions, app),
+        give_memory_back,
+    )
     try:
         app.launch(
             theme=theme(),

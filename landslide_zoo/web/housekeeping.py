@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gc
+import logging
 import os
 import shutil
 import signal
@@ -11,11 +13,18 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from landslide_zoo.inference.backends import release_memory
+
+logger = logging.getLogger(__name__)
+
 _PREFIX = "landslide-zoo-"
 _LOCK = ".lock"
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3
+"""Options of ``mallopt``, as glibc's ``malloc.h`` numbers them."""
 
 
 class TemporaryFolder:
@@ -39,18 +48,6 @@ class TemporaryFolder:
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # the system lets go of it when the process ends
         # It gets its name once it is locked: nobody takes it for one that was left behind.
         self.path = new.rename(parent / new.name.replace(".new-", _PREFIX))
-
-    def start(self) -> None:
-        """Sweep again and again, in the background, and give memory that is free back."""
-        period = min(30.0, self._keep / 2)
-
-        def sweep() -> None:
-            while True:
-                time.sleep(period)
-                self.sweep()
-                _give_memory_back()
-
-        threading.Thread(target=sweep, name="sweeper", daemon=True).start()
 
     def sweep(self) -> None:
         """Delete files that were not used for so long, and folders that are empty as long."""
@@ -78,6 +75,26 @@ class TemporaryFolder:
         return time.time() - max(state.st_mtime, state.st_ctime) > self._keep
 
 
+def do_regularly(seconds: float, *tasks: Callable[[], object]) -> None:
+    """Do tasks again and again, in the background.
+
+    Args:
+        seconds: Time from one round to the next.
+        tasks: What to do; one that fails is tried again the next time.
+    """
+
+    def work() -> None:
+        while True:
+            time.sleep(seconds)
+            for task in tasks:
+                try:
+                    task()
+                except Exception:
+                    logger.exception("Something could not be tidied up.")
+
+    threading.Thread(target=work, name="housekeeping", daemon=True).start()
+
+
 def interrupt_on_sigterm() -> None:
     """Let SIGTERM end the process as Ctrl-C does, also as the first process of a container."""
 
@@ -96,10 +113,21 @@ def exit_now() -> None:
     os._exit(0)
 
 
-def _give_memory_back() -> None:
-    """Let the C library return what dozens of threads freed; by itself it keeps it for them."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # there is none but in glibc
-    if trim is not None:
+def share_freed_memory() -> None:
+    """Let the C library keep freed memory for all threads, not some for each of dozens.
+
+    Arrays from a megabyte on are returned to the system as soon as they are freed.
+    """
+    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):  # there is none but in glibc
+        set_option(_M_ARENA_MAX, 2)
+        set_option(_M_MMAP_THRESHOLD, 2**20)
+
+
+def give_memory_back() -> None:
+    """Return memory that is free: what Python, the networks and the C library keep of it."""
+    gc.collect()
+    release_memory()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
 
 

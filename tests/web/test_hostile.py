@@ -116,9 +116,6 @@ def test_an_untrusted_card_can_do_nothing_and_nothing_of_the_last_one_stays(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="17 to 30 % stay: the allocator and OpenVINO keep it; it does not add up"
-)
 def test_300_clients_that_leave_leave_nothing(
     tmp_path: Path, patches: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -61,6 +62,14 @@ def load_predictor(
     from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
 
     return OpenVinoPredictor.from_folder(folder, eight_bits=backend == "openvino-int8")
+
+
+def release_memory() -> None:
+    """Give back the memory that networks keep for another batch as large as their last."""
+    if "openvino" in sys.modules:
+        from landslide_zoo.inference.backends import processor
+
+        processor.release_memory()
 
 
 def _load_ensemble(folder: Path, config: EnsembleConfig, backend: Backend, device: str) -> Ensemble:

@@ -80,6 +80,7 @@ class OpenVinoPredictor(PatchPredictor):
         self.record = record
         self.nbytes = nbytes
         self._precision = precision
+        self._compiled = compiled
         self._request = compiled.create_infer_request()
         self._lock = Lock()
 
@@ -123,7 +124,7 @@ class OpenVinoPredictor(PatchPredictor):
             return found
         network = load_network(folder)
         ranges.apply(network, digest)
-        return cls._written(config, record, _compiled(network, _INT8), _INT8, key)
+        return cls._written(config, record, _compile(network, _INT8), _INT8, key)
 
     @classmethod
     def _kept(
@@ -191,7 +192,7 @@ class OpenVinoPredictor(PatchPredictor):
         if precision is None:
             compiled, precision = _compile_checked(network, model.config)
         else:
-            compiled = _compiled(network, precision)
+            compiled = _compile(network, precision)
         return cls(model.config, model.record, compiled, precision, model.nbytes)
 
     @property
@@ -270,9 +271,9 @@ def _from_graph(config: ModelConfig, weights: Path) -> ov.Model | None:
 def _compile_checked(network: ov.Model, config: ModelConfig) -> tuple[ov.CompiledModel, str]:
     """Compile in the fastest number type that gives the masks of float32 on the samples."""
     *faster, exact = precisions()
-    reference = _compiled(network, exact)
+    reference = _compile(network, exact)
     for precision in faster:
-        compiled = _compiled(network, precision)
+        compiled = _compile(network, precision)
         if _agreement(config, reference, compiled) >= _AGREEMENT:
             return compiled, precision
     return reference, exact
@@ -286,7 +287,7 @@ def _agreement(config: ModelConfig, one: ov.CompiledModel, other: ov.CompiledMod
     return float((masks[0] == masks[1]).mean())
 
 
-def _compiled(network: ov.Model, precision: str) -> ov.CompiledModel:
+def _compile(network: ov.Model, precision: str) -> ov.CompiledModel:
     marked = keep_start_exact(network) if precision == "bf16" else network
     return compile_network(marked, precision)
 

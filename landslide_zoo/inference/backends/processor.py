@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import openvino as ov
 
 TYPES = {"bf16": "bfloat16", "f32": "float32"}
 """Number types by OpenVINO's name, the fastest first."""
 _DEVICE = "CPU"
+_in_use: WeakSet[ov.CompiledModel] = WeakSet()
 
 
 @cache
@@ -22,7 +25,9 @@ def _core() -> ov.Core:
 
 def compile_network(network: ov.Model, precision: str) -> ov.CompiledModel:
     """Compile a network for a number type, by OpenVINO's name."""
-    return _core().compile_model(network, _DEVICE, _settings(precision))
+    compiled = _core().compile_model(network, _DEVICE, _settings(precision))
+    _in_use.add(compiled)
+    return compiled
 
 
 def read_network(path: Path) -> ov.Model:
@@ -42,7 +47,16 @@ def import_compiled(blob: bytes, precision: str) -> ov.CompiledModel:
     Raises:
         RuntimeError: If OpenVINO does not take the bytes.
     """
-    return _core().import_model(BytesIO(blob), _DEVICE, _settings(precision))
+    compiled = _core().import_model(BytesIO(blob), _DEVICE, _settings(precision))
+    _in_use.add(compiled)
+    return compiled
+
+
+def release_memory() -> None:
+    """Give back what networks took for their last batch; the next one takes what it needs."""
+    for compiled in list(_in_use):
+        with contextlib.suppress(RuntimeError):  # it is at work
+            compiled.release_memory()
 
 
 @cache
