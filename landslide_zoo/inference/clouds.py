@@ -170,8 +170,8 @@ def find_clouds(patch: Patch, level: Level | None = None) -> CloudMask:
     return CloudMask(network.classify(patch.select((*NEEDED, *more)) / 10_000), level)
 
 
-def without_clouds(patch: Patch, clouds: CloudMask, shadows: bool = False) -> Patch:
-    """The patch with its clouds not observed.
+def without_clouds(patch: Patch, clouds: CloudMask) -> Patch:
+    """The patch with its clouds not observed; a scar in their shadow is still a scar.
 
     A cloud's values are lowered to the brightest that is observed, band by band:
     the network scales a patch by its maximum, and under a cloud's the ground
@@ -180,10 +180,8 @@ def without_clouds(patch: Patch, clouds: CloudMask, shadows: bool = False) -> Pa
     Args:
         patch: As it was read.
         clouds: Its clouds, from :func:`find_clouds`.
-        shadows: Whether what lies in shadow is left out as well. A scar in
-            shadow is still a scar, so it is not by default.
     """
-    hidden = clouds.cloud | clouds.shadow if shadows else clouds.cloud
+    hidden = clouds.cloud
     observed = patch.observed & ~hidden
     if not hidden.any() or not observed.any():
         return replace(patch, observed=observed)

@@ -75,12 +75,12 @@ def test_under_a_cloud_nothing_is_observed_and_the_ground_keeps_its_light() -> N
     assert patch.values.max() == 9000  # the patch itself is as it was
 
 
-def test_shadows_are_left_out_where_that_is_asked_for() -> None:
+def test_a_scar_in_the_shadow_of_a_cloud_stays_observed() -> None:
     classes = np.zeros((32, 32), dtype=np.uint8)
     classes[0], classes[1] = 1, 2
     patch = Patch(np.ones((14, 32, 32), np.float32), BAND_NAMES)
-    assert without_clouds(patch, CloudMask(classes, "L1C")).observed[1].all()
-    assert not without_clouds(patch, CloudMask(classes, "L1C"), shadows=True).observed[1].any()
+    seen = without_clouds(patch, CloudMask(classes, "L1C"))
+    assert seen.observed[1].all() and not seen.observed[0].any()
 
 
 def test_a_patch_all_under_cloud_is_not_observed_at_all() -> None:
