@@ -118,7 +118,9 @@ def mask_picture(mask: np.ndarray) -> np.ndarray:
     return _grey(np.where(mask > 0, 255, 0))
 
 
-def marks(mask: np.ndarray, dropped: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+def marks(
+    mask: np.ndarray, dropped: np.ndarray | None = None, hidden: np.ndarray | None = None
+) -> np.ndarray:
     """Outlines and hatching to be drawn over a picture, as numbers of :data:`MARK_COLOURS`.
 
     Args:
@@ -131,11 +133,11 @@ def marks(mask: np.ndarray, dropped: np.ndarray, hidden: np.ndarray) -> np.ndarr
     """
     line = np.zeros(mask.shape, dtype=bool)
     drawn = line.view(np.uint8)
-    if dropped.any():
+    if dropped is not None and dropped.any():
         line |= _outline(dropped > 0) & (_diagonals(mask.shape) & _DASH == 0)
     if mask.any():
         line |= _outline(mask > 0)
-    if hidden.any():
+    if hidden is not None and hidden.any():
         lines = _diagonals(mask.shape) & (4 * _DASH - 1) == 0
         hatching = (hidden > 0) & lines | _outline(hidden > 0)
         drawn = np.where(line, np.uint8(_OUTLINE), hatching * np.uint8(_HATCHING))

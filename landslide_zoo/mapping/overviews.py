@@ -36,8 +36,7 @@ class Overview:
 
     def drawn(self) -> np.ndarray:
         """The picture with landslides outlined and what was not observed hatched."""
-        nothing = np.zeros_like(self.landslide)
-        return marked(self.picture, marks(self.landslide, nothing, ~self.observed))
+        return marked(self.picture, marks(self.landslide, hidden=~self.observed))
 
 
 def see_from_far(scene: Scene, landslides: Landslides, side: int) -> Overview:

@@ -91,8 +91,7 @@ def png_uri(content: bytes) -> str:
 def outlines(mask: np.ndarray, side: int = 512) -> str:
     """The outline of a mask (H, W) on nothing, as a data URI, to be laid over a picture."""
     large = enlarge(mask > 0, max(1, side // max(mask.shape)))
-    nothing = np.zeros(large.shape, dtype=bool)
-    return data_uri(marks(large, nothing, nothing))
+    return data_uri(marks(large))
 
 
 def gradient(colours: str) -> str:
