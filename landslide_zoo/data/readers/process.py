@@ -6,10 +6,11 @@ import contextlib
 import os
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 
-class WorkerProcess:
+class WorkerProcess(ABC):
     """A process that does one job after another; it is started by the first.
 
     The two sides speak over its standard input and output. It finds no credentials in
@@ -23,9 +24,9 @@ class WorkerProcess:
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def code(self) -> str:
         """What the process runs."""
-        raise NotImplementedError
 
     def start(self) -> subprocess.Popen[bytes]:
         """The process; a new one where there is none, or it has ended."""
