@@ -57,34 +57,38 @@ class Lattice:
             yield rows.first + int(i), columns.first + int(j)
 
     def interpolate(
-        self, values: Mapping[Node, float], weights: Mapping[Node, float], window: Window
+        self, measured: Mapping[Node, tuple[float | np.ndarray, float]], window: Window
     ) -> np.ndarray:
         """What was measured on the nodes, for every pixel of a window, bilinear in between.
 
         Args:
-            values: A number for each node of the window; those that are left out do not count.
-            weights: How much each node counts, such as the share of it that was observed.
-                Where those around a pixel are left out, or all have the weight 0, its value
-                means nothing: it is the mean of all.
+            measured: A number for each node of the window, or an array of them, and how much
+                it counts, such as the share of the node that was observed. Where the nodes
+                around a pixel are left out, or count 0, its value means nothing: it is the
+                mean of all.
             window: Lies inside the scene.
 
         Returns:
-            Shape (h, w), float32.
+            Shape (..., h, w), float32.
         """
         rows, columns = self._axes(window)
-        shape = rows.weights.shape[1], columns.weights.shape[1]
-        weight = np.zeros(shape)
-        known = [node for node in self.nodes(window) if node in values]
-        value = np.full(shape, np.mean([values[node] for node in known]))
-        for i, j in known:
-            value[i - rows.first, j - columns.first] = values[i, j]
-            weight[i - rows.first, j - columns.first] = weights[i, j]
-        if (value == value.flat[0]).all():  # exactly so, whatever the weights
-            return np.full((window.height, window.width), value.flat[0], dtype=np.float32)
+        known = [node for node in self.nodes(window) if node in measured]
+        places = tuple(np.subtract(known, (rows.first, columns.first)).T)
+        values = np.array([measured[node][0] for node in known], dtype=np.float64)
+        weight = np.zeros((rows.weights.shape[1], columns.weights.shape[1]))
+        weight[places] = [measured[node][1] for node in known]
         weight += 1e-9
-        mean = _between(rows, columns, weight * value)
-        mean /= _between(rows, columns, weight)
-        return mean
+        total = _between(rows, columns, weight)
+        found = np.empty((*values.shape[1:], window.height, window.width), np.float32)
+        for place in np.ndindex(values.shape[1:]):
+            own = values[:, *place]
+            value = np.full(weight.shape, own.mean())
+            value[places] = own
+            if (value == value.flat[0]).all():  # exactly so, whatever the weights
+                found[place] = value.flat[0]
+            else:
+                found[place] = _between(rows, columns, weight * value) / total
+        return found
 
     def _axes(self, window: Window) -> tuple[_Axis, _Axis]:
         return (

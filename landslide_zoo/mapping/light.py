@@ -66,12 +66,12 @@ class _Neighbourhood:
         share: Share of its pixels that is observed.
         peak: The brightest true colour, over the divisors.
         levels: Lowest value, median and highest value of each band, shape (3, B); where
-            all is observed, nothing needs them and they are None.
+            all is observed, nothing needs them and they are 0.
     """
 
     share: float
     peak: float
-    levels: np.ndarray | None
+    levels: np.ndarray
 
 
 class LocalLight:
@@ -106,48 +106,25 @@ class LocalLight:
         if not observed.any() or not (hidden or self._display):
             return seen
         nodes = self._neighbourhoods(window)
-        return replace(
-            seen,
-            patch=self._even_out(seen, nodes, window) if hidden else seen.patch,
-            peak=self._interpolate({node: one.peak for node, one in nodes.items()}, nodes, window),
-        )
+        peak: np.ndarray | float = next(iter(nodes.values())).peak
+        if len(nodes) > 1:
+            peak = self._lattice.interpolate(
+                {node: (one.peak, one.share) for node, one in nodes.items()}, window
+            )
+        evened = self._even_out(seen, nodes, window) if hidden else seen.patch
+        return replace(seen, patch=evened, peak=peak)
 
     def _even_out(self, tile: Tile, nodes: dict[Node, _Neighbourhood], window: Window) -> Patch:
         """The patch with its clouds lowered to the brightest around and its gaps filled."""
-        values = tile.patch.values.copy()
-        gap = ~tile.measured
-        for i, name in enumerate(tile.patch.bands):
-            low, middle, high = (
-                self._interpolate(
-                    {
-                        node: 0.0 if one.levels is None else float(one.levels[level, i])
-                        for node, one in nodes.items()
-                    },
-                    nodes,
-                    window,
-                    levels=True,
-                )
-                for level in range(3)
-            )
-            if band(name).unit == "DN":
-                values[i] = np.where(tile.cloud, np.minimum(values[i], high), values[i])
-            strange = gap & ~((values[i] >= low) & (values[i] <= high))
-            values[i] = np.where(strange, middle, values[i])
-        return replace(tile.patch, values=values)
-
-    def _interpolate(
-        self,
-        values: dict[Node, float],
-        nodes: dict[Node, _Neighbourhood],
-        window: Window,
-        levels: bool = False,
-    ) -> np.ndarray | float:
-        if len(values) == 1:
-            return next(iter(values.values()))
-        weights = {
-            node: 0.0 if levels and one.levels is None else one.share for node, one in nodes.items()
-        }
-        return self._lattice.interpolate(values, weights, window)
+        low, middle, high = self._lattice.interpolate(
+            {n: (one.levels, one.share if one.share < 1 else 0.0) for n, one in nodes.items()},
+            window,
+        )
+        values = tile.patch.values
+        optical = np.array([band(name).unit == "DN" for name in tile.patch.bands])[:, None, None]
+        values = np.where(tile.cloud & optical, np.minimum(values, high), values)
+        strange = ~tile.measured & ~((values >= low) & (values <= high))
+        return replace(tile.patch, values=np.where(strange, middle, values))
 
     def _neighbourhoods(self, window: Window) -> dict[Node, _Neighbourhood]:
         """What is around the nodes of a window; what was not known is measured at once."""
@@ -177,9 +154,9 @@ class LocalLight:
     def _measure(
         self, values: np.ndarray, observed: np.ndarray, brightness: np.ndarray
     ) -> _Neighbourhood:
+        levels = np.zeros((3, len(values)))
         if not observed.any():
-            return _Neighbourhood(0.0, 0.0, np.zeros((3, len(values))))
-        levels = None
+            return _Neighbourhood(0.0, 0.0, levels)
         if not observed.all():
             seen = values[:, observed]
             levels = np.stack([seen.min(axis=1), np.median(seen, axis=1), seen.max(axis=1)])

@@ -21,8 +21,6 @@ from landslide_zoo.mapping.windows import Window, hull
 
 MARGIN = 8
 """Pixels around a window that its layers depend on: texture on 3, the slope of a DEM on 5."""
-_SHARE = "share"
-"""Share of a neighbourhood that is observed, among its references."""
 _KEPT = 4096
 """Neighbourhoods whose references are remembered: a row of blocks of a product has fewer."""
 _ON_TERRAIN = {"slope", "elevation"}
@@ -103,18 +101,18 @@ class Views:
         if before is not None:
             check_change(scene)
         self.size = scene.size
-        self._fitting = layers_fitting(scene.bands, scene.unit)
-        needed = {name for layer in self._fitting for each in layer.bands for name in each}
+        fitting = layers_fitting(scene.bands, scene.unit)
+        needed = {name for layer in fitting for each in layer.bands for name in each}
         self._bands = tuple(name for name in scene.bands if name in needed)
-        self._relative_to = {name for layer in self._fitting for name in layer.references}
-        self.layers = [layer.name for layer in self._fitting]
+        self._relative_to = list({name for layer in fitting for name in layer.references})
+        self.layers = [layer.name for layer in fitting]
         if before is not None:
             self.layers.append(NDVI_DROP)
         self._scene = scene
         self._probabilities = probabilities
         self._before = before
         self._lattice = Lattice(scene.size)
-        self._references: dict[Node, dict[str, float]] = {}
+        self._references: dict[Node, tuple[np.ndarray, float]] = {}
 
     def view(self, window: Window) -> View:
         """What the network says of a window, and what is observed of it."""
@@ -177,18 +175,14 @@ class Views:
         patch = replace(patch, observed=observed)
         for node in missing:
             part = _cut(patch, self._lattice.window(node).within(outer))
-            share = {_SHARE: float(part.observed.mean())}
-            self._references[node] = references_of(part, self._relative_to) | share
+            known = references_of(part, self._relative_to)
+            values = np.array([known[name] for name in self._relative_to])
+            self._references[node] = values, float(part.observed.mean())
         around = {node: self._references[node] for node in nodes}
         for node in list(self._references)[:-_KEPT]:
             del self._references[node]
-        weights = {node: known[_SHARE] for node, known in around.items()}
-        return {
-            name: self._lattice.interpolate(
-                {node: known[name] for node, known in around.items()}, weights, window
-            )
-            for name in self._relative_to
-        }
+        layers = self._lattice.interpolate(around, window)
+        return dict(zip(self._relative_to, layers, strict=True))
 
 
 def _cut(patch: Patch, place: tuple[slice, slice]) -> Patch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landslide_zoo.mapping.lattice import Lattice
+from landslide_zoo.mapping.lattice import Lattice, Node
 from landslide_zoo.mapping.windows import Window
 
 
@@ -15,7 +15,7 @@ def test_a_scene_of_one_patch_has_one_neighbourhood(size: tuple[int, int]) -> No
     whole = Window(0, 0, *size)
     assert list(lattice.nodes(whole)) == [(0, 0)]
     assert lattice.window((0, 0)) == whole
-    assert (lattice.interpolate({(0, 0): 0.7}, {(0, 0): 0.1}, whole) == np.float32(0.7)).all()
+    assert (lattice.interpolate({(0, 0): (0.7, 0.1)}, whole) == np.float32(0.7)).all()
 
 
 @pytest.mark.parametrize("size", [(129, 500), (300, 191), (1000, 1000)])
@@ -33,27 +33,37 @@ def test_neighbourhoods_cover_a_scene_and_every_pixel_lies_in_those_it_is_measur
                 assert (window.height, window.width) == (128, 128)
 
 
-def scene_values(lattice: Lattice) -> tuple[dict, dict]:
+def measures(lattice: Lattice) -> dict[Node, tuple[float, float]]:
+    """A number for each node, and how much it counts."""
     random = np.random.default_rng(0)
-    nodes = list(lattice.nodes(Window(0, 0, *lattice.size)))
-    return (
-        {node: float(random.random()) for node in nodes},
-        {node: float(random.random()) for node in nodes},
-    )
+    nodes = lattice.nodes(Window(0, 0, *lattice.size))
+    return {node: (random.random(), random.random()) for node in nodes}
 
 
 def test_a_window_is_cut_out_of_the_whole() -> None:
     lattice = Lattice((400, 330))
-    values, weights = scene_values(lattice)
-    whole = lattice.interpolate(values, weights, Window(0, 0, 400, 330))
+    measured = measures(lattice)
+    whole = lattice.interpolate(measured, Window(0, 0, 400, 330))
     part = Window(150, 37, 90, 200)
-    assert np.allclose(lattice.interpolate(values, weights, part), whole[part.slices], atol=1e-6)
+    assert np.allclose(lattice.interpolate(measured, part), whole[part.slices], atol=1e-6)
+
+
+def test_several_numbers_are_each_interpolated_as_if_alone() -> None:
+    lattice = Lattice((400, 330))
+    measured = measures(lattice)
+    window = Window(150, 37, 90, 200)
+    three = {node: (np.array([v, 5, 2 * v]), weight) for node, (v, weight) in measured.items()}
+    first, second, third = lattice.interpolate(three, window)
+    alone = lattice.interpolate(measured, window)
+    assert np.array_equal(first, alone)
+    assert (second == 5).all()
+    assert np.array_equal(third, 2 * alone)
 
 
 def test_there_are_no_seams() -> None:
     lattice = Lattice((400, 330))
-    values, _ = scene_values(lattice)
-    whole = lattice.interpolate(values, dict.fromkeys(values, 1.0), Window(0, 0, 400, 330))
+    alike = {node: (value, 1.0) for node, (value, _) in measures(lattice).items()}
+    whole = lattice.interpolate(alike, Window(0, 0, 400, 330))
     # Values from 0 to 1 on nodes 64 pixels apart change by at most 1/64 a pixel along a side;
     # the last nodes, flush with the edge, may stand closer.
     assert np.abs(np.diff(whole[:300], axis=0)).max() <= 1 / 16
@@ -62,24 +72,24 @@ def test_there_are_no_seams() -> None:
 
 def test_a_node_that_counts_little_decides_little() -> None:
     lattice = Lattice((128, 256))
-    values = {(0, 0): 1.0, (0, 1): 0.0, (0, 2): 0.0}
+    others = {(0, 1): (0.0, 1.0), (0, 2): (0.0, 1.0)}
     between = Window(64, 96, 1, 1)
-    alike = lattice.interpolate(values, dict.fromkeys(values, 1.0), between)
-    little = lattice.interpolate(values, {(0, 0): 0.01, (0, 1): 1.0, (0, 2): 1.0}, between)
+    alike = lattice.interpolate({(0, 0): (1.0, 1.0), **others}, between)
+    little = lattice.interpolate({(0, 0): (1.0, 0.01), **others}, between)
     assert alike[0, 0] == pytest.approx(0.5, abs=0.01)
     assert little[0, 0] < 0.02
 
 
 def test_nodes_that_no_chosen_pixel_needs_are_left_out() -> None:
     lattice = Lattice((400, 330))
-    values, weights = scene_values(lattice)
+    measured = measures(lattice)
     window = Window(10, 20, 380, 300)
     where = np.zeros((380, 300), dtype=bool)
     where[100:130, 40:60] = True
     nodes = list(lattice.nodes(window, where))
     assert len(nodes) == 6
     assert set(nodes) < set(lattice.nodes(window))
-    some = lattice.interpolate({n: values[n] for n in nodes}, weights, window)
-    every = lattice.interpolate(values, weights, window)
+    some = lattice.interpolate({node: measured[node] for node in nodes}, window)
+    every = lattice.interpolate(measured, window)
     assert np.allclose(some[where], every[where], atol=1e-6)
     assert np.isfinite(some).all()
