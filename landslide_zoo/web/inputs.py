@@ -42,7 +42,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
     """
     uploads = gr.State([])
     picks = [[Upload(str(one.path), None, one.path.stem)] for one in samples()]
-    with gr.Column(scale=0, min_width=310, elem_id="lz-inputs"):
+    with gr.Column(scale=0, min_width=310, elem_id="lz-inputs", elem_classes="lz-files"):
         patches = gr.File(
             label="Patches: .h5 (14 bands) or true-colour .png",
             file_count="multiple",
@@ -89,9 +89,8 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
 
     app.load(_thumbnails, None, picker, **AT_ONCE)
     outputs = [uploads, shown, notices, about]
-    events = [file.upload for file in (patches, masks)]
-    events += [file.delete for file in (patches, masks)]
-    events += [file.clear for file in (patches, masks)]
+    files = (patches, masks)
+    events = [event for file in files for event in (file.upload, file.delete, file.clear)]
     # Each in turn, none left out: where a patch follows its mask at once, the last one counts.
     gr.on(events, take, [patches, masks, uploads], outputs, trigger_mode="multiple", **QUIET)
     picker.select(pick, None, [*outputs, patches, masks], **QUIET)

@@ -42,11 +42,6 @@ _HEAD = (
     f'<link rel="stylesheet" href="{STATIC}/map.css">'
     f'<script src="{STATIC}/leaflet/leaflet.js"></script><script src="{STATIC}/map.js"></script>'
 )
-_EMPTY = {
-    "lead": "From a scene to a map",
-    "text": "Give a Sentinel-2 scene as a GeoTIFF or the ZIP of a product, and its elevation where "
-    "the model reads it, or take the sample.",
-}
 _DOWNLOADS = {
     "Landslides .gpkg": ".gpkg",
     "Style for QGIS .qml": ".qml",
@@ -73,19 +68,14 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         return []
     mapped, stop = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False):
-        with gr.Column(scale=0, min_width=310, elem_id="lz-map-inputs"):
-            most = f"{maps.service.settings.map_megapixels:g} million pixels"
+        with gr.Column(scale=0, min_width=310, elem_id="lz-map-inputs", elem_classes="lz-files"):
             scene = gr.File(
-                label=f"Scene: a GeoTIFF or product ZIP, up to {most}",
-                height=120,
-                elem_id="lz-map-scene",
+                label="Scene: a GeoTIFF or a product's ZIP", height=130, elem_id="lz-map-scene"
             )
-            dem = gr.File(label="Elevation: a GeoTIFF", height=120, elem_id="lz-map-dem")
+            dem = gr.File(label="Elevation: a GeoTIFF", height=130, elem_id="lz-map-dem")
             with gr.Accordion("Compare with a scene from before", open=False):
                 earlier = gr.File(
-                    label="Scene from before the event",
-                    height=120,
-                    elem_id="lz-map-before",
+                    label="Scene from before the event", height=130, elem_id="lz-map-before"
                 )
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
             html(render("sample", sample=PUTHUMALA, samples=[]))
@@ -96,7 +86,12 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             run = gr.Button("Map landslides", variant="primary", elem_id="lz-map-run")
             cancel = gr.Button("Stop", variant="stop", interactive=False, elem_id="lz-map-stop")
         with gr.Column(min_width=320, elem_id="lz-map-main"):
-            page = html(render("empty", **_EMPTY), elem_id="lz-map-page", min_height=200)
+            text = (
+                f"Give a Sentinel-2 scene of up to {maps.service.settings.map_megapixels:g} million "
+                "pixels, and its elevation where the model reads it, or take the sample."
+            )
+            empty = render("empty", lead="From a scene to a map", text=text)
+            page = html(empty, elem_id="lz-map-page", min_height=200)
             with gr.Row(visible=False) as settings:
                 threshold = gr.Slider(
                     0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-map-threshold"
