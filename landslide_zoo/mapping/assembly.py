@@ -17,9 +17,9 @@ from landslide_zoo.mapping.layers import Layer
 from landslide_zoo.mapping.naming import OPTICAL
 from landslide_zoo.mapping.products import Product
 from landslide_zoo.mapping.rasters import MAX_SIDE, Source, open_raster
-from landslide_zoo.mapping.scales import Radiometry, Scale, radiometry_of, windows_from_the_middle
+from landslide_zoo.mapping.scales import Radiometry, Scale, radiometry_of
 from landslide_zoo.mapping.terrain import Terrain
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.windows import Window, windows_from_the_middle
 
 TERRAIN = ("slope", "DEM")
 SCANNED = 4 * 1024 * 1024
@@ -154,12 +154,10 @@ def refuse_empty(layers: Sequence[Layer], placement: Placement) -> None:
     """Refuse a scene without any value; a scene that has some is left at the first of them."""
     layer = next(layer for layer in layers if OPTICAL & set(layer.indexes))
     bands = [name for name in layer.indexes if name in OPTICAL]
-    rows = max(1, SCANNED // placement.width)
-    strips = (
-        Window(row, 0, min(rows, placement.height - row), placement.width)
-        for row in range(0, placement.height, rows)
-    )
-    for window in (*windows_from_the_middle(placement.height, placement.width), *strips):
+    height, width = placement.height, placement.width
+    rows = max(1, SCANNED // width)
+    strips = (Window(row, 0, min(rows, height - row), width) for row in range(0, height, rows))
+    for window in (*windows_from_the_middle((height, width)), *strips):
         values, blank = layer.read(window, bands)
         if (~blank & np.isfinite(values).all(axis=0)).any():
             return

@@ -133,36 +133,23 @@ class FoundClouds:
         """The pixels of a window that are under cloud, shape (h, w), bool."""
         if self._factor == 1:
             return self._raster.read(window) > 0
-        outer = _outer(self._moved(window.padded(_RIM, self._scene.size)), self._factor)
+        padded = window.padded(_RIM, self._scene.size).moved(*self._before)
+        outer = _outer(padded, self._factor)
         fine = enlarge(self._raster.read(outer), self._factor) > 0
         fine = ndimage.binary_dilation(fine, np.ones((3, 3), dtype=bool), iterations=_RIM)
         corner = Window(outer.row * self._factor, outer.column * self._factor, *fine.shape)
-        return fine[self._moved(window).within(corner)]
-
-    def _moved(self, window: Window) -> Window:
-        """A window of the scene in its pixels as they are counted from the raster's corner."""
-        down, right = self._before
-        return window._replace(row=window.row + down, column=window.column + right)
+        return fine[window.moved(*self._before).within(corner)]
 
     def _find(self, part: Window) -> np.ndarray:
         """The clouds of a part of the raster, shape (h, w)."""
-        around, factor = _around(part, self._raster.size), self._factor
-        top, left = (
-            start * factor - before
-            for start, before in zip((around.row, around.column), self._before, strict=True)
-        )
-        bottom, right = top + around.height * factor, left + around.width * factor
-        margins = max(0, -top), max(0, -left)
-        fine = Window(
-            top + margins[0],
-            left + margins[1],
-            min(bottom, self._scene.size[0]) - top - margins[0],
-            min(right, self._scene.size[1]) - left - margins[1],
-        )
-        patch = self._scene.read(fine, self._bands)
+        around, (down, right) = _around(part, self._raster.size), self._before
+        fine = Window(*(self._factor * each for each in around)).moved(-down, -right)
+        inside = fine.padded(0, self._scene.size)
+        patch = self._scene.read(inside, self._bands)
         if not patch.observed.any():
-            return np.zeros((part.height, part.width), dtype=bool)
-        cloud = find_clouds(_means(patch, factor, margins), self._level).cloud
+            return _clear(part)
+        before = inside.row - fine.row, inside.column - fine.column
+        cloud = find_clouds(_means(patch, self._factor, before), self._level).cloud
         return cloud[part.within(around)]
 
 
@@ -206,19 +193,12 @@ def _means(patch: Patch, factor: int, before: tuple[int, int]) -> Patch:
     """
     if factor == 1:
         return patch
-    height, width = patch.size
-    margins = [
+    down, right = (
         (first, -(first + length) % factor)
-        for first, length in zip(before, (height, width), strict=True)
-    ]
-    observed = _sums(np.pad(patch.observed, margins), factor)
-    values = [
-        _sums(np.pad(np.where(patch.observed, one, 0), margins), factor) / np.maximum(observed, 1)
-        for one in patch.values
-    ]
-    return Patch(np.stack(values).astype(np.float32), patch.bands, name=patch.name)
-
-
-def _sums(values: np.ndarray, factor: int) -> np.ndarray:
-    height, width = values.shape
-    return values.reshape(height // factor, factor, width // factor, factor).sum(axis=(1, 3))
+        for first, length in zip(before, patch.size, strict=True)
+    )
+    known = np.stack([*np.where(patch.observed, patch.values, 0), patch.observed])
+    known = np.pad(known, ((0, 0), down, right))
+    height, width = (length // factor for length in known.shape[1:])
+    sums = known.reshape(-1, height, factor, width, factor).sum(axis=(2, 4))
+    return Patch(sums[:-1] / np.maximum(sums[-1], 1), patch.bands, name=patch.name)

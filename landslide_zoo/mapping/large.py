@@ -49,7 +49,7 @@ def describe_large(
     places: list[np.ndarray] = []
     pieces: list[MultiPolygon] = []
     for small in blocks((window.height, window.width), PIECE):
-        piece = small._replace(row=small.row + window.row, column=small.column + window.column)
+        piece = small.moved(window.row, window.column)
         around = piece.padded(1, views.size)
         labels, _ = labelling.read(around)
         own = labels == number

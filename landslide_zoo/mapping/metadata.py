@@ -12,8 +12,11 @@ from landslide_zoo.errors import DataError
 from landslide_zoo.inference.clouds import Level
 from landslide_zoo.mapping.inputs import InputFile, is_metadata
 from landslide_zoo.mapping.naming import SENTINEL_2
-from landslide_zoo.mapping.scales import OFFSET, QUANTIFICATION
 
+QUANTIFICATION = 10_000.0
+"""Digital numbers of reflectance 1, where a product does not say otherwise."""
+OFFSET = -1000.0
+"""What processing baseline 04.00 and later have to be corrected by."""
 MAX_XML_BYTES = 16 * 1024 * 1024
 """A product's metadata has 50 KB."""
 PARENTS = 5
@@ -147,11 +150,10 @@ def _texts(file: InputFile, content: bytes) -> dict[str, list[str]]:
 def _told_by_name(file: InputFile) -> ProductMetadata | None:
     """What the name of a product says that a file lies in, as in ..._MSIL2A_..._N0400_..."""
     for part in reversed([*Path(file.path).absolute().parts, *file.inner.parts]):
-        found = re.search(r"_MSI(L1C|L2A)_\d{8}T\d{6}_N(\d{4})_", part)
+        found = re.search(r"_MSIL(?:1C|2A)_\d{8}T\d{6}_N(\d{4})_", part)
         if found:
             offsets = {}
-            if int(found[2]) >= _OFFSET_SINCE:
+            if int(found[1]) >= _OFFSET_SINCE:
                 offsets = dict.fromkeys(SENTINEL_2, OFFSET)
-            level: Level = "L1C" if found[1] == "L1C" else "L2A"
-            return ProductMetadata(level, offsets=offsets, source=f"the name {part}")
+            return ProductMetadata(level_in(found[0]), offsets=offsets, source=f"the name {part}")
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -12,20 +12,17 @@ from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
 from landslide_zoo.data.checks import FEW_BANDS
 from landslide_zoo.errors import DataError, quoted
 from landslide_zoo.mapping.layers import Layer
+from landslide_zoo.mapping.metadata import OFFSET, QUANTIFICATION
 from landslide_zoo.mapping.naming import OPTICAL
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.windows import windows_from_the_middle
 
 Scale = Literal["DN", "reflectance", "percent", "landslide4sense", "display"]
 """Digital numbers (reflectance x 10,000); reflectance from 0 to 1, or in per cent; values over
 the divisors of Landslide4Sense, as its files hold them; levels of a true-colour picture."""
-QUANTIFICATION = 10_000.0
-"""Digital numbers of reflectance 1."""
-OFFSET = -1000.0
-"""What processing baseline 04.00 and later have to be corrected by."""
 
 _FACTORS: dict[Scale, float] = {"DN": 1.0, "reflectance": 1e4, "percent": 100.0}
-_SIDE, _ENOUGH = 256, 20_000
-"""Side of the windows that the values are judged by, and pixels that are enough."""
+_ENOUGH = 20_000
+"""Pixels by which the values are judged."""
 
 
 @dataclass
@@ -169,7 +166,8 @@ def _sample(optical: Sequence[Layer]) -> tuple[list[str], np.ndarray]:
     """
     bands = [[each for each in layer.indexes if each in OPTICAL] for layer in optical]
     found: list[np.ndarray] = []
-    for window in windows_from_the_middle(optical[0].target.height, optical[0].target.width):
+    target = optical[0].target
+    for window in windows_from_the_middle((target.height, target.width)):
         parts = [layer.read(window, names) for layer, names in zip(optical, bands, strict=True)]
         values = np.concatenate([part.values for part in parts])
         blank = np.logical_and.reduce([part.blank for part in parts])
@@ -177,11 +175,3 @@ def _sample(optical: Sequence[Layer]) -> tuple[list[str], np.ndarray]:
         if sum(each.shape[1] for each in found) >= _ENOUGH:
             break
     return [name for names in bands for name in names], np.concatenate(found, axis=1)
-
-
-def windows_from_the_middle(height: int, width: int) -> Iterator[Window]:
-    """Nine small windows spread over a scene, the middle one first."""
-    for down in (0.5, 0.2, 0.8):
-        for right in (0.5, 0.2, 0.8):
-            rows, columns = min(_SIDE, height), min(_SIDE, width)
-            yield Window(int((height - rows) * down), int((width - columns) * right), rows, columns)

@@ -104,7 +104,7 @@ class Terrain:
         """
         height, width = self._size
         beyond = self._beyond
-        moved = window._replace(row=window.row + beyond, column=window.column + beyond)
+        moved = window.moved(beyond, beyond)
         part = moved.padded(MARGIN, (height + 2 * beyond, width + 2 * beyond))
         elevation = self._read(self._warped or self._source.dataset, part)
         rows = (np.arange(part.row, part.row + part.height) - beyond).clip(0, height - 1)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from landslide_zoo.data.grid import Grid
 
+_SMALL = 256
+"""Side of a small window in pixels."""
+
 
 class Window(NamedTuple):
     """A rectangle of a scene, in pixels of its grid.
@@ -58,9 +61,13 @@ class Window(NamedTuple):
         right = min(size[1], self.column + self.width + margin)
         return Window(top, left, bottom - top, right - left)
 
+    def moved(self, rows: int, columns: int) -> Window:
+        """A window of the same size, this many rows and columns further."""
+        return self._replace(row=self.row + rows, column=self.column + columns)
+
     def within(self, outer: Window) -> tuple[slice, slice]:
         """Its rows and columns, as an array of an outer window is indexed by."""
-        return self._replace(row=self.row - outer.row, column=self.column - outer.column).slices
+        return self.moved(-outer.row, -outer.column).slices
 
 
 def hull(windows: Iterable[Window]) -> Window:
@@ -82,3 +89,12 @@ def blocks(size: tuple[int, int], side: int) -> Iterator[Window]:
     for row in range(0, size[0], side):
         for column in range(0, size[1], side):
             yield Window(row, column, min(side, size[0] - row), min(side, size[1] - column))
+
+
+def windows_from_the_middle(size: tuple[int, int]) -> Iterator[Window]:
+    """Nine small windows spread over a scene, the middle one first."""
+    height, width = (min(_SMALL, length) for length in size)
+    for down in (0.5, 0.2, 0.8):
+        for right in (0.5, 0.2, 0.8):
+            top, left = int((size[0] - height) * down), int((size[1] - width) * right)
+            yield Window(top, left, height, width)
