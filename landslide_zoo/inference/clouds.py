@@ -22,12 +22,14 @@ import numpy as np
 from landslide_zoo.data.bands import band
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.inference.backends.compiled import CompiledCache
 from landslide_zoo.models.files import file_sha256
 
 if TYPE_CHECKING:
     from openvino import CompiledModel, InferRequest
 
+Clouds = Literal["mask", "keep"]
+"""``mask``: what lies under cloud is not observed, where the bands tell clouds; ``keep``: clouds
+are not looked for."""
 Level = Literal["L1C", "L2A"]
 """Product level of Sentinel-2: reflectance at the top of the atmosphere, or at the ground."""
 
@@ -216,19 +218,15 @@ def _compiled(file: Path, bands: int) -> CompiledModel:
         from landslide_zoo.inference.backends import processor
     except ImportError as error:
         raise ModelError("Clouds need the package openvino: pip install openvino.") from error
-    precision, kept = processor.precisions()[0], CompiledCache()
+    precision = processor.precisions()[0]
     made_of = (*processor.identity(), precision, file_sha256(file))
     key = f"{file.stem}-{hashlib.sha256(str(made_of).encode()).hexdigest()}"
-    blob = kept.read(key)
-    if blob is not None:
-        try:
-            return processor.import_compiled(blob, precision)
-        except RuntimeError:  # whole, but OpenVINO does not take it: made again
-            kept.remove(key)
+    if kept := processor.read_compiled(key, precision):
+        return kept[0]
     network = processor.read_network(file)
     network.reshape([1, bands, -1, -1])
     compiled = processor.compile_network(network, precision)
-    kept.write(key, processor.export_compiled(compiled))
+    processor.write_compiled(key, compiled)
     return compiled
 
 

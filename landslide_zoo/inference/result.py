@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from landslide_zoo.errors import ModelError, quoted
 from landslide_zoo.figures import true_colour
 from landslide_zoo.inference.clouds import (
     CloudMask,
+    Clouds,
     Level,
     find_clouds,
     why_no_clouds,
@@ -51,7 +52,7 @@ class Steps:
             from the bands where None.
     """
 
-    clouds: Literal["mask", "keep"] = "mask"
+    clouds: Clouds = "mask"
     rules_off: tuple[str, ...] = ()
     level: Level | None = None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from scipy import ndimage
@@ -13,13 +12,12 @@ from scipy import ndimage
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.figures import enlarge
-from landslide_zoo.inference.clouds import find_clouds, product_level, why_no_clouds
+from landslide_zoo.inference.clouds import Clouds, find_clouds, product_level, why_no_clouds
 from landslide_zoo.mapping.probabilities import Journal, RawRaster
 from landslide_zoo.mapping.progress import Progress
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.windows import Window
 
-Clouds = Literal["mask", "keep"]
 CloudReader = Callable[[Window], np.ndarray]
 """Gives the pixels of a window that are under cloud, shape (h, w), bool."""
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.backends import Backend, load_predictor
-from landslide_zoo.inference.clouds import Level
+from landslide_zoo.inference.clouds import Clouds, Level
 from landslide_zoo.inference.result import Steps
 from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.change import Earlier, align, rules_with_change
-from landslide_zoo.mapping.clouds import Clouds, find_scene_clouds, why_no_scene_clouds
+from landslide_zoo.mapping.clouds import find_scene_clouds, why_no_scene_clouds
 from landslide_zoo.mapping.landslides import find_landslides
 from landslide_zoo.mapping.network import compute_probabilities
 from landslide_zoo.mapping.probabilities import Journal

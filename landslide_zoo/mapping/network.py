@@ -14,7 +14,8 @@ import numpy as np
 
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.mapping.clouds import CloudReader, Clouds, find_scene_clouds, one_pixel
+from landslide_zoo.inference.clouds import Clouds
+from landslide_zoo.mapping.clouds import CloudReader, find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight
 from landslide_zoo.mapping.members import Member, describe_predictor, members_of
 from landslide_zoo.mapping.probabilities import Journal, Probabilities

@@ -30,7 +30,7 @@ from landslide_zoo.errors import DataError, LandslideZooError, quoted
 from landslide_zoo.web.turns import Gone
 
 if TYPE_CHECKING:
-    from landslide_zoo.mapping.clouds import Clouds
+    from landslide_zoo.inference.clouds import Clouds
     from landslide_zoo.mapping.progress import State
     from landslide_zoo.models import LoadedPredictor
 

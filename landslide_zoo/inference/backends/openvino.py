@@ -20,16 +20,15 @@ from safetensors.numpy import load_file
 from landslide_zoo import __version__
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import ModelError
-from landslide_zoo.inference.backends.compiled import CompiledCache
 from landslide_zoo.inference.backends.graphs import Graph
 from landslide_zoo.inference.backends.precision import keep_start_exact
 from landslide_zoo.inference.backends.processor import (
     TYPES,
     compile_network,
-    export_compiled,
     identity,
-    import_compiled,
     precisions,
+    read_compiled,
+    write_compiled,
 )
 from landslide_zoo.inference.backends.quantization import Ranges
 from landslide_zoo.models.config import ModelConfig
@@ -53,6 +52,9 @@ _WEIGHTS_AGAIN, _KERNELS = 1.6, 50 * 2**20
 used, and its kernels, as measured on a MobileNet, an EfficientNet, a ResNet and a VGG."""
 _BAD_FOLDER = 3
 """Exit status of a process that cannot convert a folder, and has said why."""
+
+_Compiled = tuple[ov.CompiledModel, str, int]
+"""A compiled network, its number type by OpenVINO's name, and the bytes that it takes in memory."""
 
 
 class OpenVinoPredictor(PatchPredictor):
@@ -101,78 +103,18 @@ class OpenVinoPredictor(PatchPredictor):
         config = ModelConfig.read(folder / CONFIG)
         (weights,) = weights_files(folder)
         digest = file_sha256(weights)
-        record = read_record(folder, digest)
-        key = _key(config, digest)
+        record, key = read_record(folder, digest), _key(config, digest)
         if eight_bits:
-            return cls._rounded(folder, config, record, key, digest)
-        found = cls._kept(config, record, key)
-        if found is None and (network := _from_graph(config, weights)):
-            found = cls._made(config, record, network, key)
-        if found is None and "torch" not in sys.modules:
+            return cls(config, record, *_rounded(folder, key, digest))
+        found = _kept(key)
+        network = None if found else _from_graph(config, weights)
+        if found is None and network is None and "torch" not in sys.modules:
             _convert_elsewhere(folder)
-            found = cls._kept(config, record, key)
-        return found or cls._converted(folder, key)
-
-    @classmethod
-    def _rounded(
-        cls, folder: Path, config: ModelConfig, record: Record | None, key: str, digest: str
-    ) -> Self:
-        """The network in eight bits, as it is kept on disk, else compiled and kept."""
-        ranges = Ranges.read(folder)
-        key = f"{key}-{ranges.digest}"
-        if found := cls._kept(config, record, key, (_INT8,)):
-            return found
-        network = load_network(folder)
-        ranges.apply(network, digest)
-        return cls._written(config, record, _compile(network, _INT8), _INT8, key)
-
-    @classmethod
-    def _kept(
-        cls,
-        config: ModelConfig,
-        record: Record | None,
-        key: str,
-        wanted: Sequence[str] | None = None,
-    ) -> Self | None:
-        """The network as it is kept on disk; None where it is not."""
-        kept = CompiledCache()
-        for precision in wanted or precisions():
-            blob = kept.read(f"{key}-{precision}")
-            if blob is not None:
-                try:
-                    compiled = import_compiled(blob, precision)
-                    return cls(config, record, compiled, precision, _in_memory(blob))
-                except RuntimeError:  # whole, but OpenVINO does not take it: made again
-                    kept.remove(f"{key}-{precision}")
-        return None
-
-    @classmethod
-    def _made(cls, config: ModelConfig, record: Record | None, network: ov.Model, key: str) -> Self:
-        """The network compiled, and kept on disk if that can be."""
-        return cls._written(config, record, *_compile_checked(network, config), key)
-
-    @classmethod
-    def _written(
-        cls,
-        config: ModelConfig,
-        record: Record | None,
-        compiled: ov.CompiledModel,
-        precision: str,
-        key: str,
-    ) -> Self:
-        """A compiled network, kept on disk if that can be."""
-        blob = export_compiled(compiled)
-        CompiledCache().write(f"{key}-{precision}", blob)
-        return cls(config, record, compiled, precision, _in_memory(blob))
-
-    @classmethod
-    def _converted(cls, folder: Path, key: str) -> Self:
-        """The same of what PyTorch made of a folder."""
-        from landslide_zoo.inference.backends.conversion import convert
-        from landslide_zoo.models.model import LandslideModel
-
-        model = LandslideModel.from_folder(folder, device="cpu")
-        return cls._made(model.config, model.record, convert(model), key)
+            found = _kept(key)
+        if found is None:
+            compiled = _compile_checked(network or _converted(folder), config)
+            found = _written(key, *compiled)
+        return cls(config, record, *found)
 
     @classmethod
     def from_model(cls, model: LandslideModel, precision: str | None = None) -> Self:
@@ -207,8 +149,33 @@ class OpenVinoPredictor(PatchPredictor):
             return self._request.infer([values], share_inputs=True)[0]
 
 
-def _in_memory(blob: bytes) -> int:
-    return int(_WEIGHTS_AGAIN * len(blob)) + _KERNELS
+def _kept(key: str, wanted: Sequence[str] | None = None) -> _Compiled | None:
+    """A network as it is kept on disk; None where it is not."""
+    for precision in wanted or precisions():
+        if found := read_compiled(f"{key}-{precision}", precision):
+            compiled, size = found
+            return compiled, precision, _in_memory(size)
+    return None
+
+
+def _written(key: str, compiled: ov.CompiledModel, precision: str) -> _Compiled:
+    """A compiled network, kept on disk if that can be."""
+    return compiled, precision, _in_memory(write_compiled(f"{key}-{precision}", compiled))
+
+
+def _in_memory(size: int) -> int:
+    return int(_WEIGHTS_AGAIN * size) + _KERNELS
+
+
+def _rounded(folder: Path, key: str, digest: str) -> _Compiled:
+    """A network in eight bits, as it is kept on disk, else compiled and kept."""
+    ranges = Ranges.read(folder)
+    key = f"{key}-{ranges.digest}"
+    if found := _kept(key, (_INT8,)):
+        return found
+    network = load_network(folder)
+    ranges.apply(network, digest)
+    return _written(key, _compile(network, _INT8), _INT8)
 
 
 def _convert_elsewhere(folder: Path) -> None:
@@ -232,11 +199,10 @@ def _convert_elsewhere(folder: Path) -> None:
 
 def convert_folder() -> int:
     """Be that process; its exit status."""
-    folder = Path(sys.argv[1])
+    import torch  # noqa: F401 - so that it is this process that converts
+
     try:
-        config = ModelConfig.read(folder / CONFIG)
-        (weights,) = weights_files(folder)
-        OpenVinoPredictor._converted(folder, _key(config, file_sha256(weights)))
+        OpenVinoPredictor.from_folder(Path(sys.argv[1]))
     except ModelError as error:
         print(error)
         return _BAD_FOLDER
@@ -250,13 +216,15 @@ def load_network(folder: Path) -> ov.Model:
         ModelError: If its files are missing or do not fit each other.
     """
     (weights,) = weights_files(folder)
-    network = _from_graph(ModelConfig.read(folder / CONFIG), weights)
-    if network is None:
-        from landslide_zoo.inference.backends.conversion import convert
-        from landslide_zoo.models.model import LandslideModel
+    return _from_graph(ModelConfig.read(folder / CONFIG), weights) or _converted(folder)
 
-        network = convert(LandslideModel.from_folder(folder, device="cpu"))
-    return network
+
+def _converted(folder: Path) -> ov.Model:
+    """The network of a model folder as PyTorch has it."""
+    from landslide_zoo.inference.backends.conversion import convert
+    from landslide_zoo.models.model import LandslideModel
+
+    return convert(LandslideModel.from_folder(folder, device="cpu"))
 
 
 def _from_graph(config: ModelConfig, weights: Path) -> ov.Model | None:

@@ -12,6 +12,8 @@ from weakref import WeakSet
 
 import openvino as ov
 
+from landslide_zoo.inference.backends.compiled import CompiledCache
+
 TYPES = {"bf16": "bfloat16", "f32": "float32"}
 """Number types by OpenVINO's name, the fastest first."""
 _DEVICE = "CPU"
@@ -35,21 +37,27 @@ def read_network(path: Path) -> ov.Model:
     return _core().read_model(path)
 
 
-def export_compiled(compiled: ov.CompiledModel) -> bytes:
-    """A compiled network as bytes, for :func:`import_compiled`."""
+def write_compiled(key: str, compiled: ov.CompiledModel) -> int:
+    """Keep a compiled network on disk if that can be; its size in bytes."""
     exported = compiled.export_model()
-    return exported if isinstance(exported, bytes) else exported.getvalue()
+    blob = exported if isinstance(exported, bytes) else exported.getvalue()
+    CompiledCache().write(key, blob)
+    return len(blob)
 
 
-def import_compiled(blob: bytes, precision: str) -> ov.CompiledModel:
-    """A network that was compiled for this processor.
-
-    Raises:
-        RuntimeError: If OpenVINO does not take the bytes.
-    """
-    compiled = _core().import_model(BytesIO(blob), _DEVICE, _settings(precision))
+def read_compiled(key: str, precision: str) -> tuple[ov.CompiledModel, int] | None:
+    """A network that was kept on disk, and its size in bytes; None where it is not there."""
+    kept = CompiledCache()
+    blob = kept.read(key)
+    if blob is None:
+        return None
+    try:
+        compiled = _core().import_model(BytesIO(blob), _DEVICE, _settings(precision))
+    except RuntimeError:  # whole, but OpenVINO does not take it: made again
+        kept.remove(key)
+        return None
     _in_use.add(compiled)
-    return compiled
+    return compiled, len(blob)
 
 
 def release_memory() -> None:
