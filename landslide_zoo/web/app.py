@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from functools import partial
 from inspect import signature
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,12 +17,10 @@ import gradio.mcp
 import gradio.routes
 from gradio.route_utils import FnIndexInferError
 from gradio.utils import get_upload_folder
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.hub.zoo import ModelZoo
@@ -46,7 +43,7 @@ from landslide_zoo.web.map_jobs import MapService
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Service, Upload
-from landslide_zoo.web.sessions import drop_empty_sessions
+from landslide_zoo.web.sessions import drop_if_empty, make_sessions_small
 from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.zoo import build_zoo, draw_board
 
@@ -62,6 +59,7 @@ _FILES_OVER_MCP = (
     " A file is given as its public address, or, where all files together are below 3 MB, as "
     "data:application/octet-stream;base64,... itself."
 )
+_MISTAKES = (ClientDisconnect, FnIndexInferError, KeyError, TypeError)
 _NO_ENDPOINT = (
     "There is no such endpoint: there are /models, /detect, /compare, /bands and /map_scene."
 )
@@ -109,6 +107,13 @@ class App(gr.Blocks):
         except Exception as error:
             raise gr.Error(_BAD_INPUT, print_exception=False) from error
 
+    async def process_api(self, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+        """What an event answers; after it, a session that holds nothing is dropped."""
+        try:
+            return await super().process_api(*args, **options)
+        finally:
+            drop_if_empty(self, options.get("session_hash"), options.get("event_id"))
+
 
 def _is_of_this_network(given: Any) -> bool:  # noqa: ANN401
     """Whether a file is to come from a private address; Gradio would ask a name server first."""
@@ -120,34 +125,17 @@ def _is_of_this_network(given: Any) -> bool:  # noqa: ANN401
         return False
 
 
-class ErrorMiddleware:
-    """The outermost layer of the server: a client's mistake is a sentence, and no traceback.
-
-    Args:
-        app: The layers below.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        try:
-            await self.app(scope, receive, send)
-        except ClientDisconnect:
-            return
-        except FnIndexInferError:
-            await JSONResponse({"detail": _NO_ENDPOINT}, 404)(scope, receive, send)
-        except (KeyError, TypeError) as error:
-            # Arguments by name: Gradio looks both an endpoint and its parameters up unasked.
-            if "/call/v2/" not in scope.get("path", ""):
-                raise
-            unknown = isinstance(error, KeyError)
-            answer = JSONResponse(
-                {"detail": _NO_ENDPOINT if unknown else f"{str(error).rstrip('.')}."},
-                404 if unknown else 422,
-            )
-            await answer(scope, receive, send)
+async def _tell(request: Request, error: Exception) -> Response:
+    """Answer a client's mistake with a sentence, and the log has no traceback of it."""
+    if isinstance(error, ClientDisconnect):
+        return Response()  # which nobody reads
+    # Arguments by name: Gradio looks both an endpoint and its parameters up unasked.
+    by_name = "/call/v2/" in request.url.path
+    if isinstance(error, FnIndexInferError) or (by_name and isinstance(error, KeyError)):
+        return JSONResponse({"detail": _NO_ENDPOINT}, 404)
+    if by_name:
+        return JSONResponse({"detail": f"{str(error).rstrip('.')}."}, 422)
+    raise error
 
 
 def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> App:
@@ -233,10 +221,10 @@ def launch(app: App, **options: Any) -> None:  # noqa: ANN401
     settings = app.service.settings
     interrupt_on_sigterm()
     share_freed_memory()
+    make_sessions_small()
     do_regularly(
         min(20.0, 30 * settings.keep_minutes),
         app.folder.sweep,
-        partial(drop_empty_sessions, app),
         give_memory_back,
     )
     try:
@@ -247,7 +235,7 @@ def launch(app: App, **options: Any) -> None:  # noqa: ANN401
             max_file_size=int(settings.upload_mb * 2**20),
             max_threads=settings.queue + _MORE_THREADS,
             app_kwargs={
-                "middleware": [Middleware(ErrorMiddleware)],
+                "exception_handlers": dict.fromkeys(_MISTAKES, _tell),
                 "routes": [Mount(f"/{STATIC}", StaticFiles(packages=[_STATIC_FILES]))],
             },
             state_session_capacity=_VISITS,

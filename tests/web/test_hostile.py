@@ -116,10 +116,6 @@ def test_an_untrusted_card_can_do_nothing_and_nothing_of_the_last_one_stays(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="6 % stay where this test runs alone, 13 % after the others of this file: why is open",
-    strict=False,
-)
 def test_300_clients_that_leave_leave_nothing(
     tmp_path: Path, patches: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
 from rest_client import Rest
 
-from landslide_zoo.web import sessions
-from landslide_zoo.web.sessions import drop_empty_sessions
+from landslide_zoo import ModelZoo
+from landslide_zoo.web.app import App
+from landslide_zoo.web.housekeeping import TemporaryFolder
+from landslide_zoo.web.service import Service
+from landslide_zoo.web.sessions import make_sessions_small
+from landslide_zoo.web.settings import Settings
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[gr.Blocks]:
-    """A running app that doubles a number, or remembers it, or offers others."""
-    monkeypatch.setattr(sessions, "_IDLE", timedelta(0))
-    with gr.Blocks() as app:
+def ask(tmp_path: Path) -> Iterator[Callable[..., tuple[str, Any, set[str]]]]:
+    """Asks a running app that doubles a number, or remembers it, or offers others."""
+    make_sessions_small()
+    service = Service(ModelZoo(), Settings())
+    with App(TemporaryFolder(tmp_path, 60), service) as app:
         number, kept, choice = gr.Number(), gr.State(), gr.Dropdown(["1", "2"])
         gr.Button().click(lambda value: 2 * value, number, number, api_name="double")
         gr.Button().click(lambda value: value, number, kept, api_name="remember")
+        gr.Button().click(lambda value: value, kept, number, api_name="recall")
         gr.Button().click(lambda: gr.Dropdown(choices=["3"]), None, choice, api_name="offer")
+        gr.Button().click(lambda one: one, choice, gr.Textbox(), api_name="choose")
     app.launch(prevent_thread_lock=True, quiet=True)
-    yield app
+
+    def ask(name: str, session: str, *values: object) -> tuple[str, Any, set[str]]:
+        event, answer = Rest(app.local_url.rstrip("/"), session=session).call(name, list(values))
+        return event, answer, set(app.state_holder.session_data)
+
+    yield ask
     app.close(verbose=False)
 
 
-def ask(app: gr.Blocks, name: str, session: str, *values: object) -> None:
-    rest = Rest(app.local_url.rstrip("/"), session=session)
-    assert rest.call(name, list(values))[0] == "complete"
-
-
-def test_sessions_that_hold_nothing_are_dropped(app: gr.Blocks) -> None:
+def test_a_session_stays_where_it_holds_something(
+    ask: Callable[..., tuple[str, Any, set[str]]],
+) -> None:
     for session in ("one", "two"):
-        ask(app, "double", session, 2)
-    ask(app, "remember", "visitor", 7)
-    ask(app, "offer", "reader")
-    assert set(app.state_holder.session_data) == {"one", "two", "visitor", "reader"}
-    drop_empty_sessions(app)
-    assert set(app.state_holder.session_data) == {"visitor", "reader"}
-    assert 7 in app.state_holder["visitor"].state_data.values()
-    ask(app, "double", "one", 3)  # one that was dropped goes on as a new one
+        assert ask("double", session, 2) == ("complete", [4], set())
+    assert ask("remember", "visitor", 7)[2] == {"visitor"}
+    assert ask("offer", "reader")[2] == {"visitor", "reader"}
+    assert ask("double", "visitor", 3)[1:] == ([6], {"visitor", "reader"})
+    assert ask("recall", "visitor") == ("complete", [7], {"visitor", "reader"})
+    assert ask("choose", "reader", "3")[:2] == ("complete", ["3"])
+    assert ask("choose", "visitor", "3")[0] == "error"  # it was offered to another
