@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from landslide_zoo.errors import ModelError
-
 if TYPE_CHECKING:
     from landslide_zoo.inference.backends import Backend
     from landslide_zoo.models import LoadedPredictor
@@ -47,16 +45,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 
 def default_model() -> str:
-    """The model used where none is named: the zoo's first.
-
-    Raises:
-        ModelError: If the zoo holds none.
-    """
+    """The model used where none is named: the zoo's first."""
     from landslide_zoo.hub import ModelZoo
 
-    for name in ModelZoo().names():
-        return name
-    raise ModelError("The zoo holds no model: name a folder or a repo with --model.")
+    return ModelZoo().default
 
 
 class FoundModel(NamedTuple):

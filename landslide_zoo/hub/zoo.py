@@ -64,7 +64,7 @@ class ModelZoo:
 
     Example:
         >>> zoo = ModelZoo()
-        >>> model = zoo.load(zoo.names()[0])
+        >>> model = zoo.load(zoo.default)
     """
 
     def __init__(
@@ -87,6 +87,17 @@ class ModelZoo:
     def names(self) -> list[str]:
         """Names of the models that can be loaded."""
         return [entry.name for entry in self.entries()]
+
+    @property
+    def default(self) -> str:
+        """The model used where none is named: the first.
+
+        Raises:
+            ModelError: If the zoo is empty.
+        """
+        for name in self.names():
+            return name
+        raise ModelError(f"The zoo holds no model: set {VARIABLE} to a folder or a Hub namespace.")
 
     def compared_names(self) -> list[str]:
         """Names of the models that a comparison takes where none is named.

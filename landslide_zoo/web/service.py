@@ -107,15 +107,8 @@ class Service:
 
     @property
     def default(self) -> str:
-        """The model used where none is named: the zoo's first.
-
-        Raises:
-            ModelError: If the zoo is empty.
-        """
-        names = self.zoo.names()
-        if not names:
-            raise ModelError("This zoo holds no model: set LANDSLIDE_ZOO to one that does.")
-        return names[0]
+        """The model used where none is named: the zoo's first."""
+        return self.zoo.default
 
     def read(self, upload: Upload, caller: Caller = NOBODY) -> Patch:
         """Read an upload when it is the caller's turn.
