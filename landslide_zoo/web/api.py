@@ -7,11 +7,8 @@ to what is given (``preprocess=False``): the endpoint says what is wrong with it
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -20,7 +17,7 @@ from landslide_zoo.errors import LandslideZooError, quoted, shown
 from landslide_zoo.inference.comparison import join_detections
 from landslide_zoo.inference.result import Steps
 from landslide_zoo.web.bands import composites, summarise_bands
-from landslide_zoo.web.components import pull_bar
+from landslide_zoo.web.components import plain_errors, pull_bar
 from landslide_zoo.web.downloads import (
     Content,
     detection_files,
@@ -31,33 +28,10 @@ from landslide_zoo.web.downloads import (
 from landslide_zoo.web.map_jobs import MapService, teller
 from landslide_zoo.web.map_worker import Request
 from landslide_zoo.web.rendering import png
-from landslide_zoo.web.service import Service, Upload, sentence
+from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.turns import caller_of
 
 _PROGRESS = gr.Progress()
-logger = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def plain_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Hand errors on as their sentence: nothing else of an error reaches a client."""
-
-    @wraps(function)
-    def answered(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except LandslideZooError as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
-        except gr.Error:
-            raise
-        except Exception as error:
-            logger.exception("%s failed", function.__name__)
-            text = f"The app failed ({type(error).__name__}): the server's log says more."
-            raise gr.Error(text, print_exception=False) from error
-
-    return answered
 
 
 def build_api(service: Service, maps: MapService) -> None:

@@ -79,18 +79,10 @@ class BandSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values for JSON."""
-        means = {f"{one.kind}_mean": number(one.mean, 4) for one in self.histograms}
-        means.pop("all_mean", None)
-        return {
-            "name": self.name,
-            "title": self.title,
-            "unit": self.unit,
-            "min": number(self.low, 4),
-            "max": number(self.high, 4),
-            "mean": number(self.mean, 4),
-            "std": number(self.std, 4),
-            **means,
-        }
+        figures = {"min": self.low, "max": self.high, "mean": self.mean, "std": self.std}
+        figures |= {f"{one.kind}_mean": one.mean for one in self.histograms if one.kind != "all"}
+        rounded = {name: number(value, 4) for name, value in figures.items()}
+        return {"name": self.name, "title": self.title, "unit": self.unit, **rounded}
 
 
 def build_bands(service: Service, inputs: Inputs) -> None:

@@ -14,7 +14,6 @@ from landslide_zoo.figures import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
 from landslide_zoo.inference.comparison import ModelResult, join_detections
 from landslide_zoo.web.components import (
     AT_ONCE,
-    QUIET,
     filled,
     html,
     number,
@@ -49,10 +48,10 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
     """
     stop, outcome = gr.State(None), gr.State([])
     names, ticked = service.zoo.names(), service.zoo.compared_names()
-    models = gr.CheckboxGroup(names, value=ticked, label="Models", elem_id="lz-models")
-    with gr.Row(elem_classes="lz-buttons"):
-        everything = gr.Button("All", size="sm", min_width=70, scale=0)
-        nothing = gr.Button("None", size="sm", min_width=70, scale=0)
+    models = gr.CheckboxGroup(
+        names, value=ticked, label="Models", show_select_all=True, elem_id="lz-models"
+    )
+    with gr.Row():
         run = gr.Button("Compare", variant="primary", size="sm", min_width=160, scale=1)
         cancel = gr.Button(
             "Cancel", variant="stop", size="sm", min_width=90, scale=0, interactive=False
@@ -93,17 +92,15 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
                 if cancelled:
                     break
         except LandslideZooError as error:
-            problems = problem(error)
-            yield [problems, gr.skip(), gr.skip(), gr.skip()]
+            yield [problem(error), gr.skip(), gr.skip(), gr.skip()]
 
     def archive(results: list[ModelResult]) -> str:
         name = next(one.detection.patch.name for one in results if one.detection)
         files = comparison_files(results, join_detections(results))
         return write_zip(f"{name}_comparison.zip", files)
 
-    def end(stopped: Event | None) -> gr.Button:
-        if stopped is not None:
-            stopped.set()
+    def end(stopped: Event) -> gr.Button:
+        stopped.set()
         return gr.Button("Cancelling", interactive=False)
 
     run.click(begin, models, [stop, page, figures, download, run, cancel], **AT_ONCE).then(
@@ -115,8 +112,6 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
     ).then(_ready, None, [run, cancel], **AT_ONCE)
     cancel.click(end, stop, cancel, **AT_ONCE)
     on_click(download, archive, [outcome])
-    everything.click(lambda: service.zoo.names(), None, models, **QUIET)
-    nothing.click(lambda: [], None, models, **QUIET)
     return models
 
 

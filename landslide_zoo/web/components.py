@@ -1,10 +1,12 @@
-"""Parts that the tabs share: colours, event settings, tables, downloads and their progress."""
+"""Parts that the tabs share: colours, event settings, errors, tables, downloads, progress."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 from tqdm.auto import tqdm
@@ -12,6 +14,11 @@ from tqdm.auto import tqdm
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.web.rendering import render
 from landslide_zoo.web.service import plain
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For events that answer at once: no part of the API, and no spinner."""
@@ -68,6 +75,25 @@ def html(value: str = "", **options: Any) -> gr.HTML:  # noqa: ANN401
 def problem(error: LandslideZooError | str) -> str:
     """What is wrong, as the page shows it."""
     return render("problems", sentences=[plain(str(error))])
+
+
+def plain_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """Hand errors on as their sentence: nothing else of an error reaches a client."""
+
+    @wraps(function)
+    def answered(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except LandslideZooError as error:
+            raise gr.Error(plain(str(error)), print_exception=False) from error
+        except gr.Error:
+            raise
+        except Exception as error:
+            logger.exception("%s failed", function.__name__)
+            text = f"The app failed ({type(error).__name__}): the server's log says more."
+            raise gr.Error(text, print_exception=False) from error
+
+    return answered
 
 
 def model_choice(names: Sequence[str], **options: Any) -> gr.Dropdown:  # noqa: ANN401

@@ -59,7 +59,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
             buttons=[],
             elem_id="lz-samples",
         )
-        about = html(elem_id="lz-about-sample")
+        about = html()
         masks = gr.File(
             label="Known masks, if you have them",
             file_count="multiple",

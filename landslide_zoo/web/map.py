@@ -19,20 +19,15 @@ from landslide_zoo.web.components import (
     html,
     model_choice,
     on_click,
+    plain_errors,
     problem,
     pull_bar,
 )
 from landslide_zoo.web.downloads import new_folder
-from landslide_zoo.web.map_jobs import (
-    HOW_TO_INSTALL,
-    MapService,
-    available,
-    teller,
-)
+from landslide_zoo.web.map_jobs import HOW_TO_INSTALL, MapService, available, teller
 from landslide_zoo.web.map_worker import Request
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.samples import PUTHUMALA
-from landslide_zoo.web.service import sentence
 from landslide_zoo.web.turns import Caller, Gone, caller_of
 
 STATIC = "gradio_api/landslide-zoo"
@@ -72,23 +67,22 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             scene = gr.File(
                 label="Scene: a GeoTIFF or a product's ZIP", height=130, elem_id="lz-map-scene"
             )
-            dem = gr.File(label="Elevation: a GeoTIFF", height=130, elem_id="lz-map-dem")
+            dem = gr.File(label="Elevation: a GeoTIFF", height=130)
             with gr.Accordion("Compare with a scene from before", open=False):
                 earlier = gr.File(
                     label="Scene from before the event", height=130, elem_id="lz-map-before"
                 )
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
             html(render("sample", sample=PUTHUMALA, samples=[]))
-            model = model_choice(maps.service.zoo.names(), elem_id="lz-map-model")
-            clouds = gr.Checkbox(
-                True, label="Leave out what is under cloud", elem_id="lz-map-clouds"
-            )
+            model = model_choice(maps.service.zoo.names())
+            clouds = gr.Checkbox(True, label="Leave out what is under cloud")
             run = gr.Button("Map landslides", variant="primary", elem_id="lz-map-run")
             cancel = gr.Button("Stop", variant="stop", interactive=False, elem_id="lz-map-stop")
-        with gr.Column(min_width=320, elem_id="lz-map-main"):
+        with gr.Column(min_width=320):
+            most = maps.service.settings.map_megapixels
             text = (
-                f"Give a Sentinel-2 scene of up to {maps.service.settings.map_megapixels:g} million "
-                "pixels, and its elevation where the model reads it, or take the sample."
+                f"Give a Sentinel-2 scene of up to {most:g} million pixels, and its elevation "
+                "where the model reads it, or take the sample."
             )
             empty = render("empty", lead="From a scene to a map", text=text)
             page = html(empty, elem_id="lz-map-page", min_height=200)
@@ -168,12 +162,10 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             return _nothing(problem(error))
 
     def one_file(end: str) -> Callable[..., str]:
+        @plain_errors
         def make(drawn: Request, request: gr.Request, progress: gr.Progress = _PROGRESS) -> str:
             wanted = replace(drawn, files=True)
-            try:
-                _, answer = maps.map_scene(wanted, caller_of(request), teller(progress))
-            except LandslideZooError as error:
-                raise gr.Error(sentence(error), print_exception=False) from error
+            _, answer = maps.map_scene(wanted, caller_of(request), teller(progress))
             return next(path for path in answer["files"] if path.endswith(end))
 
         return make
@@ -181,13 +173,13 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
     tab.select(maps.warm_up, None, None, **QUIET)
     taken = sample.click(_sample, None, [scene, dem, earlier], **AT_ONCE)
     for start in (taken.then, run.click):
-        start(_begin, None, [stop, cancel], **AT_ONCE).then(
+        start(lambda: (Event(), gr.Button(interactive=True)), None, [stop, cancel], **AT_ONCE).then(
             map_anew,
             [scene, dem, earlier, model, clouds, area, mapped, stop],
             [*shown, threshold],
             api_visibility="private",
             show_progress_on=page,
-        ).then(_end, None, cancel, **AT_ONCE)
+        ).then(lambda: gr.Button(interactive=False), None, cancel, **AT_ONCE)
     cancel.click(lambda stopped: stopped.set(), stop, None, **AT_ONCE)
     gr.on(
         [threshold.input, area.input],
@@ -201,14 +193,6 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
     for button, end in zip(buttons, _DOWNLOADS.values(), strict=True):
         on_click(button, one_file(end), [mapped])
     return [model]
-
-
-def _begin() -> tuple[Event, gr.Button]:
-    return Event(), gr.Button("Stop", interactive=True)
-
-
-def _end() -> gr.Button:
-    return gr.Button("Stop", interactive=False)
 
 
 def _folder_of(before: Request | None, wanted: Request) -> str:
@@ -242,17 +226,9 @@ def _nothing(page: str) -> list[Any]:
 def _shown(drawn: Request, answer: dict[str, Any]) -> list[Any]:
     """What is shown of a map."""
     page = render("map", figures=answer["figures"], colours=PROBABILITY_COLOURS)
-    pictures = [{**one, "url": _url(one["file"])} for one in answer["pictures"]]
-    names = ("name", "size", "metres", "degrees", "landslides", "dropped", "more", "figures")
-    value = {name: answer[name] for name in names} | {
-        "run": drawn.folder,
-        "pictures": pictures,
-        "attribution": "Contains modified Copernicus Sentinel data",
-    }
+    pictures = [
+        {**one, "url": f"gradio_api/file={quote(one['file'])}"} for one in answer["pictures"]
+    ]
+    value = answer | {"run": drawn.folder, "pictures": pictures, "files": []}
     seen = gr.Row(visible=True)
     return [drawn, page, seen, gr.HTML(value=value, visible=True), seen]
-
-
-def _url(path: str) -> str:
-    """Where the page finds a file of the upload folder."""
-    return f"gradio_api/file={quote(path)}"

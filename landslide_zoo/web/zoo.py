@@ -37,7 +37,7 @@ def build_zoo(tab: gr.Tab, service: Service) -> tuple[gr.Dropdown, list[gr.compo
     """
     status = html(elem_id="lz-zoo-status")
     board = table(["Model"], label="Models of this zoo", elem_id="lz-board", max_height=700)
-    model = model_choice(service.zoo.names(), elem_id="lz-chosen")
+    model = model_choice(service.zoo.names())
     page = html(elem_id="lz-card")
 
     def describe(name: str | None, request: gr.Request) -> str:

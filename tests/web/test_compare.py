@@ -27,9 +27,10 @@ pytestmark = pytest.mark.browser
 
 def tick(page: Page, *names: str) -> None:
     """Tick the named models and no others."""
-    page.get_by_role("button", name="None", exact=True).click()
-    boxes = page.locator("#lz-models input[type=checkbox]")
-    expect(boxes.and_(page.locator(":checked"))).to_have_count(0)
+    every = page.get_by_title("Select/Deselect All")
+    every.check()
+    every.uncheck()
+    expect(page.locator("#lz-models input:checked")).to_have_count(0)
     for name in names:
         page.locator("#lz-models").get_by_label(name, exact=True).check()
 

@@ -81,7 +81,8 @@
         fadeAnimation: !still(), zoomAnimation: !still(), inertia: !still(),
         preferCanvas: data.landslides.length > 300,
       });
-      this.map.attributionControl.setPrefix("Leaflet").addAttribution(data.attribution);
+      this.map.attributionControl.setPrefix("Leaflet")
+        .addAttribution("Contains modified Copernicus Sentinel data");
       L.control.scale({ imperial: false }).addTo(this.map);
       this.layers = L.control.layers({}, {}, { collapsed, hideSingleBase: true }).addTo(this.map);
       const picture = (layer) => L.imageOverlay(layer.url, this.bounds, {
