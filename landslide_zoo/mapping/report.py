@@ -15,8 +15,8 @@ from landslide_zoo.mapping.landslides import Landslides
 from landslide_zoo.mapping.overviews import Overview, see_from_far
 from landslide_zoo.mapping.provenance import Provenance
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.templates import template
 from landslide_zoo.mapping.writers import properties
+from landslide_zoo.templates import templates_of
 
 WIDEST = 1200
 """Height and width of the picture are at most this, in pixels."""
@@ -75,7 +75,7 @@ def render_report(scene: Scene, landslides: Landslides, provenance: Provenance) 
         for column in _COLUMNS
         if column.name not in unplaced and any(one[column.name] is not None for one in listed)
     ]
-    return template("report.html").render(
+    return _TEMPLATES.get_template("report.html.jinja").render(
         scene=scene,
         landslides=landslides,
         known={
@@ -159,3 +159,11 @@ def _data_uri(overview: Overview) -> str:
     # Colours at full resolution: outlines are one pixel wide.
     Image.fromarray(overview.drawn()).save(content, format="JPEG", quality=88, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def hectares(area: float) -> str:
+    """An area in square metres as hectares in words."""
+    return f"{area / 10_000:,.2f} ha"
+
+
+_TEMPLATES = templates_of("landslide_zoo.mapping", hectares)

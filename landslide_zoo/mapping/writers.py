@@ -30,8 +30,8 @@ from landslide_zoo.mapping.polygons import LONGITUDE_LATITUDE
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.provenance import PROVENANCE, Provenance, as_json
 from landslide_zoo.mapping.records import Landslide
-from landslide_zoo.mapping.templates import template
 from landslide_zoo.mapping.windows import Window
+from landslide_zoo.templates import templates_of
 
 ProbabilityType = Literal["uint8", "float32"]
 Format = Literal["gpkg", "geojson", "parquet", "fgb"]
@@ -76,6 +76,7 @@ ATTRIBUTES: dict[str, tuple[str, int]] = {
 """What is written of each landslide, in every format: measure and digits. ``docs/maps.md`` says
 what each is."""
 _gdal_settings = Lock()
+_TEMPLATES = templates_of("landslide_zoo.mapping")
 
 
 def properties(one: Landslide) -> dict[str, Any]:
@@ -306,7 +307,7 @@ def _rounded(outline: shapely.MultiPolygon) -> shapely.MultiPolygon:
 
 def _style(layer: str) -> str:
     """How QGIS draws a layer, as the text of a ``.qml``."""
-    return template("style.qml").render(dropped=layer == DROPPED)
+    return _TEMPLATES.get_template("style.qml.jinja").render(dropped=layer == DROPPED)
 
 
 def _title(provenance: Provenance) -> str:

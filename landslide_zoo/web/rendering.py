@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import resources
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from landslide_zoo.figures import (
     MARK_COLOURS,
@@ -20,6 +19,7 @@ from landslide_zoo.figures import (
     png,
     probability_picture,
 )
+from landslide_zoo.templates import templates_of
 
 WIDEST = 1024
 """Pictures on the page are at most this wide and high; downloads are whole."""
@@ -47,24 +47,9 @@ class Picture:
         return data_uri(self.pixels)
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("landslide_zoo.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pictures = (agreement_picture, disagreement_picture, probability_picture)
-    for one in (data_uri, outlines, gradient, amount, *pictures):
-        environment.filters[one.__name__] = one
-    return environment
-
-
 def render(template: str, **values: object) -> str:
     """Fill a template of this package; every value is escaped."""
-    return _environment().get_template(f"{template}.html.jinja").render(**values)
+    return _TEMPLATES.get_template(f"{template}.html.jinja").render(**values)
 
 
 def asset(name: str) -> str:
@@ -103,3 +88,10 @@ def gradient(colours: str) -> str:
 def amount(number: float | None, digits: int = 2) -> str:
     """A number for people: few digits, and a dash where there is none."""
     return "\N{EN DASH}" if number is None else f"{number:,.{digits}f}"
+
+
+_TEMPLATES = templates_of(
+    "landslide_zoo.web",
+    *(data_uri, outlines, gradient, amount),
+    *(agreement_picture, disagreement_picture, probability_picture),
+)
