@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,13 +18,8 @@ from landslide_zoo.cli.common import (
     Threshold,
     load_model,
 )
-from landslide_zoo.errors import LandslideZooError, ModelError
+from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.tables import text_table
-
-if TYPE_CHECKING:
-    from landslide_zoo.data.patch import Patch
-    from landslide_zoo.inference.result import Steps
-    from landslide_zoo.models import LoadedPredictor
 
 COLUMNS = ("model", "threshold", "area_hectares", "share", "objects", "milliseconds", "backend")
 
@@ -50,19 +45,19 @@ def compare(
     """
     from landslide_zoo.data import read_patch
     from landslide_zoo.hub import ModelZoo
-    from landslide_zoo.inference.result import Steps
-    from landslide_zoo.models.prediction import SCORES
+    from landslide_zoo.inference import Steps, detect
+    from landslide_zoo.models.prediction import SCORES, predict
 
     steps = Steps(clouds, tuple(rule_off or ()), level)
     given = read_patch(patch, mask)
-    names = model or ModelZoo().compared_names()
-    if not names:
-        raise ModelError("The zoo holds no model: set LANDSLIDE_ZOO, or name one with --model.")
+    zoo = ModelZoo()
+    names = model or zoo.compared_names() or [zoo.default]
     results = []
     for name in names:
         try:
             loaded = load_model(name, device, backend)
-            results.append(_detect(name, loaded, given, threshold, steps))
+            predict(loaded, [given])  # the first run also sets the network up: it is not timed
+            results.append(detect(loaded, given, threshold, steps).to_dict() | {"model": name})
         except LandslideZooError as error:
             typer.echo(f"Error: {name}: {error}", err=True)
     for warning in dict.fromkeys(one for result in results for one in result["warnings"]):
@@ -74,17 +69,6 @@ def compare(
         typer.echo(text_table(scored, [_row(result, scored) for result in results]))
     if len(results) < len(names):
         raise typer.Exit(1)
-
-
-def _detect(
-    name: str, model: LoadedPredictor, patch: Patch, threshold: float | None, steps: Steps
-) -> dict[str, Any]:
-    """What one model finds, as figures."""
-    from landslide_zoo.inference import detect
-    from landslide_zoo.models import predict
-
-    predict(model, [patch])  # the first run also sets the network up: it is not timed
-    return {**detect(model, patch, threshold, steps).to_dict(), "model": name}
 
 
 def _row(result: dict[str, Any], columns: tuple[str, ...]) -> list[str]:

@@ -334,12 +334,12 @@ def _watch_client() -> None:
     from huggingface_hub.utils import get_session
 
     hooks = get_session().event_hooks
-    if _before not in hooks["request"]:
-        hooks["request"].append(_before)
+    if _check_time not in hooks["request"]:
+        hooks["request"].append(_check_time)
         hooks["response"].append(_after)
 
 
-def _before(request: object) -> None:
+def _check_time(_: object = None) -> None:
     """The client's hook before each request."""
     deadline: Deadline | None = getattr(_HERE, "deadline", None)
     if deadline and not deadline.left:
@@ -352,8 +352,7 @@ def _after(response: Any) -> None:  # noqa: ANN401 - of the client's own library
     if deadline is None:
         return
     deadline.responses[threading.get_ident()] = response
-    if not deadline.left:  # the header came after the answers under way were closed
-        raise HubError("The time for asking the Hub is over.")
+    _check_time()  # the header may have come after the answers under way were closed
     pause = _pause_asked_for(response)
     if pause > deadline.left:
         raise HubError(

@@ -204,15 +204,12 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """Read weights into a network, every tensor by name, shape and kind.
 
     Raises:
-        ModelError: If the file is missing, is not a safetensors file, lacks a
-            tensor, holds one too many, one of another shape or kind, or one
-            with values that are not finite.
+        ModelError: If it is not a safetensors file, lacks a tensor, holds one too many,
+            one of another shape or kind, or one with values that are not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise ModelError(f"There is no {WEIGHTS} in {path.parent}: it is not a model folder.")
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:

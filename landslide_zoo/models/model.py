@@ -30,6 +30,7 @@ from landslide_zoo.models.files import (
     publishing,
     save_weights,
     staged,
+    weights_files,
 )
 from landslide_zoo.models.networks import STRIDE, build_network
 from landslide_zoo.models.prediction import PatchPredictor
@@ -285,10 +286,10 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
     ) -> Self:
         """The mixin's hook: a model from its folder, every file checked."""
         folder = Path(model_id)
-        config = ModelConfig.read(folder / CONFIG)
-        model = cls(config)
-        load_weights(model.network, folder / WEIGHTS)
-        model.record = read_record(folder, file_sha256(folder / WEIGHTS))
+        (weights,) = weights_files(folder)
+        model = cls(ModelConfig.read(folder / CONFIG))
+        load_weights(model.network, weights)
+        model.record = read_record(folder, file_sha256(weights))
         model.extra_files = {
             name: path.read_bytes()
             for name, path in folder_files(folder).items()

@@ -215,18 +215,14 @@ class Record(_Part):
     @property
     def headline(self) -> Result | None:
         """The result that stands for the model: test where there is one, else validation."""
-        for subset in ("test", "validation"):
-            for result in self.results:
-                if result.subset == subset:
-                    return result
-        return None
+        first = {result.subset: result for result in reversed(self.results)}
+        return first.get("test") or first.get("validation")
 
     @property
     def minutes(self) -> float | None:
         """How long the epochs of its training took together, if that was noted."""
-        seconds = [row.get("seconds") for row in self.history]
-        known = [one for one in seconds if one is not None]
-        return sum(known) / 60 if known and len(known) == len(seconds) else None
+        seconds = [row["seconds"] for row in self.history if "seconds" in row]
+        return sum(seconds) / 60 if 0 < len(seconds) == len(self.history) else None
 
     @property
     def false_alarms(self) -> list[FalseAlarms]:

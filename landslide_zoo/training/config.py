@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,13 +20,12 @@ from landslide_zoo.data.files import public_name
 from landslide_zoo.errors import TrainingError, hub_errors
 from landslide_zoo.models import catalog
 from landslide_zoo.models.catalog import RGB_SUFFIX
-from landslide_zoo.models.config import validation_sentence
+from landslide_zoo.models.config import Positive, validation_sentence
 from landslide_zoo.models.record import NotNegative, Share
 
 NONE = "none"
 
 Precision = Literal["no", "bf16", "fp16"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def option(default: Any = ..., help: str = "", **bounds: Any) -> Any:  # noqa: ANN401

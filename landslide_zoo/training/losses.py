@@ -49,7 +49,7 @@ class WeightedBceDice(nn.Module):
         landslide_weight: Weight on landslide pixels in BCE.
     """
 
-    def __init__(self, dice_share: float = 0.5, landslide_weight: float = 5.0) -> None:
+    def __init__(self, dice_share: float, landslide_weight: float) -> None:
         super().__init__()
         self.dice_share = dice_share
         self.bce = WeightedBce(landslide_weight)

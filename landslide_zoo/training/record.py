@@ -124,15 +124,11 @@ def training_command(accelerator: Accelerator) -> str:
 
     Paths are named by their last part: where things lie on this machine tells nobody anything.
     """
-    words = [public_name(word) for argument in sys.argv for word in _option_and_value(argument)]
+    # --data=patches is two words.
+    words = [public_name(word) for one in sys.argv for word in one.split("=", one[:2] == "--")]
     if "--mixed-precision" not in words:
         words += ["--mixed-precision", accelerator.mixed_precision]
     return shlex.join(["accelerate", "launch", *words])
-
-
-def _option_and_value(argument: str) -> list[str]:
-    """``--data=patches`` as two words."""
-    return argument.split("=", 1) if argument.startswith("--") else [argument]
 
 
 def versions(own: str) -> dict[str, str]:

@@ -8,11 +8,11 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.models.config import Positive
 
 GIGABYTE = 2**30
 _PREFIX = "LANDSLIDE_ZOO_"
 
-Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 
 
@@ -33,15 +33,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
 
-    cache_gb: Amount = 4
+    cache_gb: Positive = 4
     queue: Count = 50
     files: Count = 64
     patch_side: Count = 1024
-    upload_mb: Amount = 512
-    keep_minutes: Amount = 60
-    map_megapixels: Amount = 25
-    map_minutes: Amount = 15
-    map_gb: Amount = 6
+    upload_mb: Positive = 512
+    keep_minutes: Positive = 60
+    map_megapixels: Positive = 25
+    map_minutes: Positive = 15
+    map_gb: Positive = 6
 
     @classmethod
     def from_environment(cls) -> Settings:

@@ -122,16 +122,14 @@ class Turns:
     def _make_room(self, caller: Caller) -> None:
         if len(self._waiting) < self._limit:
             return
-        visits = Counter((one.caller.address, one.caller.session) for one in self._waiting)
+        visits = Counter(_keys(one.caller)[1] for one in self._waiting)
         visit, most = visits.most_common(1)[0]
-        if most <= visits[caller.address, caller.session] + 1:
+        if most <= visits[_keys(caller)[1]] + 1:
             raise LandslideZooError(BUSY)
-        for ticket in reversed(self._waiting):
-            if (ticket.caller.address, ticket.caller.session) == visit:
-                self._waiting.remove(ticket)
-                ticket.admitted = False
-                ticket.called.set()
-                return
+        newest = next(one for one in reversed(self._waiting) if _keys(one.caller)[1] == visit)
+        self._waiting.remove(newest)
+        newest.admitted = False
+        newest.called.set()
 
     def _call(self) -> None:
         while self._free and self._waiting:
@@ -153,4 +151,5 @@ class Turns:
 
 
 def _keys(caller: Caller) -> tuple[tuple[str, ...], ...]:
+    """Whose turn it may be: an address, and a visit from there."""
     return (caller.address,), (caller.address, caller.session)

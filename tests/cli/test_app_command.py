@@ -15,13 +15,9 @@ from command_line import MAIN, Command
 pytest.importorskip("gradio")
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 def test_the_page_answers_at_the_port_asked_for() -> None:
-    port = _free_port()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     running = subprocess.Popen(
         [*MAIN, "app", "--port", str(port)],
         env=os.environ | {"PYTHONUNBUFFERED": "1"},

@@ -64,11 +64,3 @@ def test_a_hub_that_is_set_up_wrong_does_not_hide_the_bundled_models(
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert "unet-mobilenet_v2-rgb" in done.stdout
     assert "Warning: " in done.stderr and "someone" in done.stderr
-
-
-def test_a_zoo_that_is_not_there(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LANDSLIDE_ZOO", "/no/such/folder")
-    answer = command("models")
-    assert answer.status == 1
-    assert answer.errors == [answer.err.strip()]
-    assert "There is no folder '/no/such/folder'" in answer.err

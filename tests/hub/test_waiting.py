@@ -14,11 +14,10 @@ from tqdm.auto import tqdm
 from trained_model import NAME
 
 from landslide_zoo import LandslideModel, ModelZoo
-from landslide_zoo.errors import HubError, LandslideZooError, ModelError
+from landslide_zoo.errors import HubError, LandslideZooError
 from landslide_zoo.hub import publish_model
 from landslide_zoo.hub.client import list_models
 from landslide_zoo.models.downloads import download_folder
-from landslide_zoo.models.files import bundled_folders
 
 SOON = 30.0
 """Seconds that a busy machine may take over what needs no waiting."""
@@ -162,18 +161,6 @@ def test_a_commit_in_the_cache_is_loaded_without_asking(hub: LoopbackHub, repo_i
     zoo.load(NAME)
     hub.requests.clear()
     assert zoo.load(NAME).config.threshold == 0.4 and hub.requests == []
-
-
-def test_a_hub_in_trouble_never_holds_up_the_bundled_models(
-    hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LANDSLIDE_ZOO", hub.namespace)
-    bundled = next(iter(bundled_folders()))
-    with hub.hung(), within(SOON):
-        zoo = ModelZoo(timeout=0)
-        assert zoo.load(bundled, device="cpu").config.name == bundled
-        with pytest.raises(ModelError, match="has not yet said which models"):
-            zoo.load("unet-resnet34")
 
 
 def test_a_listing_takes_what_comes_in_time_and_names_the_rest(

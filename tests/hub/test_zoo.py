@@ -28,7 +28,13 @@ def listings(hub: LoopbackHub) -> int:
 def test_unset_the_zoo_is_the_bundled_models_and_asks_nobody(hub: LoopbackHub) -> None:
     zoo = ModelZoo()
     assert zoo.names() == list(bundled_folders())
+    assert zoo.default == zoo.names()[0]
     assert zoo.status() == [] and hub.requests == []
+
+
+def test_an_empty_zoo_has_no_default(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds no model: set LANDSLIDE_ZOO"):
+        _ = ModelZoo(tmp_path).default
 
 
 def test_the_environment_names_further_sources(
@@ -171,6 +177,9 @@ def test_a_hub_that_does_not_answer_keeps_nobody_waiting(
     zoo = ModelZoo(timeout=0.1)
     with hub.hung():
         assert zoo.names() == list(bundled_folders())
+        assert zoo.load(zoo.names()[0], device="cpu").config.name == zoo.names()[0]
+        with pytest.raises(ModelError, match="has not yet said which models"):
+            zoo.load(NAME)
         (sentence,) = zoo.status()
         assert hub.namespace in sentence and sentence.endswith(".")
         assert listings(hub) == 1

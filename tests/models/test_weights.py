@@ -136,10 +136,12 @@ def test_only_whole_safetensors_files_are_read(
     assert not Path(__file__).with_name("unpickled").exists()
 
 
-def test_missing_weights_are_named(folder: Path) -> None:
+def test_missing_weights_are_named_whatever_is_there_in_their_place(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
+    torch.save({HEAD: _Harmful()}, folder / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"no model.safetensors in"):
         LandslideModel.from_pretrained(folder)
+    assert not Path(__file__).with_name("unpickled").exists()
 
 
 def test_weights_that_the_record_was_not_written_for(model_folder: Path) -> None:

@@ -324,13 +324,12 @@ BAD_SETTINGS: dict[str, tuple[list[str], str]] = {
     "network": (["--model", "resnet"], "There is no network 'resnet'; the zoo has unet"),
     "teacher": (["--teacher", "nobody"], "There is no model 'nobody'"),
     "bad weights": (["--encoder-weights", "junk.pth"], "junk.pth holds no weights that can be"),
-    "no hub": (["--encoder-weights", "imagenet"], "The Hub has no repo smp-hub/efficientnet-b0"),
 }
 
 
 @pytest.mark.parametrize("fault", BAD_SETTINGS)
 def test_bad_settings_are_one_sentence_and_leave_no_run_folder(
-    fault: str, dataset: Path, tmp_path: Path, hub: LoopbackHub
+    fault: str, dataset: Path, tmp_path: Path
 ) -> None:
     more, sentence = BAD_SETTINGS[fault]
     (tmp_path / "junk.pth").write_bytes(b"no weights at all")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from app_server import Server
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
 from PIL import Image
 
 from landslide_zoo import read_patch
@@ -122,10 +121,3 @@ def test_bands(client: Client, patches: Path) -> None:
         "image_1_hillshade.png",
         "image_1_bands.csv",
     ]
-
-
-def test_errors_are_the_readers_sentences(client: Client, no_patch: Path) -> None:
-    with pytest.raises(
-        AppError, match=r"^notes\.h5 is neither an HDF5 file nor a PNG picture: give"
-    ):
-        client.predict(patch=handle_file(no_patch), api_name="/detect")

@@ -107,7 +107,7 @@ def test_threshold_and_smallest_area_redraw_the_same_map(page: Page, tmp_path: P
         files[title] = tmp_path / started.value.suggested_filename
         started.value.save_as(files[title])
     table = geopandas.read_file(files["Landslides .gpkg"], layer="landslides")
-    assert round(table.area_m2.sum() / 1e4, 2) == pytest.approx(stricter[0], abs=0.01)
+    assert table.area_m2.tolist() == pytest.approx([1e4 * stricter[0]], abs=100)
     with rasterio.open(files["Mask .tif"]) as mask:
         assert (mask.read(1) == 1).sum() / 100 == pytest.approx(stricter[0], abs=0.01)
     assert "puthumala" in files["Report .html"].read_text(encoding="utf-8")
@@ -241,7 +241,6 @@ def test_an_agent_maps_a_scene_and_compares_one_with_that_before(
     archive = as_text(product.with_name("product.zip"))
     for given, few in (
         ({"scene": as_text(PUTHUMALA.path), "dem": as_text(PUTHUMALA.dem)}, False),
-        ({"scene": archive}, False),
         ({"scene": archive, "before": archive}, True),  # nothing has changed: nothing is fresh
     ):
         found = ask(server, "map_scene", given)

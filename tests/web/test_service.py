@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import csv
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from landslide_zoo import ModelZoo, read_patch
@@ -70,16 +67,6 @@ def test_many_at_once_each_get_their_own_answer(service: Service, patches: Path)
         np.testing.assert_allclose(one.network.probability, alone[place % 3], atol=1e-3)
 
 
-def test_of_several_files_a_bad_one_is_told_in_its_place(
-    service: Service, upload: Upload, no_patch: Path
-) -> None:
-    one, other, last = service.detect_all(
-        "trial-rgb", [upload, Upload(str(no_patch), None, "notes"), upload]
-    )
-    assert isinstance(one, Detection) and isinstance(last, Detection)
-    assert isinstance(other, DataError)
-
-
 def test_names_are_known_before_anything_is_read(service: Service, upload: Upload) -> None:
     with pytest.raises(ModelError, match="There is no model 'nobody' in the zoo") as caught:
         next(service.compare(["trial-rgb", "nobody"], upload))
@@ -95,24 +82,6 @@ def test_a_patch_may_be_too_large_for_the_app(service: Service, tmp_path: Path) 
     Image.effect_noise((1500, 900), 60).convert("RGB").save(path)
     with pytest.raises(DataError, match=r"large\.png is 900 x 1500 pixels, more than are taken"):
         service.read(Upload(str(path), None, "large"))
-
-
-def test_what_was_deleted_is_a_sentence(service: Service, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^'gone\.h5' was deleted meanwhile: give it again\.$"):
-        service.read(Upload(str(tmp_path / "gone.h5"), None, "gone"))
-
-
-def test_pickled_weights_are_not_read(zoo_folder: Path, tmp_path: Path, upload: Upload) -> None:
-    pickled = Path(shutil.copytree(zoo_folder / "trial-rgb", tmp_path / "pickled"))
-    (pickled / "model.safetensors").unlink()
-
-    class Trap:
-        def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
-            return (pytest.fail, ("a pickle was loaded",))  # type: ignore[return-value]
-
-    torch.save({"weights": Trap()}, pickled / "pytorch_model.bin")
-    with pytest.raises(ModelError):
-        Service(ModelZoo(tmp_path), Settings()).detect("pickled", upload)
 
 
 def test_the_table_of_figures_tells_the_scores_from_those_of_the_network_alone(
