@@ -154,7 +154,7 @@ def marked(picture: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     Returns:
         A new picture, shape (H, W, 3), uint8.
     """
-    places = np.flatnonzero(drawn)
+    places = np.flatnonzero(drawn > 0)
     shown = picture.copy()
     shown.reshape(-1, 3)[places] = MARK_COLOURS[drawn.ravel()[places], :3]
     return shown
