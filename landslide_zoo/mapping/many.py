@@ -123,16 +123,13 @@ def map_many(
     Raises:
         LandslideZooError: If the model cannot be loaded, or Ray does not start.
     """
-    # Workers may run in another folder.
+    # Workers may run in another folder, and know what JSON knows.
     output = absolute(output)
-    options = {
-        name: absolute(str(value)) if name in _INPUTS and value else value
-        for name, value in _plain(options).items()
-    }
+    options = json.loads(json.dumps(options, default=str))
+    options |= {name: absolute(options[name]) for name in _INPUTS if options.get(name)}
     predictor, waiting = load(), []
     for scene in map(absolute, scenes):
-        done = _read_finished(scene, output, predictor, options)
-        if done:
+        if done := _read_finished(scene, output, predictor, options):
             yield done
         else:
             waiting.append(scene)
@@ -169,12 +166,10 @@ def map_one(scene: str, output: str, predictor: Predictor, options: Mapping[str,
 def _map(scene: str, output: str, predictor: Predictor, options: Mapping[str, Any]) -> Outcome:
     key = _key(scene, predictor, options)
     here = _folder_here(scene, output)
-    given: dict[str, Any] = {
-        name: fetch(value, here / name) if name in _INPUTS and value else value
-        for name, value in options.items()
-    }
+    copies = {name: fetch(options[name], here / name) for name in _INPUTS if options.get(name)}
+    given: dict[str, Any] = {**options, **copies, "model": predictor}
     folder = here / "maps" if is_remote(output) else local_path(output)
-    found = map_scene(fetch(scene, here / "scene"), folder, model=predictor, **given)
+    found = map_scene(fetch(scene, here / "scene"), folder, **given)
     if is_remote(output):
         store(found.files, output)
     outcome = Outcome.of(scene, found)
@@ -229,11 +224,6 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as JSON has them: paths as text, sequences as lists."""
-    return dict(json.loads(json.dumps(options, default=str)))
-
-
 def _on_ray(
     scenes: Sequence[str], output: str, load: Load, share: Share, options: Mapping[str, Any]
 ) -> Iterator[Outcome]:
@@ -266,11 +256,7 @@ def _on_ray(
         for row in mapped.iter_rows():
             yield Outcome.from_dict(json.loads(row["outcome"]))
     except ray.exceptions.RayError as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise LandslideZooError(
-            f"The workers on Ray broke off ({shown(_last_line(error))}): what is finished stays; "
-            "try again."
+            f"The workers on Ray broke off ({shown(reason)}): what is finished stays; try again."
         ) from error
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from landslide_zoo.data.files import write_whole
@@ -215,10 +216,9 @@ def _predictor(model: str | Path | Predictor | None, backend: Backend, device: s
         model = next(iter(bundled_folders()))
     if not isinstance(model, str | Path):
         return model
+    load = partial(load_predictor, backend=backend, device=device)
     folder = local_folder(model)
-    if folder is not None:
-        return load_predictor(folder, backend, device)
-    return load_downloaded(str(model), lambda found: load_predictor(found, backend, device))
+    return load(folder) if folder else load_downloaded(str(model), load)
 
 
 def _cloud_notes(scene: Scene, clouds: Clouds) -> list[str]:

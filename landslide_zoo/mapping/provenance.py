@@ -55,8 +55,8 @@ def as_json(provenance: Provenance) -> str:
 
 def tags_of(provenance: Provenance) -> dict[str, str]:
     """Provenance as the metadata items of a raster."""
-    version = f" {provenance['version']}" if provenance.get("version") else ""
-    return {PROVENANCE: as_json(provenance), "TIFFTAG_SOFTWARE": f"landslide-zoo{version}"}
+    software = f"landslide-zoo {provenance['version']}"
+    return {PROVENANCE: as_json(provenance), "TIFFTAG_SOFTWARE": software}
 
 
 def acquired(name: str) -> str | None:

@@ -153,11 +153,7 @@ def _difference(values: np.ndarray, axis: int) -> np.ndarray:
     if not np.isnan(values).any():
         return np.asarray(np.gradient(values, axis=axis))
     steps = np.diff(values, axis=axis)
-    first = [(0, 0), (0, 0)]
-    last = [(0, 0), (0, 0)]
-    first[axis], last[axis] = (1, 0), (0, 1)
-    before = np.pad(steps, first, constant_values=np.nan)
-    after = np.pad(steps, last, constant_values=np.nan)
-    both = np.stack([before, after])
+    edge = np.full_like(values.take([0], axis), np.nan)
+    both = np.stack([np.concatenate(pair, axis) for pair in ((edge, steps), (steps, edge))])
     known = np.isfinite(both)
     return np.where(known, both, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)

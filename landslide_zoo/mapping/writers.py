@@ -311,8 +311,7 @@ def _style(layer: str) -> str:
 
 
 def _title(provenance: Provenance) -> str:
-    scene = provenance.get("scene")
-    return f"Landslides of {scene}" if scene else "Landslides"
+    return f"Landslides of {provenance['scene']}"
 
 
 @contextmanager

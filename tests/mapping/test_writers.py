@@ -182,7 +182,7 @@ def test_a_scene_in_degrees(tmp_path: Path) -> None:
     degrees = Affine(9.2e-5, 0, 76.1, 0, -9.0e-5, 11.5)
     found = a_scene().find(tmp_path, {"crs": "EPSG:4326", "transform": degrees})
     assert found.size == (150, 160)
-    write_landslides(found, tmp_path, "slope", {}, FORMATS)
+    write_landslides(found, tmp_path, "slope", PROVENANCE, FORMATS)
     for name in ("slope_landslides.geojson", "slope_landslides.fgb"):
         table = read(tmp_path / name)
         metres = table.to_crs("EPSG:32643").area.sum()
@@ -193,7 +193,7 @@ def test_a_scene_in_degrees(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 def test_without_a_projection_outlines_are_in_pixels(tmp_path: Path) -> None:
     found = a_scene().find(tmp_path, {"crs": None, "transform": None})
-    write_landslides(found, tmp_path, "slope", {}, FORMATS)
+    write_landslides(found, tmp_path, "slope", PROVENANCE, FORMATS)
     for name in VECTORS:
         table = read(tmp_path / name)
         if not name.endswith("geojson"):
@@ -218,10 +218,10 @@ def test_a_table_has_a_column_for_everything(landslides: Landslides) -> None:
 def test_a_folder_that_cannot_be_written(landslides: Landslides, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"slope_mask.tif cannot be written .*: free some space"):
-        write_landslides(landslides, tmp_path / "file" / "folder", "slope", {})
+        write_landslides(landslides, tmp_path / "file" / "folder", "slope", PROVENANCE)
     (tmp_path / "slope_landslides.gpkg").mkdir()
     with pytest.raises(DataError, match=r"slope_landslides.gpkg cannot be written"):
-        write_landslides(landslides, tmp_path, "slope", {})
+        write_landslides(landslides, tmp_path, "slope", PROVENANCE)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
