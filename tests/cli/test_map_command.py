@@ -91,28 +91,14 @@ def test_a_band_that_is_missing_is_named(map_command: Command, tmp_path: Path) -
     assert "two has no B2; it has B3, B4" in answer.errors[0]
 
 
-def test_bands_in_an_order_that_is_said(map_command: Command, tmp_path: Path) -> None:
+def test_bands_in_an_order_and_a_scale_that_are_said(map_command: Command, tmp_path: Path) -> None:
     values = scene_values(64, 64, TRUE_COLOUR)
     named = write_raster(tmp_path / "named.tif", values, TRUE_COLOUR)
-    turned = write_raster(tmp_path / "turned.tif", values[::-1])
-    assert map_command(named).status == 0
-    assert map_command(turned, "--bands", "B2,B3,B4", "--probability", "uint8").status == 0
-    masks = []
-    for name in ("named", "turned"):
-        with rasterio.open(tmp_path / "out" / f"{name}_probability.tif") as dataset:
-            masks.append(dataset.read(1))
-    assert np.array_equal(*masks)
-
-
-def test_a_scale_that_is_said(map_command: Command, tmp_path: Path) -> None:
-    values = scene_values(64, 64, TRUE_COLOUR)
-    numbers = write_raster(tmp_path / "numbers.tif", values, TRUE_COLOUR)
-    per_cent = write_raster(tmp_path / "percent.tif", values / 100, TRUE_COLOUR, dtype="float32")
-    assert map_command(numbers).status == 0
-    assert map_command(per_cent, "--scale", "percent").status == 0
-    assert map_command(per_cent, "--scale", "metres").status == 2
+    turned = write_raster(tmp_path / "turned.tif", values[::-1] / 100, dtype="float32")
+    said = ("--bands", "B2,B3,B4", "--scale", "percent", "--probability", "uint8")
+    assert map_command(named).status == map_command(turned, *said).status == 0
     found = []
-    for name in ("numbers", "percent"):
+    for name in ("named", "turned"):
         with rasterio.open(tmp_path / "out" / f"{name}_probability.tif") as dataset:
             found.append(dataset.read(1).astype(int))
     assert np.abs(found[0] - found[1]).max() <= 2
@@ -132,6 +118,7 @@ def test_several_models_are_averaged(command: Command, model_folder: Path, tmp_p
 def test_bad_usage(map_command: Command, tmp_path: Path) -> None:
     path = write_scene(tmp_path / "scene.tif", 64, 64)
     assert map_command(path, "--format", "shp").status == 2
+    assert map_command(path, "--scale", "metres").status == 2
     assert map_command(path, "--memory", 0.1).status == 2
     answer = map_command(path, "--rule-off", "colour")
     assert answer.status == 1

@@ -257,16 +257,3 @@ def test_models_evaluated_on_different_patches_are_not_compared(
 def test_pictures_have_no_strata(model: LandslideModel, tmp_path: Path) -> None:
     write_pair(tmp_path, 1, subset="", kind="png")
     assert evaluate(model, EvaluationDataset.find(tmp_path, subset="all")).by_stratum() == {}
-
-
-def test_real_patches_give_one_result_however_they_are_measured(
-    model: LandslideModel, real_data: Path
-) -> None:
-    """The pooled F1 of the 15 real patches is that of ``predict`` on them."""
-    dataset = EvaluationDataset.find(real_data / "l4s-14band", subset="all")
-    result = evaluate(model, dataset)
-    found = np.stack([one.mask for one in model.predict(list(dataset))]) == 1
-    truth = np.stack([patch.mask for patch in dataset]) == 1
-    assert len(truth) == 15
-    assert result.scores.f1 == pytest.approx(f1_of(found, truth), abs=1e-12)
-    assert [group.name for group in result.by_region()] == ["S1"]

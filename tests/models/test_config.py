@@ -26,6 +26,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"name": "unet-vgg16"},
         "'unet-vgg16' is not a name of unet with encoder 'resnet34'",
     ),
+    "a name of pages": ({"name": "n" * 100_000}, "'nnn"),
     "no name of the zoo": ({"name": "<script>"}, "'<script>' is not a name of unet"),
     "unknown band": ({"bands": ["B8A", *BAND_NAMES[1:]]}, "unknown band 'B8A'"),
     "band twice": ({"bands": ["B1", "B1", *BAND_NAMES[2:]]}, "one twice"),
@@ -62,6 +63,7 @@ def test_a_config_that_is_no_model_of_the_zoo(case: str, tmp_path: Path) -> None
     message = str(refused.value)
     assert str(tmp_path / CONFIG) in message
     assert message.endswith(".") and "\n" not in message
+    assert len(message) < 400 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize("field", SCALES)
@@ -99,10 +101,3 @@ def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
         file.truncate(10**12)
     with pytest.raises(ModelError, match="is too large"):
         ModelConfig.read(tmp_path / CONFIG)
-
-
-def test_a_sentence_quotes_little_of_a_file(tmp_path: Path) -> None:
-    (tmp_path / CONFIG).write_text(json.dumps(config_with(name="n" * 100_000)))
-    with pytest.raises(ModelError) as refused:
-        ModelConfig.read(tmp_path / CONFIG)
-    assert len(str(refused.value)) < 300 + len(str(tmp_path)) + 100

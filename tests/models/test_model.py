@@ -50,21 +50,6 @@ def test_bands_are_found_by_name_whatever_their_order(small: LandslideModel) -> 
     assert np.array_equal(small.predict(shuffled).probability, small.predict(patch).probability)
 
 
-def test_a_true_colour_model_reads_a_14_band_patch_as_its_picture(tmp_path: Path) -> None:
-    model = LandslideModel.from_catalog(f"{SMALL}-rgb")
-    patch = random_patch(48, 48)
-    shown = Patch(patch.in_unit(model.config.bands, "display"), ("B4", "B3", "B2"), "display")
-    assert np.array_equal(model.predict(patch).probability, model.predict(shown).probability)
-
-
-def test_the_models_own_threshold_unless_another_is_given(small: LandslideModel) -> None:
-    model = LandslideModel(small.config).update_config(threshold=0.25)
-    patch = random_patch(48, 48)
-    assert model.predict(patch).threshold == 0.25
-    assert model.predict(patch, threshold=0.75).threshold == 0.75
-    assert model.predict(patch, threshold=0.0).mask.all()
-
-
 def test_temperature_softens_and_does_not_move_one_half(small: LandslideModel) -> None:
     patch = random_patch(48, 48)
     sharp = small.predict(patch)
