@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -96,10 +97,7 @@ def load_model(name: str, device: str, backend: Backend = "auto") -> LoadedPredi
     from landslide_zoo.inference.backends import load_predictor
     from landslide_zoo.models.downloads import load_downloaded
 
-    def load(folder: Path) -> LoadedPredictor:
-        return load_predictor(folder, backend, device)
-
-    found = find_model(name)
+    found, load = find_model(name), partial(load_predictor, backend=backend, device=device)
     if found.folder is not None:
         model = load(found.folder)
     else:

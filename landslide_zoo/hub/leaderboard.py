@@ -185,9 +185,7 @@ def _cells(model: ModelResults, result: Result) -> tuple[str, ...]:
 
 def _start(record: Record) -> str:
     source = record.encoder_weights.source
-    start = (
-        "random" if source == "none" else source.removesuffix(".pth").removesuffix(".safetensors")
-    )
+    start = "random" if source == "none" else Path(source).stem
     return f"{start}, distilled" if record.recipe.get("teachers") else start
 
 

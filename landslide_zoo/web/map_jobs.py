@@ -20,9 +20,8 @@ from landslide_zoo.errors import DataError, LandslideZooError, quoted
 from landslide_zoo.mapping import NEEDED
 from landslide_zoo.models.downloads import download_folder
 from landslide_zoo.web.downloads import new_folder
-from landslide_zoo.web.map_worker import Limits, MapWorker, Request, Tell
+from landslide_zoo.web.map_worker import MapWorker, Request, Tell
 from landslide_zoo.web.service import Service
-from landslide_zoo.web.settings import GIGABYTE
 from landslide_zoo.web.turns import Caller, Gone, Turns
 
 WORKERS = 2
@@ -55,16 +54,10 @@ class MapService:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        settings = service.settings
-        limits = Limits(
-            60 * settings.map_minutes,
-            int(settings.map_gb * GIGABYTE),
-            int(settings.map_megapixels * 1e6),
-        )
-        self._turns = Turns(WORKERS, settings.queue)
+        self._turns = Turns(WORKERS, service.settings.queue)
         self._busy: set[str] = set()
         self._freed = Condition()
-        self._workers = [MapWorker(limits) for _ in range(WORKERS)]
+        self._workers = [MapWorker(service.settings) for _ in range(WORKERS)]
         self._free: queue.LifoQueue[MapWorker] = queue.LifoQueue()
         for worker in reversed(self._workers):
             self._free.put(worker)

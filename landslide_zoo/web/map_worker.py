@@ -27,6 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.readers.process import WorkerProcess, limit_memory
 from landslide_zoo.errors import DataError, LandslideZooError, quoted
+from landslide_zoo.web.settings import GIGABYTE, Settings
 from landslide_zoo.web.turns import Gone
 
 if TYPE_CHECKING:
@@ -78,37 +79,27 @@ class Request:
         return [Path(path) for path in (self.scene, self.dem, self.before) if path]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a map may take.
-
-    Attributes:
-        seconds: By the clock.
-        memory: Bytes beside those of the program itself.
-        pixels: A scene of more is refused.
-    """
-
-    seconds: float
-    memory: int
-    pixels: int
-
-
 class MapWorker(WorkerProcess):
     """A process that maps one scene after another; it is started by the first.
 
     Args:
-        limits: What each may take.
+        settings: What each may take, in time, memory and size.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.limits = limits
+        self.settings = settings
         atexit.register(self.close)
+
+    @property
+    def seconds(self) -> float:
+        """How long a map may take."""
+        return 60 * self.settings.map_minutes
 
     def code(self) -> str:
         """What the process runs."""
-        seconds = math.ceil(self.limits.seconds)
-        return f"from {__name__} import serve; serve({seconds}, {self.limits.memory})"
+        memory = int(self.settings.map_gb * GIGABYTE)
+        return f"from {__name__} import serve; serve({math.ceil(self.seconds)}, {memory})"
 
     def run(
         self, request: Request, model: Path, waits: Callable[[], bool], tell: Tell
@@ -131,10 +122,11 @@ class MapWorker(WorkerProcess):
         """
         process = self.start()
         assert process.stdin is not None and process.stdout is not None
-        end = time.monotonic() + self.limits.seconds
+        end = time.monotonic() + self.seconds
         name = quoted(Path(request.scene).name)
         try:
-            job = json.dumps([asdict(request), str(model), self.limits.pixels])
+            pixels = int(self.settings.map_megapixels * 1e6)
+            job = json.dumps([asdict(request), str(model), pixels])
             process.stdin.write(job.encode() + b"\n")
             process.stdin.flush()
             for line in _lines(process.stdout, waits, end):
@@ -148,7 +140,7 @@ class MapWorker(WorkerProcess):
         except TimeoutError as error:
             self.close()
             raise DataError(
-                f"{name} takes more than {self.limits.seconds / 60:g} minutes here: cut it into "
+                f"{name} takes more than {self.settings.map_minutes:g} minutes here: cut it into "
                 "parts, or map it with landslide-zoo map on a machine of your own."
             ) from error
         except (OSError, EOFError, ValueError) as error:  # the pipe ends in the middle

@@ -91,9 +91,6 @@ def _good_png() -> bytes:
     return file.getvalue()
 
 
-_ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
-)
 _MARKUP = """---
 license: apache-2.0
 ---
@@ -116,8 +113,6 @@ CARDS: dict[str, tuple[str, bytes | None]] = {
     "backticks": ("`a" * 15_000 + "``" * 8_000, None),
     "wide-table": ("|" * 2000 + "\n" + "|-" * 2000 + "\n" + ("|" * 2000 + "\n") * 20, None),
     "long-text": ("word " * 4_000_000, None),
-    "alias-bomb": (f"---\n{_ALIASES}license: *a8\n---\n# A card\n", None),
-    "nested-yaml": (f"---\nlicense: {'[' * 5000}{']' * 5000}\n---\n# A card\n", None),
     "licence-is-a-mapping": ("---\nlicense: {a: [1, 2]}\n---\n# A card\n", None),
     "huge-picture": ("![a](a.png)\n", png_of(30_000, 30_000)),
     "text-bomb": ("![a](a.png)\n", png_of(64, 64, _zeros(10**8))),

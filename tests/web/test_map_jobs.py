@@ -21,13 +21,11 @@ from landslide_zoo.web import map_jobs
 from landslide_zoo.web.app import build_app
 from landslide_zoo.web.downloads import new_folder
 from landslide_zoo.web.map_jobs import MapService
-from landslide_zoo.web.map_worker import Limits, MapWorker, Request
+from landslide_zoo.web.map_worker import MapWorker, Request
 from landslide_zoo.web.samples import PUTHUMALA
 from landslide_zoo.web.service import NOBODY, Service
 from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.turns import Gone
-
-PLENTY = Limits(seconds=300, memory=6 * 2**30, pixels=25_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -154,18 +152,18 @@ def work(maps: MapService, tmp_path: Path) -> Callable[..., dict[str, Any]]:
 def test_too_long_a_job_ends_its_process_and_the_next_has_a_new_one(
     work: Callable[..., dict[str, Any]],
 ) -> None:
-    worker = MapWorker(replace(PLENTY, seconds=0.05))
+    worker = MapWorker(Settings(map_minutes=0.001))
     process = worker.start()
     with pytest.raises(LandslideZooError, match="takes more than"):
         work(worker, 64)
     assert not psutil.pid_exists(process.pid)
-    worker.limits = PLENTY
+    worker.settings = Settings()
     assert work(worker, 64)["size"] == [64, 64]
     worker.close()
 
 
 def test_a_job_that_nobody_waits_for_ends_at_once(work: Callable[..., dict[str, Any]]) -> None:
-    worker = MapWorker(PLENTY)
+    worker = MapWorker(Settings())
     process = worker.start()
     states: list[dict[str, Any]] = []
     began = time.monotonic()
@@ -176,14 +174,14 @@ def test_a_job_that_nobody_waits_for_ends_at_once(work: Callable[..., dict[str, 
 
 
 def test_a_process_that_is_lost_is_a_sentence(work: Callable[..., dict[str, Any]]) -> None:
-    worker = MapWorker(PLENTY)
+    worker = MapWorker(Settings())
     process = worker.start()
     with pytest.raises(LandslideZooError, match="broke off"):
         work(worker, 1500, tell=lambda _: process.kill())
 
 
 def test_memory_is_bounded(work: Callable[..., dict[str, Any]]) -> None:
-    worker = MapWorker(replace(PLENTY, memory=2**20))
+    worker = MapWorker(Settings(map_gb=0.001))
     with pytest.raises(LandslideZooError):  # which step runs out of it is left open
         work(worker, 1500)
     worker.close()
