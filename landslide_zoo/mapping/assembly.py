@@ -154,10 +154,10 @@ def refuse_empty(layers: Sequence[Layer], placement: Placement) -> None:
     """Refuse a scene without any value; a scene that has some is left at the first of them."""
     layer = next(layer for layer in layers if OPTICAL & set(layer.indexes))
     bands = [name for name in layer.indexes if name in OPTICAL]
-    height, width = placement.height, placement.width
-    rows = max(1, SCANNED // width)
-    strips = (Window(row, 0, min(rows, height - row), width) for row in range(0, height, rows))
-    for window in (*windows_from_the_middle((height, width)), *strips):
+    size = placement.height, placement.width
+    rows = max(1, SCANNED // size[1])
+    strips = (Window(row, 0, rows, size[1]).inside(size) for row in range(0, size[0], rows))
+    for window in (*windows_from_the_middle(size), *strips):
         values, blank = layer.read(window, bands)
         if (~blank & np.isfinite(values).all(axis=0)).any():
             return

@@ -116,16 +116,14 @@ class FoundClouds:
         if not first:
             self._raster.create()
         progress.start(STEP, len(rows) * len(columns), first * len(columns))
-        for number, (row, height) in enumerate(rows):
-            if number < first:
-                continue
+        for number, (row, height) in enumerate(rows[first:], start=first + 1):
             found = np.zeros((height, width), dtype=np.uint8)
             for column, across in columns:
                 part = Window(row, column, height, across)
                 found[:, column : column + across] = self._find(part)
                 progress.advance()
             self._raster.write(row, found)
-            journal.advance(STEP, number + 1)
+            journal.advance(STEP, number)
 
     def read(self, window: Window) -> np.ndarray:
         """The pixels of a window that are under cloud, shape (h, w), bool."""
@@ -142,7 +140,7 @@ class FoundClouds:
         """The clouds of a part of the raster, shape (h, w)."""
         around, (down, right) = _around(part, self._raster.size), self._before
         fine = Window(*(self._factor * each for each in around)).moved(-down, -right)
-        inside = fine.padded(0, self._scene.size)
+        inside = fine.inside(self._scene.size)
         patch = self._scene.read(inside, self._bands)
         if not patch.observed.any():
             return _clear(part)

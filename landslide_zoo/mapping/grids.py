@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -129,15 +129,12 @@ class Placement:
 
     def moved(self, rows: float, columns: float) -> Placement:
         """The same number of pixels, this many rows and columns further."""
-        moved = self.transform @ Affine.translation(columns, rows)
-        return Placement(self.crs, moved, self.height, self.width)
+        return replace(self, transform=self.transform @ Affine.translation(columns, rows))
 
     def widened(self, margin: int) -> Placement:
         """With a margin of so many pixels on each side."""
-        moved = self.moved(-margin, -margin)
-        return Placement(
-            self.crs, moved.transform, self.height + 2 * margin, self.width + 2 * margin
-        )
+        height, width = self.height + 2 * margin, self.width + 2 * margin
+        return replace(self.moved(-margin, -margin), height=height, width=width)
 
     def coarse(self, height: int, width: int) -> Placement:
         """The same ground in fewer pixels."""

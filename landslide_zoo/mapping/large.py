@@ -44,7 +44,7 @@ def describe_large(
     """
     step, met = -(-pixels // SAMPLE), 0
     sums, highest, probability = np.zeros(6), 0.0, 0.0
-    rim = dict.fromkeys(("around", "hidden", "water"), 0)
+    rim = np.zeros(3, dtype=np.int64)
     samples: dict[str, list[np.ndarray]] = {}
     places: list[np.ndarray] = []
     pieces: list[MultiPolygon] = []
@@ -57,21 +57,15 @@ def describe_large(
             continue
         view, layers = views.view(around), views.layers_in(around, own)
         core = piece.within(around)
-        edge = (ndimage.binary_dilation(own, _EIGHT_NEIGHBOURS) & ~own)[core]
-        rim["around"] += int(np.count_nonzero(edge))
-        rim["hidden"] += int(np.count_nonzero(edge & ~view.observed[core]))
-        if "ndwi" in layers:
-            water = view.observed & (layers["ndwi"] > 0)
-            rim["water"] += int(np.count_nonzero(edge & water[core]))
+        edge = ndimage.binary_dilation(own, _EIGHT_NEIGHBOURS) & ~own
+        water = edge & view.observed & (layers.get("ndwi", np.zeros(own.shape)) > 0)
+        rim += [np.count_nonzero(each[core]) for each in (edge, edge & ~view.observed, water)]
         own = own[core]
         if not own.any():
             continue
-        rows, columns = (axis.astype(np.float64) for axis in np.nonzero(own))
-        rows, columns = rows + piece.row, columns + piece.column
-        sums += [
-            len(rows),
-            *(np.sum(each) for each in (rows, columns, rows**2, columns**2, rows * columns)),
-        ]
+        rows, columns = np.argwhere(own).T + np.array([[piece.row], [piece.column]], np.float64)
+        powers = (rows, columns, rows**2, columns**2, rows * columns)
+        sums += [len(rows), *map(np.sum, powers)]
         probabilities = view.probability[core][own]
         probability += float(probabilities.sum(dtype=np.float64))
         highest = max(highest, float(probabilities.max()))
@@ -89,10 +83,10 @@ def describe_large(
     if "elevation" in layers:
         rows, columns = np.concatenate(places, axis=1)
         fall = crown_to_toe(rows, columns, layers["elevation"])
-    around_it = max(1, rim["around"])
-    attributes["hidden_contact"] = round(rim["hidden"] / around_it, 3)
+    hidden, water = (round(float(each), 3) for each in rim[1:] / max(1, rim[0]))
+    attributes["hidden_contact"] = hidden
     if "ndwi" in samples:
-        attributes["water_contact"] = round(rim["water"] / around_it, 3)
+        attributes["water_contact"] = water
     one = LandslideObject(
         number=number,
         pixels=pixels,

@@ -47,10 +47,7 @@ class Tiles:
 
     def window(self, row: int, column: int) -> Window:
         """What a tile covers of the scene."""
-        height, width = self.shape
-        return Window(
-            row, column, min(height, self.size[0] - row), min(width, self.size[1] - column)
-        )
+        return Window(row, column, *self.shape).inside(self.size)
 
     def pad(self, values: np.ndarray) -> np.ndarray:
         """A tile's values (..., h, w) continued beyond the scene, shape (..., height, width).

@@ -61,6 +61,10 @@ class Window(NamedTuple):
         right = min(size[1], self.column + self.width + margin)
         return Window(top, left, bottom - top, right - left)
 
+    def inside(self, size: tuple[int, int]) -> Window:
+        """The part of it that lies in a scene of this size."""
+        return self.padded(0, size)
+
     def moved(self, rows: int, columns: int) -> Window:
         """A window of the same size, this many rows and columns further."""
         return self._replace(row=self.row + rows, column=self.column + columns)
@@ -88,7 +92,7 @@ def blocks(size: tuple[int, int], side: int) -> Iterator[Window]:
     """The blocks of a scene, row by row; those at its far edges are smaller."""
     for row in range(0, size[0], side):
         for column in range(0, size[1], side):
-            yield Window(row, column, min(side, size[0] - row), min(side, size[1] - column))
+            yield Window(row, column, side, side).inside(size)
 
 
 def windows_from_the_middle(size: tuple[int, int]) -> Iterator[Window]:
