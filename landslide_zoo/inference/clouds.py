@@ -98,11 +98,9 @@ class CloudMask:
 
     Attributes:
         classes: 0 clear, 1 cloud, 2 shadow, shape (H, W), uint8.
-        level: Product level that the bands were taken for.
     """
 
     classes: np.ndarray
-    level: Level
 
     @property
     def cloud(self) -> np.ndarray:
@@ -123,7 +121,7 @@ class CloudMask:
         """The share under cloud as a sentence.
 
         Example:
-            >>> CloudMask(np.array([[0, 1], [0, 0]]), "L1C").sentence()
+            >>> CloudMask(np.array([[0, 1], [0, 0]])).sentence()
             '25 % of this patch is under cloud.'
         """
         share = 100 * self.share
@@ -165,11 +163,10 @@ def find_clouds(patch: Patch, level: Level | None = None) -> CloudMask:
     reason = why_no_clouds(patch)
     if reason:
         raise DataError(f"{patch.name}: {reason}")
-    level = level or product_level(patch)
     more = SHORT_WAVE if set(SHORT_WAVE) <= set(patch.bands) else ()
     with _loading:  # not twice where two ask for it at once
-        network = _network(len(NEEDED) + len(more), level)
-    return CloudMask(network.classify(patch.select((*NEEDED, *more)) / 10_000), level)
+        network = _network(len(NEEDED) + len(more), level or product_level(patch))
+    return CloudMask(network.classify(patch.select((*NEEDED, *more)) / 10_000))
 
 
 def without_clouds(patch: Patch, clouds: CloudMask) -> Patch:

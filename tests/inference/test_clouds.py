@@ -30,7 +30,7 @@ def cloudy(real_data: Path) -> Patch:
 
 def test_the_clouds_of_a_real_patch(cloudy: Patch) -> None:
     clouds = find_clouds(cloudy)
-    assert clouds.level == "L1C"
+    assert product_level(cloudy) == "L1C"
     assert 0.1 < clouds.share < 0.2
     assert clouds.cloud[2:12, 90:110].mean() > 0.9  # the cloud at its upper edge
     assert clouds.sentence() == "16 % of this patch is under cloud."
@@ -67,7 +67,7 @@ def test_under_a_cloud_nothing_is_observed_and_the_ground_keeps_its_light() -> N
     cloudy = ground.copy()
     cloudy[:12, :8, :8] = 9000
     patch = Patch(cloudy, BAND_NAMES)
-    seen = without_clouds(patch, CloudMask(hidden.astype(np.uint8), "L1C"))
+    seen = without_clouds(patch, CloudMask(hidden.astype(np.uint8)))
     assert np.array_equal(seen.observed, ~hidden)
     shown = display_values(seen.select(("B4", "B3", "B2")))
     assert np.array_equal(shown[:, ~hidden], display_values(ground[[3, 2, 1]])[:, ~hidden])
@@ -79,13 +79,13 @@ def test_a_scar_in_the_shadow_of_a_cloud_stays_observed() -> None:
     classes = np.zeros((32, 32), dtype=np.uint8)
     classes[0], classes[1] = 1, 2
     patch = Patch(np.ones((14, 32, 32), np.float32), BAND_NAMES)
-    seen = without_clouds(patch, CloudMask(classes, "L1C"))
+    seen = without_clouds(patch, CloudMask(classes))
     assert seen.observed[1].all() and not seen.observed[0].any()
 
 
 def test_a_patch_all_under_cloud_is_not_observed_at_all() -> None:
     patch = Patch(np.ones((14, 32, 32), np.float32), BAND_NAMES)
-    seen = without_clouds(patch, CloudMask(np.ones((32, 32), np.uint8), "L1C"))
+    seen = without_clouds(patch, CloudMask(np.ones((32, 32), np.uint8)))
     assert not seen.observed.any()
     assert np.isfinite(seen.values).all()
 
