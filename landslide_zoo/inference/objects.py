@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
 
 import numpy as np
 import scipy
@@ -14,6 +13,10 @@ import scipy
 from landslide_zoo.models.prediction import Prediction
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+_AROUND = np.array(
+    [[-1, 0, 0, 1, -1, -1, 1, 1], [0, -1, 1, 0, -1, 1, -1, 1]],
+)[:, :, None]
+"""Rows and columns from a pixel to the eight around it, first to those that share an edge."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +141,9 @@ def describe(
     )
     more = _rounded(
         {
-            **_shape(parts, labels, prediction.grid.pixel_size),
+            **_shape(parts, prediction.grid.pixel_size),
             **_statistics(parts, layers),
-            **_contacts(parts, labels, prediction.observed, layers),
+            **_contacts(parts, prediction.observed, layers),
         }
     )
     box = {name: values.tolist() for name, values in parts.box.items()}
@@ -171,6 +174,9 @@ class _Parts:
         numbers: Of each pixel its object's number, from 1, shape (n,).
         rows: Its row, shape (n,).
         columns: Its column, shape (n,).
+        beside: Numbers of the objects of the eight pixels around it, first those that share
+            an edge: above, left, right, below; 0 where there is none and -1 beyond the
+            image, shape (8, n).
         pixels: Number of pixels of each object, shape (K,).
         starts: Place of its first one, shape (K,).
     """
@@ -178,6 +184,7 @@ class _Parts:
     numbers: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
+    beside: np.ndarray
     pixels: np.ndarray
     starts: np.ndarray
 
@@ -189,9 +196,12 @@ class _Parts:
             return None
         numbers = labels[rows, columns]
         order = np.argsort(numbers, kind="stable")
+        numbers, rows, columns = numbers[order], rows[order], columns[order]
+        padded = np.pad(labels, 1, constant_values=-1)
+        beside = padded[rows + 1 + _AROUND[0], columns + 1 + _AROUND[1]]
         pixels = np.bincount(numbers)[1:]
         starts = np.cumsum(pixels) - pixels
-        return cls(numbers[order], rows[order], columns[order], pixels, starts)
+        return cls(numbers, rows, columns, beside, pixels, starts)
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Sums of values (n,) over each object, shape (K,), float64."""
@@ -218,23 +228,16 @@ class _Parts:
 
 
 def _rounded(measures: Measures) -> dict[str, list[float]]:
-    return {
-        name: np.round(values.astype(np.float64), digits).tolist()
-        for name, (values, digits) in measures.items()
-    }
+    values = np.array([values for values, _ in measures.values()], dtype=np.float64)
+    scale = 10.0 ** np.array([digits for _, digits in measures.values()])[:, None]
+    return dict(zip(measures, (np.rint(values * scale) / scale).tolist(), strict=True))
 
 
-def _shape(parts: _Parts, labels: np.ndarray, pixel_size: tuple[float, float]) -> Measures:
+def _shape(parts: _Parts, pixel_size: tuple[float, float]) -> Measures:
     """Perimeter in metres, how long it is for its width, and how nearly it is a disc (1)."""
     height, width = pixel_size
-    padded = np.pad(labels, 1)
-
-    def edges(down: int, right: int) -> np.ndarray:
-        beside = padded[parts.rows + 1 + down, parts.columns + 1 + right]
-        return parts.count(beside != parts.numbers)
-
-    across = (edges(0, -1) + edges(0, 1)) * height
-    down = (edges(-1, 0) + edges(1, 0)) * width
+    above, left, right, below = (parts.count(edge) for edge in parts.beside[:4] != parts.numbers)
+    across, down = (left + right) * height, (above + below) * width
     # Steps around a slanting edge are longer than the edge, by 4 / pi in the mean.
     perimeter = (across + down) * np.pi / 4
     area = parts.pixels * width * height
@@ -269,14 +272,13 @@ def _statistics(parts: _Parts, layers: Mapping[str, np.ndarray]) -> Measures:
     for start, pixels in zip(parts.starts.tolist(), parts.pixels.tolist(), strict=True):
         own[:, start : start + pixels].sort(axis=1)  # those that are missing come last
 
-    def quantile(share: float) -> np.ndarray:
-        place = parts.starts + share * np.maximum(values - 1, 0)
-        below = place.astype(np.int64)
-        above = np.minimum(below + 1, parts.starts + np.maximum(values - 1, 0))
-        low, high = (np.take_along_axis(own, i, axis=1).astype(np.float64) for i in (below, above))
-        return low + (place - below) * (high - low)
-
-    quarter, median, three_quarters = (quantile(share) for share in (0.25, 0.5, 0.75))
+    last = np.maximum(values - 1, 0)
+    place = parts.starts + np.array([0.25, 0.5, 0.75, 0, 1])[:, None, None] * last
+    below = place.astype(np.int64)
+    above = np.minimum(below + 1, parts.starts + last)
+    layer = np.arange(len(own))[:, None]
+    low, high = own[layer, below].astype(np.float64), own[layer, above].astype(np.float64)
+    quarter, median, three_quarters, least, most = low + (place - below) * (high - low)
     means = sums / np.where(values, values, np.nan)
     found: Measures = {}
     for i, name in enumerate(layers):
@@ -284,31 +286,26 @@ def _statistics(parts: _Parts, layers: Mapping[str, np.ndarray]) -> Measures:
         found[f"mean_{name}"] = means[i], 4
         found[f"spread_{name}"] = three_quarters[i] - quarter[i], 4
         if name == "elevation":
-            found["elevation_range"] = (quantile(1.0) - quantile(0.0))[i], 1
+            found["elevation_range"] = most[i] - least[i], 1
     return found
 
 
-def _contacts(
-    parts: _Parts, labels: np.ndarray, observed: np.ndarray, layers: Mapping[str, np.ndarray]
-) -> Measures:
+def _contacts(parts: _Parts, observed: np.ndarray, layers: Mapping[str, np.ndarray]) -> Measures:
     """Shares of the pixels around an object that are water, and that are not observed."""
-    padded = np.pad(labels, 1, constant_values=-1)  # beyond the edges there is nothing
-    around = []
-    for down, right in product((-1, 0, 1), repeat=2):
-        rows, columns = parts.rows + down, parts.columns + right
-        beside = padded[rows + 1, columns + 1]
-        rim = (beside != parts.numbers) & (beside >= 0)
-        place = rows[rim] * labels.shape[1] + columns[rim]
-        around.append(parts.numbers[rim].astype(np.int64) * labels.size + place)
+    way, pixel = np.nonzero((parts.beside != parts.numbers) & (parts.beside >= 0))
+    rows = parts.rows[pixel] + _AROUND[0, way, 0]
+    columns = parts.columns[pixel] + _AROUND[1, way, 0]
     # A pixel touches an object once, however many of the object's pixels it touches.
-    numbers, places = np.divmod(np.unique(np.concatenate(around)), labels.size)
+    own = parts.numbers[pixel].astype(np.int64) * observed.size
+    touching = np.unique(own + rows * observed.shape[1] + columns)
+    numbers, places = np.divmod(touching, observed.size)
 
-    def share(chosen: np.ndarray) -> np.ndarray:
-        touching = np.bincount(numbers[chosen.ravel()[places]], minlength=len(parts.pixels) + 1)
-        return touching[1:] / total
+    def count(chosen: np.ndarray) -> np.ndarray:
+        return np.bincount(numbers[chosen], minlength=len(parts.pixels) + 1)[1:]
 
-    total = np.maximum(np.bincount(numbers, minlength=len(parts.pixels) + 1)[1:], 1)
-    found: Measures = {"hidden_contact": (share(~observed), 3)}
+    total = np.maximum(count(np.ones(len(numbers), dtype=bool)), 1)
+    seen = observed.ravel()[places]
+    found: Measures = {"hidden_contact": (count(~seen) / total, 3)}
     if "ndwi" in layers:
-        found["water_contact"] = share((layers["ndwi"] > 0) & observed), 3
+        found["water_contact"] = count((layers["ndwi"].ravel()[places] > 0) & seen) / total, 3
     return found

@@ -24,7 +24,7 @@ from landslide_zoo.inference.clouds import (
     without_clouds,
 )
 from landslide_zoo.inference.layers import PatchLayers
-from landslide_zoo.inference.objects import LandslideObject, find_objects
+from landslide_zoo.inference.objects import LandslideObject, describe
 from landslide_zoo.inference.rules import (
     ALL_RULES,
     DEFAULT_RULES,
@@ -198,7 +198,7 @@ class Detection:
     @cached_property
     def objects(self) -> list[LandslideObject]:
         """The single landslides, the largest first, described by every layer."""
-        return find_objects(self.prediction, self.layers)
+        return describe(self.ruled.labels, self.prediction, self.layers)
 
     @property
     def dropped(self) -> list[DroppedObject]:

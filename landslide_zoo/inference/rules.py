@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy
 
 from landslide_zoo.inference.layers import LAYERS, Layer
 from landslide_zoo.inference.objects import (
@@ -19,7 +18,6 @@ from landslide_zoo.inference.objects import (
     connected_parts,
     describe,
     label_objects,
-    number_by_size,
 )
 from landslide_zoo.models.config import PredictorConfig, Rule
 from landslide_zoo.models.prediction import Prediction
@@ -180,14 +178,17 @@ def apply_rules(
     mask = prediction.mask.astype(bool)
     broken = cut_by_rules(mask, layers, rules)
     labels = label_objects(mask & (broken == 0))
+    whole = int(labels.max(initial=0))
+    labels, cut = _with_cut_parts(labels, broken)
     objects = describe(labels, prediction, layers)
-    breaks = [dropped_by(one, layers, rules) for one in objects]
-    broken += np.array([0, *breaks], dtype=np.int16)[labels]
+    breaks = [*(dropped_by(one, layers, rules) for one in objects[:whole]), *cut]
+    broken = np.maximum(broken, np.array([0, *breaks], dtype=np.int16)[labels])
+    pairs = list(zip(objects, breaks, strict=True))
     # Whole objects are dropped: those that remain are what they were, numbered anew.
-    remaining = [one for one, number in zip(objects, breaks, strict=True) if not number]
-    numbers = np.zeros(len(objects) + 1, dtype=np.int32)
-    numbers[[one.number for one in remaining]] = np.arange(1, len(remaining) + 1)
-    dropped, dropped_labels = _list_dropped(broken, prediction, layers, rules)
+    kept, kept_labels = _numbered([one for one, number in pairs if not number], labels)
+    pairs.sort(key=lambda pair: (-pair[0].pixels, pair[1]))
+    dropped, dropped_labels = _numbered([one for one, number in pairs if number], labels)
+    reasons = [rules[number - 1] for _, number in pairs if number]
     return RuledPrediction(
         prediction=replace(
             prediction,
@@ -197,9 +198,9 @@ def apply_rules(
             if broken.any()
             else prediction.threshold,
         ),
-        kept=[replace(one, number=int(numbers[one.number])) for one in remaining],
-        labels=numbers[labels],
-        dropped=dropped,
+        kept=kept,
+        labels=kept_labels,
+        dropped=[DroppedObject.by(*each) for each in zip(reasons, dropped, strict=True)],
         dropped_labels=dropped_labels,
         skipped=tuple(reason for rule in rules if (reason := why_skipped(rule, layers))),
     )
@@ -235,31 +236,34 @@ def dropped_by(one: LandslideObject, layers: Collection[str], rules: Sequence[Ru
     return 0
 
 
-def _list_dropped(
-    broken: np.ndarray,
-    prediction: Prediction,
-    layers: Mapping[str, np.ndarray],
-    rules: Sequence[Rule],
-) -> tuple[list[DroppedObject], np.ndarray]:
-    """Dropped objects with their label image; those that touch but broke two rules are two."""
-    parts, total = np.zeros(broken.shape, dtype=np.int32), 0
-    for number, rule in enumerate(rules, start=1):
-        if not (mine := broken == number).any():
-            continue
-        labels, count = connected_parts(mine)
-        if rule.attribute in layers:
-            sizes = np.bincount(labels.ravel(), minlength=count + 1)
-            labels[sizes[labels] < LISTED] = 0
-        parts[labels > 0] = labels[labels > 0] + total
-        total += count
-    parts = number_by_size(parts)
-    objects = describe(parts, prediction, layers)
-    which = scipy.ndimage.maximum(broken, parts, [one.number for one in objects]) if objects else []
-    listed = [
-        DroppedObject.by(rules[int(number) - 1], one)
-        for one, number in zip(objects, which, strict=True)
-    ]
-    return listed, parts
+def _with_cut_parts(labels: np.ndarray, broken: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Count the parts that rules cut out of objects with them.
+
+    Returns:
+        The label image (H, W) with both, and the rule of each part; those that touch but broke
+        two rules are two.
+    """
+    labels, cut = labels.copy(), []
+    total = int(labels.max(initial=0))
+    for number in np.flatnonzero(np.bincount(broken.ravel())[1:]) + 1:
+        parts, _ = connected_parts(broken == number)
+        sizes = np.bincount(parts.ravel())
+        listed = np.flatnonzero(sizes[1:] >= LISTED) + 1
+        numbers = np.zeros(len(sizes), dtype=np.int32)
+        numbers[listed] = total + np.arange(1, len(listed) + 1)
+        labels += numbers[parts]
+        total += len(listed)
+        cut += [int(number)] * len(listed)
+    return labels, cut
+
+
+def _numbered(
+    objects: Sequence[LandslideObject], labels: np.ndarray
+) -> tuple[list[LandslideObject], np.ndarray]:
+    """Objects of a label image (H, W) counted anew in this order, and their own label image."""
+    numbers = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int32)
+    numbers[[one.number for one in objects]] = np.arange(1, len(objects) + 1)
+    return [replace(one, number=i) for i, one in enumerate(objects, start=1)], numbers[labels]
 
 
 def _within(rule: Rule, values: np.ndarray) -> np.ndarray:
