@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import scipy
 
-from landslide_zoo.data.bands import TRUE_COLOUR, NormalisedDifference, Unit
+from landslide_zoo.data.bands import INDICES, TRUE_COLOUR, NormalisedDifference, Unit
 from landslide_zoo.data.checks import slope_of
 from landslide_zoo.data.patch import Patch
 
+_NDVI = INDICES["NDVI"].bands
 _SPECTRAL = ("B4", "B8", "B11", "B12")
 _VEGETATION = {
-    "vegetation_ndvi": ("B8", "B4", 0.55),
+    "vegetation_ndvi": (*_NDVI, 0.55),
     "vegetation_nbr2": ("B11", "B12", 0.3),
     "vegetation_swir_red": ("B11", "B4", 0.3),
 }
@@ -30,13 +32,28 @@ References = Mapping[str, float | np.ndarray]
 for each pixel, shape (H, W), where it changes over a scene."""
 
 
-def _on_vegetation(patch: Patch) -> np.ndarray:
-    """The greener half of the land that is observed, shape (H, W), bool."""
-    ndvi = patch.index("NDVI")
-    land = patch.observed & (ndvi > 0)
-    if not land.any():
-        return patch.observed
-    return land & (ndvi >= np.median(ndvi[land]))
+@dataclass(frozen=True, eq=False)
+class _Measures:
+    """What layers and references are made of, each made once.
+
+    Attributes:
+        patch: Holds the bands that are asked for.
+    """
+
+    patch: Patch
+    _differences: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+
+    def difference(self, first: str, second: str) -> np.ndarray:
+        """The normalised difference of two bands, shape (H, W)."""
+        pair = first, second
+        if pair not in self._differences:
+            self._differences[pair] = NormalisedDifference.of(*self.patch.select(pair))
+        return self._differences[pair]
+
+    @cached_property
+    def brightness(self) -> np.ndarray:
+        """Mean of the true colour, shape (H, W)."""
+        return self.patch.select(TRUE_COLOUR).mean(axis=0)
 
 
 def references_of(patch: Patch, names: Iterable[str]) -> dict[str, float]:
@@ -46,45 +63,94 @@ def references_of(patch: Patch, names: Iterable[str]) -> dict[str, float]:
         patch: With the bands that the references need.
         names: Those wanted, of the references that :data:`LAYERS` name.
     """
-    wanted = set(names)
-    found: dict[str, float] = {}
-    if wanted & set(_VEGETATION):
-        green = _on_vegetation(patch)
-        for name in wanted & set(_VEGETATION):
-            first, second, least = _VEGETATION[name]
-            index = NormalisedDifference.of(*patch.select((first, second)))
-            usual = float(np.median(index[green])) if green.any() else least
-            found[name] = max(usual, least)
-    if wanted & set(_PERCENTILES):
-        bright = _brightness(patch)
-        seen = bright[patch.observed] if patch.observed.any() else bright
-        found |= {name: float(np.percentile(seen, share)) for name, share in _PERCENTILES.items()}
+    (found,) = references_in(patch, names, [(slice(None), slice(None))])
     return found
 
 
-def _relative(patch: Patch, references: References, name: str) -> np.ndarray:
+def references_in(
+    patch: Patch, names: Iterable[str], places: Iterable[tuple[slice, slice]]
+) -> Iterator[dict[str, float]]:
+    """The references of parts of a patch, each by its own pixels, as :func:`references_of`.
+
+    Args:
+        patch: With the bands that the references need.
+        names: Those wanted, of the references that :data:`LAYERS` name.
+        places: Rows and columns of each part.
+    """
+    measures = _Measures(patch)
+    vegetation, percentiles = set(names) & set(_VEGETATION), set(names) & set(_PERCENTILES)
+    for place in places:
+        observed = patch.observed[place]
+        found: dict[str, float] = {}
+        if vegetation:
+            green = _greener_half(measures.difference(*_NDVI)[place], observed)
+        for name in vegetation:
+            first, second, least = _VEGETATION[name]
+            own = measures.difference(first, second)[place][green]
+            found[name] = max(_median(own), least) if own.size else least
+        if percentiles:
+            bright = measures.brightness[place]
+            seen = bright[observed] if observed.any() else bright.ravel()
+            shares = [_PERCENTILES[name] for name in percentiles]
+            found |= zip(percentiles, _percentiles(seen, shares), strict=True)
+        yield found
+
+
+def _greener_half(ndvi: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """The greener half of the land that is observed, shape (H, W), bool."""
+    land = observed & (ndvi > 0)
+    if not land.any():
+        return observed
+    return land & (ndvi >= _median(ndvi[land]))
+
+
+def _median(values: np.ndarray) -> float:
+    """The median of values (n,), which is all that :func:`numpy.median` does, at half the cost."""
+    middle = len(values) // 2
+    ordered = np.partition(values, middle)
+    high = ordered[middle]
+    return float(high if len(values) % 2 else (ordered[:middle].max() + high) / 2)
+
+
+def _percentiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
+    """Percentiles of values (n,), as :func:`numpy.percentile` gives each, by one partition."""
+    last = len(values) - 1
+    places = [share / 100 * last for share in shares]
+    pairs = [(int(place), min(int(place) + 1, last)) for place in places]
+    ordered = np.partition(values, sorted({place for pair in pairs for place in pair}))
+    found = []
+    for place, pair in zip(places, pairs, strict=True):
+        low, high = ordered[list(pair)]
+        share = place - pair[0]
+        upper = share >= 0.5
+        found.append(high - (high - low) * (1 - share) if upper else low + (high - low) * share)
+    return [float(each) for each in found]
+
+
+def _relative(measures: _Measures, references: References, name: str) -> np.ndarray:
     """A normalised difference, divided by its median on the patch's own vegetation."""
     first, second, _ = _VEGETATION[name]
-    return NormalisedDifference.of(*patch.select((first, second))) / references[name]
+    return measures.difference(first, second) / references[name]
 
 
-def _vegetation(patch: Patch, references: References) -> np.ndarray:
-    parts = [_relative(patch, references, name) for name in _VEGETATION]
+def _vegetation(measures: _Measures, references: References) -> np.ndarray:
+    parts = [_relative(measures, references, name) for name in _VEGETATION]
     return np.stack(parts).mean(axis=0)
 
 
-def _slope(patch: Patch, _: References) -> np.ndarray:
+def _slope(measures: _Measures, _: References) -> np.ndarray:
     """Slope in degrees: its own band, or from the DEM, smoothed as its 30 m source is."""
+    patch = measures.patch
     if "slope" in patch.bands:
         return patch.select(("slope",))[0]
     (dem,) = patch.select(("DEM",))
     return slope_of(scipy.ndimage.gaussian_filter(dem, 1.0), patch.grid.pixel_size)
 
 
-def _entropy(patch: Patch, references: References) -> np.ndarray:
+def _entropy(measures: _Measures, references: References) -> np.ndarray:
     """Entropy in bits of the brightness within 3 pixels, in 16 steps of its range."""
     low, high = references[_DARKEST], references[_BRIGHTEST]
-    shares = np.clip((_brightness(patch) - low) / np.maximum(high - low, 1e-6), 0, 1)
+    shares = np.clip((measures.brightness - low) / np.maximum(high - low, 1e-6), 0, 1)
     steps = (shares * (_STEPS - 1)).astype(np.uint8)
     counts = _within_3_pixels(steps == np.arange(_STEPS)[:, None, None])
     weighted = np.arange(30) * np.log2(np.maximum(np.arange(30), 1))  # 29 pixels at most
@@ -119,10 +185,6 @@ def _within_3_pixels(chosen: np.ndarray) -> np.ndarray:
     return found + seven[:, 3 : 3 + height]
 
 
-def _brightness(patch: Patch) -> np.ndarray:
-    return patch.select(TRUE_COLOUR).mean(axis=0)
-
-
 @dataclass(frozen=True)
 class Layer:
     """A quantity that every pixel has.
@@ -131,7 +193,7 @@ class Layer:
         name: As in ``ndvi``; a rule may bound it.
         title: What it is, in a few words.
         bands: What it needs: one of these sets.
-        compute: Makes it, shape (H, W), from a patch and its references.
+        compute: Makes it, shape (H, W), from a patch's measures and its references.
         physical: Whether it needs physical values.
         references: Names of the references that it is measured by.
     """
@@ -139,7 +201,7 @@ class Layer:
     name: str
     title: str
     bands: tuple[tuple[str, ...], ...]
-    compute: Callable[[Patch, References], np.ndarray]
+    compute: Callable[[_Measures, References], np.ndarray]
     physical: bool = True
     references: tuple[str, ...] = ()
 
@@ -156,12 +218,12 @@ class Layer:
 
 
 LAYERS: tuple[Layer, ...] = (
-    Layer("ndvi", "NDVI", (("B8", "B4"),), lambda patch, _: patch.index("NDVI")),
+    Layer("ndvi", "NDVI", (_NDVI,), lambda measures, _: measures.difference(*_NDVI)),
     Layer(
         "relative_ndvi",
         "NDVI, relative to the patch's vegetation",
         (("B8", "B4"),),
-        lambda patch, references: _relative(patch, references, "vegetation_ndvi"),
+        lambda measures, references: _relative(measures, references, "vegetation_ndvi"),
         references=("vegetation_ndvi",),
     ),
     Layer(
@@ -176,7 +238,7 @@ LAYERS: tuple[Layer, ...] = (
         "brightness",
         "mean of B4, B3 and B2",
         (TRUE_COLOUR,),
-        lambda patch, _: _brightness(patch),
+        lambda measures, _: measures.brightness,
         physical=False,
     ),
     Layer("slope", "slope in degrees", (("slope",), ("DEM",)), _slope),
@@ -184,13 +246,13 @@ LAYERS: tuple[Layer, ...] = (
         "elevation",
         "elevation in metres",
         (("DEM",),),
-        lambda patch, _: patch.select(("DEM",))[0],
+        lambda measures, _: measures.patch.select(("DEM",))[0],
     ),
     Layer(
         "ndwi",
         "(B3 - B8) / (B3 + B8): above 0 on open water",
         (("B3", "B8"),),
-        lambda patch, _: NormalisedDifference.of(*patch.select(("B3", "B8"))),
+        lambda measures, _: measures.difference("B3", "B8"),
     ),
     Layer(
         "texture",
@@ -225,8 +287,9 @@ def layers_of(
     ]
     if references is None:
         references = references_of(patch, {name for each in fitting for name in each.references})
+    measures = _Measures(patch)
     return {
-        each.name: each.compute(patch, references).astype(np.float32, copy=False)
+        each.name: each.compute(measures, references).astype(np.float32, copy=False)
         for each in fitting
     }
 

@@ -114,35 +114,23 @@ class Labelling:
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with this
             self._file.truncate(size[0] * size[1] * _STORED.itemsize)
 
-    def add(
-        self, window: Window, kinds: np.ndarray, hidden: np.ndarray | None = None
-    ) -> tuple[np.ndarray, Parts]:
+    def add(self, window: Window, kinds: np.ndarray, hidden: np.ndarray | None = None) -> None:
         """Label a block; those above and to the left of it have been added.
 
         Args:
             window: Where it lies.
             kinds: Kind of each pixel, :data:`NOTHING` where there is none, shape (h, w).
             hidden: Pixels to mark with :data:`HIDDEN`, shape (h, w), bool.
-
-        Returns:
-            The number of each pixel's part, from 1, counted in this block alone, shape
-            (h, w), int32; and those parts, with their place in the scene.
         """
-        labels, count = np.zeros(kinds.shape, dtype=np.int32), 0
-        for kind in np.unique(kinds[kinds != NOTHING]):
-            part, parts = connected_parts(kinds == kind)
-            labels[part > 0] = part[part > 0] + count
-            count += parts
-        found = _parts(labels, kinds, window, self._size[1])
+        labels, found = parts_of_kinds(kinds, window, self._size[1])
         self._found.append(found)
         stored = np.where(labels > 0, labels + self._count, 0).astype(_STORED)
         if hidden is not None:
             stored[hidden] = HIDDEN
-        self._count += count
+        self._count += len(found)
         if stored.any():
             write_plain(self._file.fileno(), window, self._size[1], stored)
             self._touch(window)
-        return labels, found
 
     def join(self) -> Parts:
         """Join what touches over the borders of blocks, once all of them are added.
@@ -199,8 +187,23 @@ class Labelling:
             self._touching.append(np.unique(pairs[real], axis=0).astype(np.int64))
 
 
-def _parts(labels: np.ndarray, kinds: np.ndarray, window: Window, scene_width: int) -> Parts:
-    """The parts of a label image (h, w), in the order of their numbers."""
+def parts_of_kinds(kinds: np.ndarray, window: Window, scene_width: int) -> tuple[np.ndarray, Parts]:
+    """The parts of a window by itself.
+
+    Args:
+        kinds: Kind of each pixel, :data:`NOTHING` where there is none, shape (h, w).
+        window: Where it lies.
+        scene_width: Of the scene, in pixels.
+
+    Returns:
+        The number of each pixel's part, from 1, shape (h, w), int32; and those parts in the
+        order of their numbers, with their place in the scene.
+    """
+    labels, count = np.zeros(kinds.shape, dtype=np.int32), 0
+    for kind in np.unique(kinds[kinds != NOTHING]):
+        part, parts = connected_parts(kinds == kind)
+        labels[part > 0] = part[part > 0] + count
+        count += parts
     rows, columns = np.nonzero(labels)
     top, left = rows + window.row, columns + window.column
     each = Parts(  # of one pixel each
@@ -212,4 +215,4 @@ def _parts(labels: np.ndarray, kinds: np.ndarray, window: Window, scene_width: i
         bottom=top,
         right=left,
     )
-    return each.joined(labels[rows, columns] - 1)
+    return labels, each.joined(labels[rows, columns] - 1)

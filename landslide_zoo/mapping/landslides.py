@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from shapely.geometry import MultiPolygon
 
-from landslide_zoo.inference.objects import LandslideObject, describe
+from landslide_zoo.inference.objects import LandslideObject, connected_parts, describe
 from landslide_zoo.inference.rules import (
     LISTED,
     cut_by_rules,
@@ -23,7 +23,7 @@ from landslide_zoo.inference.rules import (
     why_skipped,
 )
 from landslide_zoo.mapping.change import Earlier
-from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts
+from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts, parts_of_kinds
 from landslide_zoo.mapping.large import describe_large
 from landslide_zoo.mapping.polygons import Ground, crown_to_toe, outlines
 from landslide_zoo.mapping.probabilities import Probabilities
@@ -42,6 +42,8 @@ NOT_OBSERVED = 255
 MEMORY = 1024**3
 """Bytes that a block may take, roughly, where nothing else is asked for."""
 _BYTES_A_PIXEL = 600
+REACH = 128
+"""Pixels beyond a block in which a landslide that begins in it may end to be described with it."""
 _SIDES = (256, 1024)
 """Sides of blocks in pixels, the least and the most."""
 LARGEST = 1024 * 1024
@@ -185,27 +187,27 @@ class _Finder:
         limits = [rule.minimum or 0.0 for rule in rules if rule.attribute == "hectares"]
         self._smallest = 10_000 * max(limits, default=0.0)  # square metres
 
-    def look_at(self, window: Window) -> None:
-        """Label a block, and describe what lies inside it as a whole."""
-        view = self.views.view(window)
+    def look_at(self, block: Window) -> None:
+        """Label a block, and describe the landslides that begin in it."""
+        view = self.views.view(block)
         self.coverage += view.coverage
-        mask = view.mask(self.threshold)
-        kinds = np.full(mask.shape, NOTHING, dtype=np.int16)
-        if not mask.any():
-            if view.unseen_before.any():
-                self.labelling.add(window, kinds, view.unseen_before)
+        kinds = np.full(view.observed.shape, NOTHING, dtype=np.int16)
+        if view.mask(self.threshold).any():
+            reach = _reach(block, self.views.size)
+            mask = _touching(self.views.view(reach).mask(self.threshold), block.within(reach))
+            box = _box(mask, reach).padded(1, self.views.size).common(reach)
+            mask = mask[box.within(reach)]
+            layers = self.views.layers_in(box, mask)
+            broken = np.where(mask, cut_by_rules(mask, layers, self.rules), NOTHING)
+            labels, parts = parts_of_kinds(broken, box, self.views.size[1])
+            begun = _begun(parts, block) & _whole(parts, reach, self.views.size)
+            wanted = np.flatnonzero(begun & self._listed(parts))
+            self._describe(self.views.view(box), layers, _only(labels, wanted), parts.taken(wanted))
+            inside = box.common(block)
+            kinds[inside.within(block)] = broken[inside.within(box)]
+        elif not view.unseen_before.any():
             return
-        box = _box(mask, window)
-        around = self.views.view(box.padded(1, self.views.size))
-        mask = around.mask(self.threshold)
-        layers = self.views.layers_in(around.window, mask)
-        broken = np.where(mask, cut_by_rules(mask, layers, self.rules), NOTHING)
-        kinds[box.within(window)] = broken[box.within(around.window)]
-        labels, parts = self.labelling.add(window, kinds, view.unseen_before)
-        wanted = np.flatnonzero(_whole(parts, window, self.views.size) & self._listed(parts))
-        shown = np.zeros(mask.shape, dtype=np.int32)
-        shown[box.within(around.window)] = _only(labels, wanted)[box.within(window)]
-        self._describe(around, layers, shown, parts.taken(wanted))
+        self.labelling.add(block, kinds, view.unseen_before)
 
     def finish(self, progress: Progress) -> Landslides:
         """Join the blocks, describe what crosses their borders, and let the rules judge."""
@@ -249,7 +251,7 @@ class _Finder:
 
     def _describe_group(self, window: Window, parts: Parts, numbers: np.ndarray) -> None:
         """Describe parts that cross the borders of blocks, of one window."""
-        if window.height * window.width > LARGEST:
+        if window.area > LARGEST:
             (number,) = numbers
             one, outline, fall = describe_large(
                 self.views,
@@ -315,6 +317,22 @@ def _moved(one: LandslideObject, window: Window) -> LandslideObject:
     )
 
 
+def _reach(block: Window, size: tuple[int, int]) -> Window:
+    """A block with a pixel around it, and with what it is looked at beyond its far sides."""
+    near, far = block.padded(1, size), block.padded(REACH, size)
+    bottom, right = far.row + far.height, far.column + far.width
+    return Window(near.row, near.column, bottom - near.row, right - near.column)
+
+
+def _touching(mask: np.ndarray, place: tuple[slice, slice]) -> np.ndarray:
+    """The parts of a mask (h, w) that have a pixel at a place, whole; bool."""
+    labels, count = connected_parts(mask)
+    chosen = np.zeros(count + 1, dtype=bool)
+    chosen[labels[place]] = True
+    chosen[0] = False
+    return chosen[labels]
+
+
 def _box(mask: np.ndarray, window: Window) -> Window:
     """The smallest window around the pixels of a mask that lies at a window."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -323,8 +341,19 @@ def _box(mask: np.ndarray, window: Window) -> Window:
     return Window(window.row + top, window.column + left, height, width)
 
 
+def _begun(parts: Parts, block: Window) -> np.ndarray:
+    """Which parts have the upper left corner of their window in a block, shape (n,), bool."""
+    bottom, right = block.row + block.height, block.column + block.width
+    return (
+        (parts.top >= block.row)
+        & (parts.left >= block.column)
+        & (parts.top < bottom)
+        & (parts.left < right)
+    )
+
+
 def _whole(parts: Parts, window: Window, size: tuple[int, int]) -> np.ndarray:
-    """Which parts of a block do not touch a border with another block, shape (n,), bool."""
+    """Which parts do not touch the border of a window inside the scene, shape (n,), bool."""
     bottom, right = window.row + window.height, window.column + window.width
     return (
         ((parts.top > window.row) | (window.row == 0))
@@ -342,13 +371,13 @@ def _only(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _groups(parts: Parts, places: np.ndarray) -> Iterator[tuple[Window, np.ndarray]]:
-    """Parts near each other that are described in one window, with the window."""
+    """Parts that are described in one window, as it is no larger than theirs, with the window."""
     near = np.lexsort((parts.left[places], parts.top[places] // _SIDES[1]))
     window, group = None, []
     for place in places[near]:
         own = parts.window(place)
         both = hull([window, own]) if window else own
-        if window and both.height * both.width > LARGEST:
+        if window and both.area > min(LARGEST, window.area + own.area):
             yield window, np.sort(group)
             both, group = own, []
         window = both

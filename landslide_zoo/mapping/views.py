@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
+from itertools import groupby
 from operator import add
 
 import numpy as np
 from scipy import ndimage
 
-from landslide_zoo.data.bands import INDICES
-from landslide_zoo.data.patch import Patch
-from landslide_zoo.inference.layers import layers_fitting, layers_of, references_of
+from landslide_zoo.inference.layers import layers_fitting, layers_of, references_in
 from landslide_zoo.mapping.assembly import TERRAIN
 from landslide_zoo.mapping.change import NDVI_DROP, Earlier, check_change
 from landslide_zoo.mapping.lattice import Lattice, Node
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.windows import Window, hull
+from landslide_zoo.mapping.windows import Window, blocks, hull
 
-MARGIN = 8
-"""Pixels around a window that its layers depend on: texture on 3, the slope of a DEM on 5."""
+MARGIN = 3
+"""Pixels around a window that its layers depend on: those of texture."""
+CELL = 256
+"""Side of the windows in pixels in which layers are made: what a processor keeps at hand."""
+_TOGETHER = 4
+"""Rows of neighbourhoods that are read together: they overlap."""
 _KEPT = 4096
 """Neighbourhoods whose references are remembered: a row of blocks of a product has fewer."""
-_ON_TERRAIN = {"slope", "elevation"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class Views:
         self.size = scene.size
         fitting = layers_fitting(scene.bands, scene.unit)
         needed = {name for layer in fitting for each in layer.bands for name in each}
-        self._bands = tuple(name for name in scene.bands if name in needed)
+        self._bands = tuple(n for n in scene.bands if n in needed and n not in TERRAIN)
+        self._terrain = tuple(n for n in scene.bands if n in needed and n in TERRAIN)
         self._relative_to = list({name for layer in fitting for name in layer.references})
         self.layers = [layer.name for layer in fitting]
         if before is not None:
@@ -129,62 +131,57 @@ class Views:
 
         Args:
             window: Lies inside the scene.
-            where: The pixels for which they are wanted, shape (h, w), bool: what they are
-                relative to is not measured elsewhere, and those layers mean nothing there.
+            where: The pixels for which they are wanted, shape (h, w), bool: layers mean
+                nothing but there and on the pixels that touch them.
         """
-        found: dict[str, np.ndarray] = {}
-        if self._bands:
-            inner = window.padded(MARGIN, self.size)
-            wanted = np.zeros((inner.height, inner.width), dtype=bool)
-            wanted[window.within(inner)] = where
-            nodes = self._nodes(inner, wanted)
-            outer = hull([inner, *map(self._lattice.window, nodes)])
-            patch = self._scene.read(outer, self._bands)
-            references = self._reference_layers(patch, outer, nodes, inner)
-            found = layers_of(_cut(patch, inner.within(outer)), None, references)
-            found = {name: values[window.within(inner)] for name, values in found.items()}
-            self._without_terrain(found, window)
-        if self._before is not None:
-            after = self._scene.read(window, INDICES["NDVI"].bands).index("NDVI")
-            found[NDVI_DROP] = self._before.ndvi(window) - after
-        return found
-
-    def _nodes(self, window: Window, wanted: np.ndarray) -> list[Node]:
-        """The nodes of the lattice that layers of the wanted pixels depend on."""
-        if not self._relative_to:
-            return []
-        around = ndimage.maximum_filter(wanted, 2 * MARGIN + 1)
-        return list(self._lattice.nodes(window, around))
-
-    def _without_terrain(self, layers: dict[str, np.ndarray], window: Window) -> None:
-        """Take the values out of layers of the terrain where it has none."""
-        terrain = [name for name in self._scene.bands if name in TERRAIN]
-        if terrain and not layers.keys().isdisjoint(_ON_TERRAIN):
-            missing = ~self._scene.read(window, terrain).observed
-            for name in _ON_TERRAIN & layers.keys():
-                layers[name] = np.where(missing, np.float32(np.nan), layers[name])
-
-    def _reference_layers(
-        self, patch: Patch, outer: Window, nodes: Sequence[Node], window: Window
-    ) -> dict[str, np.ndarray]:
-        """What layers are measured by, for every pixel of a window."""
-        if not nodes:
-            return {}
-        missing = [node for node in nodes if node not in self._references]
-        observed = self._probabilities.read(outer).observed if missing else patch.observed
-        patch = replace(patch, observed=observed)
-        for node in missing:
-            part = _cut(patch, self._lattice.window(node).within(outer))
-            known = references_of(part, self._relative_to)
-            values = np.array([known[name] for name in self._relative_to])
-            self._references[node] = values, float(part.observed.mean())
-        around = {node: self._references[node] for node in nodes}
+        wanted = ndimage.maximum_filter(where, 3)
+        if self._relative_to:
+            self._measure(window, wanted)
+        found = {name: np.zeros(where.shape, np.float32) for name in self.layers}
+        for cell in blocks(where.shape, CELL):
+            if wanted[cell.slices].any():
+                for name, values in self._layers_of(cell.moved(window.row, window.column)).items():
+                    found[name][cell.slices] = values
         for node in list(self._references)[:-_KEPT]:
             del self._references[node]
-        layers = self._lattice.interpolate(around, window)
-        return dict(zip(self._relative_to, layers, strict=True))
+        if self._before is not None:
+            found[NDVI_DROP] = self._before.ndvi(window) - found["ndvi"]
+        return found
 
+    def _layers_of(self, cell: Window) -> dict[str, np.ndarray]:
+        """All layers of a small window but what changed."""
+        found: dict[str, np.ndarray] = {}
+        if self._bands:
+            inner = cell.padded(MARGIN, self.size)
+            nodes = self._lattice.nodes(inner)
+            around = {node: self._references[node] for node in nodes if node in self._references}
+            references = {}
+            if around:
+                values = self._lattice.interpolate(around, inner)
+                references = dict(zip(self._relative_to, values, strict=True))
+            layers = layers_of(self._scene.read(inner, self._bands), None, references)
+            found = {name: values[cell.within(inner)] for name, values in layers.items()}
+        if self._terrain:
+            patch = self._scene.read(cell, self._terrain)
+            for name, values in layers_of(patch).items():
+                found[name] = np.where(patch.observed, values, np.float32(np.nan))
+        return found
 
-def _cut(patch: Patch, place: tuple[slice, slice]) -> Patch:
-    """A part of a patch."""
-    return replace(patch, values=patch.values[:, *place], observed=patch.observed[place], mask=None)
+    def _measure(self, window: Window, where: np.ndarray) -> None:
+        """Measure what the layers of chosen pixels are relative to, unless it is known."""
+        inner = window.padded(MARGIN, self.size)
+        wanted = np.zeros((inner.height, inner.width), dtype=bool)
+        wanted[window.within(inner)] = where
+        wanted = ndimage.maximum_filter(wanted, 2 * MARGIN + 1)
+        nodes = [n for n in self._lattice.nodes(inner, wanted) if n not in self._references]
+        for _, each in groupby(nodes, key=lambda node: node[0] // _TOGETHER):
+            near = list(each)
+            windows = [self._lattice.window(node) for node in near]
+            outer = hull(windows)
+            observed = self._probabilities.read(outer).observed
+            patch = replace(self._scene.read(outer, self._bands), observed=observed)
+            places = [window.within(outer) for window in windows]
+            measured = references_in(patch, self._relative_to, places)
+            for node, place, known in zip(near, places, measured, strict=True):
+                values = np.array([known[name] for name in self._relative_to])
+                self._references[node] = values, float(observed[place].mean())
