@@ -180,7 +180,7 @@ def build_api(service: Service, maps: MapService) -> None:
             raise LandslideZooError("There is no scene: give a GeoTIFF or a product's ZIP.")
         wanted = Request(
             scene["path"],
-            _name(model) or service.default,
+            _name(model) or service.zoo.default,
             _path(dem),
             _path(before),
             _clouds(clouds),

@@ -70,15 +70,13 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
                 0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-threshold"
             )
             with gr.Accordion("Clouds and rules", open=False):
-                clouds = gr.Checkbox(
-                    True, label="Leave out what is under cloud", elem_id="lz-clouds"
-                )
+                clouds = gr.Checkbox(True, label="Leave out what is under cloud")
                 rules = gr.CheckboxGroup(
                     **_rule_choices(DEFAULT_RULES),
                     label="Keep only objects with, where the bands tell",
                     elem_id="lz-rules",
                 )
-            run = gr.Button("Find landslides", variant="primary", elem_id="lz-run")
+            run = gr.Button("Find landslides", variant="primary")
         with gr.Column(min_width=280):
             summary = html(elem_id="lz-summary")
     problems = html(elem_id="lz-batch-problems")

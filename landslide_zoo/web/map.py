@@ -128,7 +128,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
                 )
             wanted = Request(
                 scene_file,
-                name or maps.service.default,
+                name or maps.service.zoo.default,
                 dem_file,
                 earlier_file,
                 "mask" if leave_out else "keep",

@@ -16,12 +16,12 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from tqdm.auto import tqdm
 
-from landslide_zoo.errors import DataError, LandslideZooError, quoted
+from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.mapping import NEEDED
 from landslide_zoo.models.downloads import download_folder
 from landslide_zoo.web.downloads import new_folder
 from landslide_zoo.web.map_worker import MapWorker, Request, Tell
-from landslide_zoo.web.service import Service
+from landslide_zoo.web.service import Service, check_there
 from landslide_zoo.web.turns import Caller, Gone, Turns
 
 WORKERS = 2
@@ -111,9 +111,7 @@ class MapService:
             self._turns.turn(caller),
             self._worker() as worker,
         ):
-            for path in request.inputs:
-                if not path.is_file():
-                    raise DataError(f"{quoted(path.name)} was deleted meanwhile: give it again.")
+            check_there(request.inputs)
             request = _keep(request)
             answer = worker.run(request, model, caller.waits, tell)
         answer["figures"]["model"] = request.model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
@@ -68,10 +68,19 @@ class Upload:
             DataError: If either cannot be read, they do not fit each other, or the
                 patch is too large.
         """
-        for path in filter(None, (self.patch, self.mask)):
-            if not Path(path).is_file():
-                raise DataError(f"{quoted(Path(path).name)} was deleted meanwhile: give it again.")
+        check_there(Path(path) for path in (self.patch, self.mask) if path)
         return replace(read_patch_safely(self.patch, self.mask, max_pixels), name=self.name)
+
+
+def check_there(paths: Iterable[Path]) -> None:
+    """Check that no upload was deleted since it came, because it was old.
+
+    Raises:
+        DataError: If one was.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise DataError(f"{quoted(path.name)} was deleted meanwhile: give it again.")
 
 
 def plain(text: str) -> str:
@@ -105,11 +114,6 @@ class Service:
         self._large = BoundedSemaphore(LARGE_AT_WORK)
         self._network = NetworkThread()
 
-    @property
-    def default(self) -> str:
-        """The model used where none is named: the zoo's first."""
-        return self.zoo.default
-
     def read(self, upload: Upload, caller: Caller = NOBODY) -> Patch:
         """Read an upload when it is the caller's turn.
 
@@ -141,7 +145,7 @@ class Service:
         Raises:
             LandslideZooError: If the model cannot be had or cannot take the patch.
         """
-        name = name or self.default
+        name = name or self.zoo.default
         model = self._model(name, caller, tqdm_class)
         with self._work.turn(caller):
             prepared = PreparedPatch(self._read(upload), steps)

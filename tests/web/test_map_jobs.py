@@ -42,7 +42,7 @@ def maps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MapService]:
 def wanted(maps: MapService) -> Request:
     """The sample, uploaded."""
     scene, dem = (shutil.copy(path, new_folder()) for path in (PUTHUMALA.path, PUTHUMALA.dem))
-    return Request(str(scene), maps.service.default, str(dem))
+    return Request(str(scene), maps.service.zoo.default, str(dem))
 
 
 def picture(path: Path, side: int, **profile: Any) -> Path:
@@ -133,7 +133,7 @@ def test_a_scene_without_a_place_is_mapped_in_pixels(
 @pytest.fixture
 def work(maps: MapService, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Let a process map a picture of so many pixels a side."""
-    entry = maps.service.zoo.entry(maps.service.default)
+    entry = maps.service.zoo.entry(maps.service.zoo.default)
 
     def run(
         worker: MapWorker,
