@@ -189,12 +189,13 @@ class _Finder:
 
     def look_at(self, block: Window) -> None:
         """Label a block, and describe the landslides that begin in it."""
-        view = self.views.view(block)
+        reach = _reach(block, self.views.size)
+        around = self.views.view(reach)
+        view = around.part(block)
         self.coverage += view.coverage
         kinds = np.full(view.observed.shape, NOTHING, dtype=np.int16)
         if view.mask(self.threshold).any():
-            reach = _reach(block, self.views.size)
-            mask = _touching(self.views.view(reach).mask(self.threshold), block.within(reach))
+            mask = _touching(around.mask(self.threshold), block.within(reach))
             box = _box(mask, reach).padded(1, self.views.size).common(reach)
             mask = mask[box.within(reach)]
             layers = self.views.layers_in(box, mask)
@@ -202,7 +203,7 @@ class _Finder:
             labels, parts = parts_of_kinds(broken, box, self.views.size[1])
             begun = _begun(parts, block) & _whole(parts, reach, self.views.size)
             wanted = np.flatnonzero(begun & self._listed(parts))
-            self._describe(self.views.view(box), layers, _only(labels, wanted), parts.taken(wanted))
+            self._describe(around.part(box), layers, _only(labels, wanted), parts.taken(wanted))
             inside = box.common(block)
             kinds[inside.within(block)] = broken[inside.within(box)]
         elif not view.unseen_before.any():

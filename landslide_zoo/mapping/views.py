@@ -76,6 +76,11 @@ class View:
         kinds = (self.observed, self.cloud, self.unseen_before)
         return Coverage(self.observed.size, *(int(np.count_nonzero(kind)) for kind in kinds))
 
+    def part(self, window: Window) -> View:
+        """The same of a window that lies inside this one."""
+        known = (self.probability, self.observed, self.cloud, self.unseen_before)
+        return View(window, *(values[window.within(self.window)] for values in known))
+
     def mask(self, threshold: float) -> np.ndarray:
         """Observed pixels of at least this probability, shape (h, w), bool."""
         return self.observed & (self.probability >= np.float32(threshold))
