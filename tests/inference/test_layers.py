@@ -1,0 +1,45 @@
+"""What layers are measured by: numpy's own medians and percentiles of the observed pixels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from landslide_zoo.data.patch import Patch
+from landslide_zoo.inference.layers import references_in, references_of
+
+BANDS = ("B4", "B3", "B2", "B8", "B11", "B12")
+NAMES = ("vegetation_ndvi", "vegetation_nbr2", "vegetation_swir_red", "dark", "bright")
+
+
+def patch_of(height: int, width: int) -> Patch:
+    random = np.random.default_rng(height)
+    values = random.integers(1, 4000, (len(BANDS), height, width)).astype(np.float32)
+    values[3] += 4000  # green
+    return Patch(values, BANDS, observed=random.random((height, width)) < 0.8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (5, 7), (40, 32)])
+def test_references_are_medians_and_percentiles(size: tuple[int, int]) -> None:
+    patch = patch_of(*size)
+    patch = replace(patch, observed=patch.observed | (np.indices(size).sum(axis=0) == 0))
+    found = references_of(patch, NAMES)
+    ndvi, seen = patch.index("NDVI"), patch.observed
+    green = seen & (ndvi >= np.median(ndvi[seen]))
+    assert found["vegetation_ndvi"] == max(np.median(ndvi[green]), 0.55)
+    bright = patch.select(("B4", "B3", "B2")).mean(axis=0)[seen]
+    assert (found["dark"], found["bright"]) == (np.percentile(bright, 1), np.percentile(bright, 99))
+
+
+def test_references_of_parts_are_those_of_the_parts_alone() -> None:
+    patch = patch_of(60, 50)
+    places = [(slice(0, 30), slice(0, 50)), (slice(10, 60), slice(20, 40))]
+    parts = [
+        replace(patch, values=patch.values[:, *place], observed=patch.observed[place])
+        for place in places
+    ]
+    expected = [references_of(part, NAMES) for part in parts]
+    assert list(references_in(patch, NAMES, places)) == expected
+    assert expected[0] != expected[1]
