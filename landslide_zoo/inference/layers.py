@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -87,12 +87,12 @@ def references_in(
         for name in vegetation:
             first, second, least = _VEGETATION[name]
             own = measures.difference(first, second)[place][green]
-            found[name] = max(_median(own), least) if own.size else least
+            found[name] = max(float(np.median(own)), least) if own.size else least
         if percentiles:
             bright = measures.brightness[place]
-            seen = bright[observed] if observed.any() else bright.ravel()
+            seen = bright[observed] if observed.any() else bright
             shares = [_PERCENTILES[name] for name in percentiles]
-            found |= zip(percentiles, _percentiles(seen, shares), strict=True)
+            found |= zip(percentiles, np.percentile(seen, shares).tolist(), strict=True)
         yield found
 
 
@@ -101,30 +101,7 @@ def _greener_half(ndvi: np.ndarray, observed: np.ndarray) -> np.ndarray:
     land = observed & (ndvi > 0)
     if not land.any():
         return observed
-    return land & (ndvi >= _median(ndvi[land]))
-
-
-def _median(values: np.ndarray) -> float:
-    """The median of values (n,), which is all that :func:`numpy.median` does, at half the cost."""
-    middle = len(values) // 2
-    ordered = np.partition(values, middle)
-    high = ordered[middle]
-    return float(high if len(values) % 2 else (ordered[:middle].max() + high) / 2)
-
-
-def _percentiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
-    """Percentiles of values (n,), as :func:`numpy.percentile` gives each, by one partition."""
-    last = len(values) - 1
-    places = [share / 100 * last for share in shares]
-    pairs = [(int(place), min(int(place) + 1, last)) for place in places]
-    ordered = np.partition(values, sorted({place for pair in pairs for place in pair}))
-    found = []
-    for place, pair in zip(places, pairs, strict=True):
-        low, high = ordered[list(pair)]
-        share = place - pair[0]
-        upper = share >= 0.5
-        found.append(high - (high - low) * (1 - share) if upper else low + (high - low) * share)
-    return [float(each) for each in found]
+    return land & (ndvi >= np.median(ndvi[land]))
 
 
 def _relative(measures: _Measures, references: References, name: str) -> np.ndarray:

@@ -8,6 +8,7 @@ ends the process.
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -112,6 +113,7 @@ class Labelling:
         self._number = np.zeros(1, dtype=np.uint32)  # of each label, once joined
         with writing(folder or Path(tempfile.gettempdir())):
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with this
+            weakref.finalize(self, self._file.close)
             self._file.truncate(size[0] * size[1] * _STORED.itemsize)
 
     def add(self, window: Window, kinds: np.ndarray, hidden: np.ndarray | None = None) -> None:
