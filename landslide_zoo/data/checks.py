@@ -144,11 +144,12 @@ def _scale(patch: Patch) -> str | None:
 
 def _summary(patch: Patch, name: str) -> tuple[float, float, float, float]:
     """Minimum, maximum and median of a band before its divisor, and its share below 0."""
-    values = patch.values[patch.bands.index(name)][patch.observed]
+    values = patch.values[patch.bands.index(name)]
+    values = values.ravel() if patch.observed.all() else values[patch.observed]
     divisor = band(name).divisor
     sample = values[:: values.size // SAMPLE + 1]
     low, high, median = values.min() / divisor, values.max() / divisor, np.median(sample) / divisor
-    return float(low), float(high), float(median), float((values < 0).mean())
+    return float(low), float(high), float(median), float((values < 0).mean()) if low < 0 else 0.0
 
 
 def _swapped(patch: Patch) -> str | None:
