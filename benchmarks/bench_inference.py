@@ -39,8 +39,9 @@ from measuring import (
 from peak import measured_peaks, operations
 
 from landslide_zoo import read_patch
-from landslide_zoo.inference import PreparedPatch, join_detections, write_outputs
+from landslide_zoo.inference import PreparedPatch, Steps, join_detections, write_outputs
 from landslide_zoo.inference.comparison import ModelResult
+from landslide_zoo.inference.result import ALL_STEPS
 from landslide_zoo.models import values_of
 from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor
 
@@ -53,9 +54,9 @@ TOGETHER = BATCH_PIXELS // SIDE**2
 """Patches that the package runs at once."""
 
 
-def detect(predictors: list[Predictor], path: Path, folder: Path) -> None:
+def detect(predictors: list[Predictor], path: Path, folder: Path, steps: Steps = ALL_STEPS) -> None:
     """Our way from a file to figures, pictures and files, by one network or by many."""
-    prepared, results = PreparedPatch(read_patch(path)), []
+    prepared, results = PreparedPatch(read_patch(path), steps), []
     for predictor in predictors:
         detection = prepared.detect(predictor)
         detection.to_dict()
@@ -86,7 +87,9 @@ def patch_part(networks: list[Contender], rounds: int, folder: Path) -> dict[str
             {
                 "study": partial(one.study.detect, path),
                 "smp": partial(results, path, one.smp, one.name),
-                "ours, probability alone": partial(one.ours.predict, path),
+                "ours, clouds not looked for": partial(
+                    detect, [one.ours], path, folder, Steps("keep")
+                ),
                 "ours": partial(detect, [one.ours], path, folder),
             },
             rounds,
@@ -101,6 +104,9 @@ def patch_part(networks: list[Contender], rounds: int, folder: Path) -> dict[str
                 "network over smp": times(alone["ours"], alone["smp"]),
                 "end to end over smp": times(whole["ours"], whole["smp"]),
                 "end to end over study": times(whole["ours"], whole["study"]),
+                "without clouds over study": times(
+                    whole["ours, clouds not looked for"], whole["study"]
+                ),
             },
         }
         report(one.name, alone, whole)

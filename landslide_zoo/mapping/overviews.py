@@ -87,12 +87,14 @@ def composite(
         )
 
     *values, measured, seen = shares(scene.size, side, read)
-    values = np.stack(values) / np.maximum(measured, 1e-6)
     typical = seen > 0.5 if (seen > 0.5).any() else measured > 0
-    if scene.unit == "physical" and typical.any():
-        low, high = np.percentile(values[:, typical], _STRETCH, axis=1)[..., None, None]
-        values = (values - low) / np.maximum(high - low, 1e-6)
-    picture = np.rint(255 * values.clip(0, 1)).astype(np.uint8).transpose(1, 2, 0)
+    picture = np.empty((*measured.shape, len(values)), dtype=np.uint8)
+    for number, band in enumerate(values):
+        band /= np.maximum(measured, 1e-6)
+        if scene.unit == "physical" and typical.any():
+            low, high = np.percentile(band[typical], _STRETCH)
+            band = (band - low) / np.maximum(high - low, 1e-6)
+        picture[..., number] = np.rint(255 * band.clip(0, 1))
     picture[measured == 0] = 0
     return picture if len(values) == 3 else picture.repeat(3, axis=2)
 

@@ -110,15 +110,15 @@ def driver_of(file: InputFile) -> str:
     )
 
 
-def environment() -> rasterio.Env:
-    """GDAL's settings for a scene: no companions of a file, no hosts, a bounded cache."""
+def environment(cache: int = CACHE_BYTES) -> rasterio.Env:
+    """GDAL's settings for a scene: no companions of a file, no hosts, a bounded cache in bytes."""
     return rasterio.Env(
         DummySession(),  # no credentials of clouds are looked for
         GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
         GDAL_PAM_ENABLED="NO",
         GDAL_GEOREF_SOURCES="INTERNAL",
         CPL_VSIL_CURL_ALLOWED_EXTENSIONS="{none}",
-        GDAL_CACHEMAX=CACHE_BYTES,
+        GDAL_CACHEMAX=cache,
     )
 
 
