@@ -56,9 +56,10 @@ test-kill: .venv/dev
 test-learning: .venv/dev
 	$(BIN)/python -m pytest -m slow -s tests/training/test_learning.py
 
-# Maps of several scenes on Ray whose workers are killed, and every network of the zoo as ONNX.
+# Maps of several scenes on Ray whose workers are killed, beside maps made with as many threads as a
+# worker has; and every network of the zoo as ONNX.
 test-ray: .venv/dev
-	$(BIN)/python -m pytest -m slow tests/mapping/test_many.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/mapping/test_many.py
 
 test-export: .venv/dev
 	$(BIN)/python -m pytest -m slow tests/inference/test_export.py
