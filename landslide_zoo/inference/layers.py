@@ -32,6 +32,10 @@ References = Mapping[str, float | np.ndarray]
 for each pixel, shape (H, W), where it changes over a scene."""
 
 
+EVERYWHERE = (slice(None), slice(None))
+"""All rows and columns of a patch."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Measures:
     """What layers and references are made of, each made once.
@@ -56,21 +60,10 @@ class _Measures:
         return self.patch.select(TRUE_COLOUR).mean(axis=0)
 
 
-def references_of(patch: Patch, names: Iterable[str]) -> dict[str, float]:
-    """The references of a patch: its observed pixels alone say what it is like.
-
-    Args:
-        patch: With the bands that the references need.
-        names: Those wanted, of the references that :data:`LAYERS` name.
-    """
-    (found,) = references_in(patch, names, [(slice(None), slice(None))])
-    return found
-
-
 def references_in(
-    patch: Patch, names: Iterable[str], places: Iterable[tuple[slice, slice]]
+    patch: Patch, names: Collection[str], places: Iterable[tuple[slice, slice]]
 ) -> Iterator[dict[str, float]]:
-    """The references of parts of a patch, each by its own pixels, as :func:`references_of`.
+    """The references of parts of a patch: the observed pixels of each alone say what it is like.
 
     Args:
         patch: With the bands that the references need.
@@ -78,22 +71,29 @@ def references_in(
         places: Rows and columns of each part.
     """
     measures = _Measures(patch)
-    vegetation, percentiles = set(names) & set(_VEGETATION), set(names) & set(_PERCENTILES)
     for place in places:
-        observed = patch.observed[place]
-        found: dict[str, float] = {}
-        if vegetation:
-            green = _greener_half(measures.difference(*_NDVI)[place], observed)
-        for name in vegetation:
-            first, second, least = _VEGETATION[name]
-            own = measures.difference(first, second)[place][green]
-            found[name] = max(float(np.median(own)), least) if own.size else least
-        if percentiles:
-            bright = measures.brightness[place]
-            seen = bright[observed] if observed.any() else bright
-            shares = [_PERCENTILES[name] for name in percentiles]
-            found |= zip(percentiles, np.percentile(seen, shares).tolist(), strict=True)
-        yield found
+        yield _references(measures, names, place)
+
+
+def _references(
+    measures: _Measures, names: Collection[str], place: tuple[slice, slice]
+) -> dict[str, float]:
+    vegetation = [name for name in _VEGETATION if name in names]
+    percentiles = [name for name in _PERCENTILES if name in names]
+    observed = measures.patch.observed[place]
+    found: dict[str, float] = {}
+    if vegetation:
+        green = _greener_half(measures.difference(*_NDVI)[place], observed)
+    for name in vegetation:
+        first, second, least = _VEGETATION[name]
+        own = measures.difference(first, second)[place][green]
+        found[name] = max(float(np.median(own)), least) if own.size else least
+    if percentiles:
+        bright = measures.brightness[place]
+        seen = bright[observed] if observed.any() else bright
+        shares = [_PERCENTILES[name] for name in percentiles]
+        found |= zip(percentiles, np.percentile(seen, shares).tolist(), strict=True)
+    return found
 
 
 def _greener_half(ndvi: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -262,9 +262,10 @@ def layers_of(
         for each in layers_fitting(patch.bands, patch.unit)
         if names is None or each.name in set(names)
     ]
-    if references is None:
-        references = references_of(patch, {name for each in fitting for name in each.references})
     measures = _Measures(patch)
+    if references is None:
+        names = {name for each in fitting for name in each.references}
+        references = _references(measures, names, EVERYWHERE)
     return {
         each.name: each.compute(measures, references).astype(np.float32, copy=False)
         for each in fitting

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.inference.layers import references_in, references_of
+from landslide_zoo.inference.layers import EVERYWHERE, references_in
 
 BANDS = ("B4", "B3", "B2", "B8", "B11", "B12")
 NAMES = ("vegetation_ndvi", "vegetation_nbr2", "vegetation_swir_red", "dark", "bright")
@@ -25,7 +25,7 @@ def patch_of(height: int, width: int) -> Patch:
 def test_references_are_medians_and_percentiles(size: tuple[int, int]) -> None:
     patch = patch_of(*size)
     patch = replace(patch, observed=patch.observed | (np.indices(size).sum(axis=0) == 0))
-    found = references_of(patch, NAMES)
+    (found,) = references_in(patch, NAMES, [EVERYWHERE])
     ndvi, seen = patch.index("NDVI"), patch.observed
     green = seen & (ndvi >= np.median(ndvi[seen]))
     assert found["vegetation_ndvi"] == max(np.median(ndvi[green]), 0.55)
@@ -40,6 +40,6 @@ def test_references_of_parts_are_those_of_the_parts_alone() -> None:
         replace(patch, values=patch.values[:, *place], observed=patch.observed[place])
         for place in places
     ]
-    expected = [references_of(part, NAMES) for part in parts]
+    expected = [one for part in parts for one in references_in(part, NAMES, [EVERYWHERE])]
     assert list(references_in(patch, NAMES, places)) == expected
     assert expected[0] != expected[1]
