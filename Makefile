@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test check docs cards screenshots reliability test-load test-kill test-learning test-ray test-export bench clean
+.PHONY: app test check docs cards screenshots test-load test-kill test-learning test-ray test-export bench clean
 
 app: .venv/app
 	$(BIN)/python space_app.py
@@ -31,19 +31,14 @@ cards: .venv/app
 screenshots: .venv/dev
 	$(BIN)/python scripts/screenshots.py
 
-# The table of faults and attacks in docs/reliability.md, from the results of their tests.
-reliability: .venv/dev
-	$(BIN)/python scripts/reliability.py
-
-# Figures of this machine in benchmarks/results, and docs/performance.md from them: half an hour,
-# in which nothing else should run. bench_int8.py needs labelled patches besides.
+# Figures of this machine in benchmarks/results: half an hour,
+# in which nothing else should run.
 bench: .venv/dev
 	$(BIN)/python benchmarks/bench_inference.py --part patch
 	$(BIN)/python benchmarks/bench_inference.py --part throughput
 	$(BIN)/python benchmarks/bench_command.py
 	$(BIN)/python benchmarks/bench_app.py
 	$(BIN)/python benchmarks/bench_training.py
-	$(BIN)/python benchmarks/report.py
 
 # Slower than the rest, each by itself: clients in a crowd, training killed again and again,
 # and networks trained from scratch on synthetic patches.

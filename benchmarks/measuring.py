@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-"""Where figures are kept, a file a benchmark; docs/performance.md is made from them."""
+"""Where figures are kept, a file a benchmark."""
 
 _EXTENSIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 _PACKAGES = ("torch", "segmentation-models-pytorch", "openvino", "matplotlib", "gradio")

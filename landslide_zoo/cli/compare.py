@@ -19,7 +19,7 @@ from landslide_zoo.cli.common import (
     load_model,
 )
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.tables import text_table
+from landslide_zoo.text import text_table
 
 COLUMNS = ("model", "threshold", "area_hectares", "share", "objects", "milliseconds", "backend")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from landslide_zoo.cli.common import Json
-from landslide_zoo.tables import text_table
+from landslide_zoo.text import text_table
 
 if TYPE_CHECKING:
     from landslide_zoo.hub import ZooEntry

@@ -18,7 +18,7 @@ from landslide_zoo.evaluation.strata import Group
 from landslide_zoo.figures import bars_figure, precision_recall_figure, reliability_figure
 from landslide_zoo.models.prediction import SCORES, Scores
 from landslide_zoo.models.record import Record
-from landslide_zoo.tables import csv_table, markdown_table
+from landslide_zoo.text import csv_table, markdown_table
 
 TITLES = {
     "precision": "precision",

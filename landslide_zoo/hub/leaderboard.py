@@ -21,7 +21,7 @@ from landslide_zoo.models.card import figure_text, render_card
 from landslide_zoo.models.catalog import lookup
 from landslide_zoo.models.config import EnsembleConfig, ModelConfig, validation_sentence
 from landslide_zoo.models.record import Record, Result
-from landslide_zoo.tables import markdown_table
+from landslide_zoo.text import markdown_table
 
 CARDS, RESULTS, README = Path("model_cards"), "results.json", Path("README.md")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"

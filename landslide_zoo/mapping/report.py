@@ -16,7 +16,7 @@ from landslide_zoo.mapping.overviews import Overview, see_from_far
 from landslide_zoo.mapping.provenance import Provenance
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.writers import properties
-from landslide_zoo.templates import templates_of
+from landslide_zoo.text import templates_of
 
 WIDEST = 1200
 """Height and width of the picture are at most this, in pixels."""

@@ -31,7 +31,7 @@ from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.provenance import PROVENANCE, Provenance, as_json
 from landslide_zoo.mapping.records import Landslide
 from landslide_zoo.mapping.windows import Window
-from landslide_zoo.templates import templates_of
+from landslide_zoo.text import templates_of
 
 ProbabilityType = Literal["uint8", "float32"]
 Format = Literal["gpkg", "geojson", "parquet", "fgb"]

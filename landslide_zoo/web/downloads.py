@@ -16,7 +16,7 @@ from landslide_zoo.inference.comparison import EnsembleResult, ModelResult
 from landslide_zoo.inference.objects import LandslideObject
 from landslide_zoo.inference.outputs import OutputNames, mask_h5, overlay_png, probability_npy
 from landslide_zoo.inference.result import Detection
-from landslide_zoo.tables import csv_table
+from landslide_zoo.text import csv_table
 
 Content = tuple[str, bytes | str]
 """A file's name and what it holds."""

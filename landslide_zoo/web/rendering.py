@@ -19,7 +19,7 @@ from landslide_zoo.figures import (
     png,
     probability_picture,
 )
-from landslide_zoo.templates import templates_of
+from landslide_zoo.text import templates_of
 
 WIDEST = 1024
 """Pictures on the page are at most this wide and high; downloads are whole."""

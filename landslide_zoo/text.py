@@ -1,10 +1,14 @@
-"""Tables as text: aligned for a terminal, Markdown, and CSV."""
+"""Text: tables for a terminal, Markdown and CSV, and templates whose values are escaped."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -28,3 +32,23 @@ def csv_table(rows: Sequence[Mapping[str, object]]) -> str:
     table.writeheader()
     table.writerows(rows)
     return text.getvalue()
+
+
+def templates_of(package: str, *filters: Callable[..., object]) -> Environment:
+    """The templates in the folder ``templates`` of a package; a missing value is an error.
+
+    Args:
+        package: Its full name.
+        filters: Functions that templates call by their names.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # tables need none
+
+    templates = Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {function.__name__: function for function in filters}
+    return templates
