@@ -33,9 +33,8 @@ from landslide_zoo import read_patch
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.mapping import map_scene
-from landslide_zoo.mapping.network import OVERLAP, SIDE
-from landslide_zoo.mapping.progress import State
-from landslide_zoo.mapping.tiling import Tiles
+from landslide_zoo.mapping.network import OVERLAP, SIDE, Tiles
+from landslide_zoo.mapping.probabilities import State
 from landslide_zoo.models.files import bundled_folders
 
 SAMPLES = Path(__file__).resolve().parents[1] / "landslide_zoo/web/samples"

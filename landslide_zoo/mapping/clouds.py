@@ -13,8 +13,7 @@ from landslide_zoo.data.grid import Grid
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.figures import enlarge
 from landslide_zoo.inference.clouds import Clouds, find_clouds, product_level, why_no_clouds
-from landslide_zoo.mapping.probabilities import Journal, RawRaster
-from landslide_zoo.mapping.progress import Progress
+from landslide_zoo.mapping.probabilities import Journal, Progress, RawRaster
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.windows import Window
 

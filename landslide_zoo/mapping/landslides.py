@@ -1,39 +1,793 @@
-"""Landslides of a whole scene: found, described and judged by rules as those of a patch are.
-
-The scene is looked at block by block. What lies inside one block is described there; what
-crosses the border of blocks is joined and described in a window of its own. Nothing grows with
-the scene but the list of landslides.
-"""
+"""Landslides of a whole scene: found, described and judged by rules as those of a patch are."""
 
 from __future__ import annotations
 
 import math
+import tempfile
+import weakref
+from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, dataclass, fields, replace
+from functools import cache
+from itertools import groupby
+from operator import add
 from pathlib import Path
 
 import numpy as np
+import shapely
+from affine import Affine
+from pyproj import Geod, Transformer
+from rasterio.crs import CRS
+from rasterio.features import shapes
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from shapely.geometry import MultiPolygon
+from shapely.geometry.polygon import orient
 
+from landslide_zoo.data.grid import Grid
+from landslide_zoo.inference.layers import layers_fitting, layers_of, references_in
 from landslide_zoo.inference.objects import LandslideObject, connected_parts, describe
 from landslide_zoo.inference.rules import (
     LISTED,
+    DroppedObject,
     cut_by_rules,
     dropped_by,
     why_skipped,
 )
-from landslide_zoo.mapping.change import Earlier
-from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts, parts_of_kinds
-from landslide_zoo.mapping.large import describe_large
-from landslide_zoo.mapping.polygons import Ground, crown_to_toe, outlines
-from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.progress import Listener, Progress
-from landslide_zoo.mapping.records import Landslide
+from landslide_zoo.mapping.assembly import TERRAIN
+from landslide_zoo.mapping.change import NDVI_DROP, Earlier, check_change
+from landslide_zoo.mapping.grids import Placement
+from landslide_zoo.mapping.lattice import Lattice, Node
+from landslide_zoo.mapping.probabilities import (
+    Listener,
+    Probabilities,
+    Progress,
+    read_plain,
+    write_plain,
+    writing,
+)
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.views import Coverage, View, Views
 from landslide_zoo.mapping.windows import Window, blocks, hull
 from landslide_zoo.models.config import Rule
 from landslide_zoo.models.prediction import Prediction
+
+LONGITUDE_LATITUDE = "EPSG:4326"
+END = 10
+"""Per cent of a landslide's pixels that are its crown, the highest, or its toe, the lowest."""
+FLAT = 1.0
+"""Metres from crown to toe below which a landslide has no direction to measure along."""
+_WGS84 = Geod(ellps="WGS84")
+
+
+def outlines(labels: np.ndarray, window: Window) -> dict[int, MultiPolygon]:
+    """The outlines of the parts of a label image, in pixels of the scene.
+
+    They follow the edges of the pixels: x is the column and y the row, and the scene's
+    upper left corner is (0, 0). Pixels that touch at a corner alone are polygons of their own.
+
+    Args:
+        labels: Number of each pixel's part, 0 where there is none, shape (h, w), int32.
+        window: Where it lies in the scene.
+    """
+    found = defaultdict(list)
+    shift = np.array([window.column, window.row])
+    # Four neighbours: a ring that meets itself at a corner would not be valid.
+    for shape, number in shapes(labels, mask=labels > 0, connectivity=4):
+        shell, *holes = (np.array(ring) + shift for ring in shape["coordinates"])
+        found[int(number)].append(shapely.Polygon(shell, holes))
+    return {
+        number: shapely.normalize(shapely.MultiPolygon(parts)) for number, parts in found.items()
+    }
+
+
+def joined(pieces: Sequence[MultiPolygon]) -> MultiPolygon:
+    """The outline of a part that was cut into pieces, without the corners that cuts leave."""
+    whole = shapely.normalize(shapely.simplify(shapely.union_all(pieces), 0))
+    return whole if isinstance(whole, MultiPolygon) else MultiPolygon([whole])
+
+
+def crown_to_toe(rows: np.ndarray, columns: np.ndarray, elevation: np.ndarray) -> np.ndarray | None:
+    """The way from the centre of a landslide's highest tenth to that of its lowest.
+
+    Args:
+        rows: Of its pixels, shape (n,).
+        columns: Likewise.
+        elevation: Likewise, in metres; NaN where it is not known.
+
+    Returns:
+        Columns and rows, shape (2,); None where the ground is flat or not known.
+    """
+    known = ~np.isnan(elevation)
+    if not known.any():
+        return None
+    places, heights = np.stack([columns[known], rows[known]], axis=1), elevation[known]
+    low, high = np.percentile(heights, (END, 100 - END))
+    way = places[heights <= low].mean(axis=0) - places[heights >= high].mean(axis=0)
+    return way if high - low >= FLAT and way.any() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a landslide reaches.
+
+    Attributes:
+        length: In the direction from its crown to its toe, or along the longer side of the
+            smallest rectangle around it where the elevation does not tell them; metres.
+        width: Across it, in metres.
+        azimuth: Direction from crown to toe, in degrees clockwise from the grid's north, or None.
+    """
+
+    length: float
+    width: float
+    azimuth: float | None
+
+
+class Ground:
+    """Measures of a scene's pixels on the ground.
+
+    Args:
+        grid: The scene's; upright, as grids of scenes are.
+        size: Height and width of the scene in pixels.
+    """
+
+    def __init__(self, grid: Grid, size: tuple[int, int]) -> None:
+        self.grid = grid
+        self.placed = grid.crs is not None and grid.transform is not None
+        """Whether it is known where the pixels lie; outlines are in pixels where it is not."""
+        if grid.crs is not None and grid.transform is not None:
+            self._to_degrees = Transformer.from_crs(grid.crs, LONGITUDE_LATITUDE, always_xy=True)
+            crs, self._transform = CRS.from_user_input(grid.crs), Affine(*grid.transform)
+            self._heights, self._widths = Placement(crs, self._transform, *size).pixel_sizes
+        else:
+            self._heights, self._widths = (np.full((size[0], 1), s) for s in grid.pixel_size)
+
+    @property
+    def even(self) -> bool:
+        """Whether all pixels have one size: not in degrees, nor in a stretched projection."""
+        return not (np.ptp(self._heights) or np.ptp(self._widths))
+
+    def place(self, outline: MultiPolygon) -> MultiPolygon:
+        """An outline in pixels, in coordinates of the grid; in pixels where there are none."""
+        return shapely.transform(outline, self._coordinates) if self.placed else outline
+
+    def longitude_latitude(self, row: float, column: float) -> tuple[float, float] | None:
+        """Where the centre of a pixel lies, in degrees (WGS 84); None where it is not known."""
+        if not self.placed:
+            return None
+        ((longitude, latitude),) = self._degrees(np.array([[column + 0.5, row + 0.5]]))
+        return float(longitude), float(latitude)
+
+    def pixel_size(self, row: float) -> tuple[float, float]:
+        """Height and width of the pixels of a row in metres."""
+        return self._heights[round(row)].item(), self._widths[round(row)].item()
+
+    def pixel_areas(self, rows: np.ndarray) -> np.ndarray:
+        """Area of the pixels of rows in square metres, shape (n,)."""
+        return (self._heights * self._widths)[rows, 0]
+
+    def area(self, outline: MultiPolygon) -> float:
+        """Area of an outline in square metres, on the ellipsoid where pixels differ in size."""
+        if self.even:
+            height, width = self.pixel_size(0)
+            return outline.area * height * width
+        degrees = shapely.transform(outline, self._degrees)
+        # How a ring turns gives its area a sign: holes turn against their shell.
+        parts = [orient(part) for part in degrees.geoms]
+        return float(sum(_WGS84.geometry_area_perimeter(part)[0] for part in parts))
+
+    def extent(self, outline: MultiPolygon, row: float, fall: np.ndarray | None) -> Extent:
+        """How far an outline reaches along the slope and across it.
+
+        Args:
+            outline: In pixels.
+            row: That of its centre, for the size of its pixels.
+            fall: From its crown to its toe, as :func:`crown_to_toe` finds it.
+        """
+        height, width = self.pixel_size(row)
+        hull = shapely.transform(outline.convex_hull, lambda pixels: pixels * (width, height))
+        if fall is None:
+            box = shapely.get_coordinates(shapely.minimum_rotated_rectangle(hull))
+            sides = np.hypot(*np.diff(box[:3], axis=0).T)
+            return Extent(float(sides.max()), float(sides.min()), None)
+        right, down = fall[:2] * (width, height)
+        right, down = np.array((right, down)) / np.hypot(right, down)
+        corners = shapely.get_coordinates(hull)
+        along, across = corners @ (right, down), corners @ (-down, right)
+        azimuth = float(np.degrees(np.arctan2(right, -down)) % 360)
+        return Extent(float(np.ptp(along)), float(np.ptp(across)), azimuth)
+
+    def _coordinates(self, pixels: np.ndarray) -> np.ndarray:
+        """Coordinates of columns and rows, shape (n, 2)."""
+        return np.stack(self._transform @ pixels.T, axis=1)
+
+    def _degrees(self, pixels: np.ndarray) -> np.ndarray:
+        """Longitude and latitude of columns and rows, shape (n, 2)."""
+        return np.stack(self._to_degrees.transform(*self._coordinates(pixels).T), axis=1)
+
+
+NOTHING = -1
+"""Kind of a pixel that belongs to no part."""
+HIDDEN = np.iinfo(np.uint32).max
+"""Label of a pixel that a caller marked as hidden."""
+_STORED = np.dtype(np.uint32)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What is known of connected parts, one value each in arrays of shape (n,).
+
+    Attributes:
+        kind: What its pixels have in common.
+        pixels: Number of pixels.
+        first: Its first pixel, counted along the rows of the scene: no two parts share it.
+        top: First row.
+        left: First column.
+        bottom: Last row.
+        right: Last column.
+    """
+
+    kind: np.ndarray
+    pixels: np.ndarray
+    first: np.ndarray
+    top: np.ndarray
+    left: np.ndarray
+    bottom: np.ndarray
+    right: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def window(self, index: int) -> Window:
+        """The smallest window around a part."""
+        sides = (self.top, self.left, self.bottom, self.right)
+        top, left, bottom, right = (int(side[index]) for side in sides)
+        return Window(top, left, bottom - top + 1, right - left + 1)
+
+    @classmethod
+    def together(cls, several: Sequence[Parts]) -> Parts:
+        """The parts of several, one after the other."""
+        nothing = np.zeros(0, dtype=np.int64)
+        names = [field.name for field in fields(cls)]
+        return cls(
+            *(np.concatenate([nothing, *(getattr(one, name) for one in several)]) for name in names)
+        )
+
+    def taken(self, order: np.ndarray) -> Parts:
+        """The parts at these places, in this order."""
+        return Parts(*(getattr(self, field.name)[order] for field in fields(self)))
+
+    def joined(self, group: np.ndarray) -> Parts:
+        """One part for each group.
+
+        Args:
+            group: Number of the group of each part, from 0 without gaps, shape (n,).
+        """
+        order = np.argsort(group, kind="stable")
+        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+        of_parts = self.taken(order)
+        return Parts(
+            kind=np.minimum.reduceat(of_parts.kind, starts),
+            pixels=np.add.reduceat(of_parts.pixels, starts),
+            first=np.minimum.reduceat(of_parts.first, starts),
+            top=np.minimum.reduceat(of_parts.top, starts),
+            left=np.minimum.reduceat(of_parts.left, starts),
+            bottom=np.maximum.reduceat(of_parts.bottom, starts),
+            right=np.maximum.reduceat(of_parts.right, starts),
+        )
+
+
+class Labelling:
+    """Labels of a scene: first blocks are added, row by row of blocks, then they are joined.
+
+    Pixels of one kind that touch, at a corner too, belong to one part.
+
+    Args:
+        size: Height and width of the scene in pixels.
+        folder: Where the file of labels lies; among the temporary files where None.
+
+    Raises:
+        DataError: If the file cannot be made.
+    """
+
+    def __init__(self, size: tuple[int, int], folder: Path | None = None) -> None:
+        self._size = size
+        self._found: list[Parts] = []
+        self._count = 0
+        self._touching: list[np.ndarray] = []
+        self._number = np.zeros(1, dtype=np.uint32)  # of each label, once joined
+        with writing(folder or Path(tempfile.gettempdir())):
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with this
+            weakref.finalize(self, self._file.close)
+            self._file.truncate(size[0] * size[1] * _STORED.itemsize)
+
+    def add(self, window: Window, kinds: np.ndarray, hidden: np.ndarray | None = None) -> None:
+        """Label a block; those above and to the left of it have been added.
+
+        Args:
+            window: Where it lies.
+            kinds: Kind of each pixel, :data:`NOTHING` where there is none, shape (h, w).
+            hidden: Pixels to mark with :data:`HIDDEN`, shape (h, w), bool.
+        """
+        labels, found = parts_of_kinds(kinds, window, self._size[1])
+        self._found.append(found)
+        stored = np.where(labels > 0, labels + self._count, 0).astype(_STORED)
+        if hidden is not None:
+            stored[hidden] = HIDDEN
+        self._count += len(found)
+        if stored.any():
+            write_plain(self._file.fileno(), window, self._size[1], stored)
+            self._touch(window)
+
+    def join(self) -> Parts:
+        """Join what touches over the borders of blocks, once all of them are added.
+
+        Returns:
+            The parts of the scene in the order of their first pixels, by which they are
+            numbered from 1.
+        """
+        every = Parts.together(self._found)
+        pairs = np.concatenate([*self._touching, np.zeros((0, 2), np.int64)]) - 1
+        one, other = pairs[every.kind[pairs[:, 0]] == every.kind[pairs[:, 1]]].T
+        alike = coo_array((np.ones(len(one)), (one, other)), shape=(self._count, self._count))
+        _, group = connected_components(alike, directed=False)
+        parts = every.joined(group)
+        order = np.argsort(parts.first)
+        number = np.empty(len(order), dtype=np.uint32)
+        number[order] = np.arange(1, len(order) + 1)
+        self._number = np.concatenate([np.zeros(1, np.uint32), number[group]])
+        self._found, self._touching = [], []
+        return parts.taken(order)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """The labels of a window, after they are joined.
+
+        Returns:
+            The number of each pixel's part, 0 where there is none, shape (h, w), int32;
+            and the pixels marked as hidden, bool.
+        """
+        stored = self._stored(window)
+        hidden = stored == HIDDEN
+        return self._number[np.where(hidden, 0, stored)].astype(np.int32), hidden
+
+    def _stored(self, window: Window) -> np.ndarray:
+        return read_plain(self._file.fileno(), window, self._size[1], _STORED)
+
+    def _touch(self, window: Window) -> None:
+        """Note which labels of a block touch those above it and to the left of it."""
+        top, left, height, width = window
+        frame, inside = (
+            Window(top - 1, left - 1, height + 2, width + 2),
+            window.padded(1, self._size),
+        )
+        labels = np.zeros((frame.height, frame.width), dtype=_STORED)
+        labels[inside.within(frame)] = self._stored(inside)
+        self._note(labels[1, 1:-1], labels[0])
+        self._note(labels[1:-1, 1], labels[:, 0])
+
+    def _note(self, line: np.ndarray, before: np.ndarray) -> None:
+        """Note which labels of a line touch those of the line before, a pixel longer each way."""
+        beside = np.stack([before[:-2], before[1:-1], before[2:]])
+        pairs = np.stack([np.broadcast_to(line, beside.shape), beside], axis=-1).reshape(-1, 2)
+        real = ((pairs > 0) & (pairs < HIDDEN)).all(axis=1)
+        if real.any():
+            self._touching.append(np.unique(pairs[real], axis=0).astype(np.int64))
+
+
+def parts_of_kinds(kinds: np.ndarray, window: Window, scene_width: int) -> tuple[np.ndarray, Parts]:
+    """The parts of a window by itself.
+
+    Args:
+        kinds: Kind of each pixel, :data:`NOTHING` where there is none, shape (h, w).
+        window: Where it lies.
+        scene_width: Of the scene, in pixels.
+
+    Returns:
+        The number of each pixel's part, from 1, shape (h, w), int32; and those parts in the
+        order of their numbers, with their place in the scene.
+    """
+    labels, count = np.zeros(kinds.shape, dtype=np.int32), 0
+    for kind in np.unique(kinds[kinds != NOTHING]):
+        part, parts = connected_parts(kinds == kind)
+        labels[part > 0] = part[part > 0] + count
+        count += parts
+    rows, columns = np.nonzero(labels)
+    top, left = rows + window.row, columns + window.column
+    each = Parts(  # of one pixel each
+        kind=kinds[rows, columns].astype(np.int16),
+        pixels=np.ones(len(rows), dtype=np.int64),
+        first=top * scene_width + left,
+        top=top,
+        left=left,
+        bottom=top,
+        right=left,
+    )
+    return labels, each.joined(labels[rows, columns] - 1)
+
+
+_KINDS = {
+    field.name: int if field.type == "int" else float
+    for field in fields(LandslideObject)
+    if field.name != "attributes"
+}
+"""Of the measures that every object has, in their order."""
+_OWN = len(_KINDS)
+_NUMBER = list(_KINDS).index("number")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Landslide:
+    """One landslide of a scene, or what a rule dropped.
+
+    Attributes:
+        names: Names of the attributes of its object.
+        numbers: Measures of the object and its attributes; then area, extent and place.
+        wkb: Its outline.
+        rule: The rule that dropped it; None for a landslide.
+        why: What of it breaks the rule, in a sentence.
+    """
+
+    names: tuple[str, ...]
+    numbers: array[float]
+    wkb: bytes
+    rule: Rule | None = None
+    why: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        one: LandslideObject,
+        outline: MultiPolygon,
+        area: float,
+        extent: Extent,
+        place: tuple[float, float] | None,
+    ) -> Landslide:
+        """From what is known of it; the properties say what each is."""
+        own = (getattr(one, name) for name in _KINDS)
+        azimuth = math.nan if extent.azimuth is None else extent.azimuth
+        last = (area, extent.length, extent.width, azimuth, *(place or (math.nan, math.nan)))
+        numbers = array("d", (*own, *one.attributes.values(), *last))
+        return cls(_shared(tuple(one.attributes)), numbers, shapely.to_wkb(outline))
+
+    @property
+    def object(self) -> LandslideObject:
+        """What it is like.
+
+        Its rows and columns are those of the scene, its hectares and perimeter those on
+        the ground.
+        """
+        own = {name: kind(n) for (name, kind), n in zip(_KINDS.items(), self.numbers, strict=False)}
+        attributes = dict(zip(self.names, self.numbers[_OWN:], strict=False))
+        return LandslideObject(**own, attributes=attributes)  # type: ignore[arg-type]
+
+    @property
+    def outline(self) -> MultiPolygon:
+        """Along the edges of its pixels, in pixels of the scene: x is the column, y the row."""
+        return shapely.from_wkb(self.wkb)
+
+    @property
+    def area(self) -> float:
+        """In square metres."""
+        return self.numbers[-6]
+
+    @property
+    def extent(self) -> Extent:
+        """How far it reaches along the slope and across it."""
+        length, width, azimuth = self.numbers[-5:-2]
+        return Extent(length, width, None if math.isnan(azimuth) else azimuth)
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Longitude and latitude of its centre, in degrees; None where they are not known."""
+        longitude, latitude = self.numbers[-2:]
+        return None if math.isnan(longitude) else (longitude, latitude)
+
+    def by(self, rule: Rule) -> Landslide:
+        """The same, dropped by a rule."""
+        return replace(self, rule=rule, why=DroppedObject.by(rule, self.object).why)
+
+    def numbered(self, number: int) -> Landslide:
+        """The same with another number."""
+        numbers = self.numbers[:]
+        numbers[_NUMBER] = number
+        return replace(self, numbers=numbers)
+
+
+@cache
+def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same names, kept once for all that have them."""
+    return names
+
+
+MARGIN = 3
+"""Pixels around a window that its layers depend on: those of texture."""
+CELL = 256
+"""Side of the windows in pixels in which layers are made: what a processor keeps at hand."""
+_TOGETHER = 4
+"""Rows of neighbourhoods that are read together: they overlap."""
+_KEPT = 4096
+"""Neighbourhoods whose references are remembered: a row of blocks of a product has fewer."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a scene was seen, in pixels.
+
+    Attributes:
+        total: All of them.
+        observed: Seen, on both dates where there are two.
+        cloud: Under cloud.
+        unseen_before: Seen, but not on the earlier date.
+    """
+
+    total: int = 0
+    observed: int = 0
+    cloud: int = 0
+    unseen_before: int = 0
+
+    @property
+    def missing(self) -> int:
+        """Pixels that hold no data."""
+        return self.total - self.observed - self.cloud - self.unseen_before
+
+    def __add__(self, other: Coverage) -> Coverage:
+        return Coverage(*map(add, astuple(self), astuple(other)))
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is known of a window.
+
+    Attributes:
+        window: Where it lies.
+        probability: The network's, shape (h, w), float32.
+        observed: Pixels that were seen, on both dates where there are two, shape (h, w), bool.
+        cloud: Pixels under cloud, shape (h, w), bool.
+        unseen_before: Pixels that were seen, but not on the earlier date, shape (h, w), bool.
+    """
+
+    window: Window
+    probability: np.ndarray
+    observed: np.ndarray
+    cloud: np.ndarray
+    unseen_before: np.ndarray
+
+    @property
+    def coverage(self) -> Coverage:
+        """How much of it was seen."""
+        kinds = (self.observed, self.cloud, self.unseen_before)
+        return Coverage(self.observed.size, *(int(np.count_nonzero(kind)) for kind in kinds))
+
+    def part(self, window: Window) -> View:
+        """The same of a window that lies inside this one."""
+        known = (self.probability, self.observed, self.cloud, self.unseen_before)
+        return View(window, *(values[window.within(self.window)] for values in known))
+
+    def mask(self, threshold: float) -> np.ndarray:
+        """Observed pixels of at least this probability, shape (h, w), bool."""
+        return self.observed & (self.probability >= np.float32(threshold))
+
+
+class Views:
+    """Looks at windows of a scene.
+
+    What layers are relative to, as the vegetation around, is measured in neighbourhoods on
+    a lattice, once each, so a layer's value does not depend on the window it is looked at in.
+
+    Args:
+        scene: The bands.
+        probabilities: What the network says, and what is observed.
+        before: A scene from before the event.
+
+    Raises:
+        DataError: If the scene cannot be compared with the earlier one.
+    """
+
+    def __init__(
+        self, scene: Scene, probabilities: Probabilities, before: Earlier | None = None
+    ) -> None:
+        if before is not None:
+            check_change(scene)
+        self.size = scene.size
+        fitting = layers_fitting(scene.bands, scene.unit)
+        needed = {name for layer in fitting for each in layer.bands for name in each}
+        self._bands = tuple(n for n in scene.bands if n in needed and n not in TERRAIN)
+        self._terrain = tuple(n for n in scene.bands if n in needed and n in TERRAIN)
+        self._relative_to = list({name for layer in fitting for name in layer.references})
+        self.layers = [layer.name for layer in fitting]
+        if before is not None:
+            self.layers.append(NDVI_DROP)
+        self._scene = scene
+        self._probabilities = probabilities
+        self._before = before
+        self._lattice = Lattice(scene.size)
+        self._references: dict[Node, tuple[np.ndarray, float]] = {}
+
+    def view(self, window: Window) -> View:
+        """What the network says of a window, and what is observed of it."""
+        known = self._probabilities.read(window)
+        unseen_before = np.zeros_like(known.observed)
+        if self._before is not None and known.observed.any():
+            unseen_before = known.observed & ~self._before.observed(window)
+        return View(
+            window, known.probability, known.observed & ~unseen_before, known.cloud, unseen_before
+        )
+
+    def layers_in(self, window: Window, where: np.ndarray) -> dict[str, np.ndarray]:
+        """All layers of a window, by name, each of shape (h, w), float32.
+
+        Args:
+            window: Lies inside the scene.
+            where: The pixels for which they are wanted, shape (h, w), bool: layers mean
+                nothing but there and on the pixels that touch them.
+        """
+        wanted = ndimage.maximum_filter(where, 3)
+        if self._relative_to:
+            self._measure(window, wanted)
+        found = {name: np.zeros(where.shape, np.float32) for name in self.layers}
+        for cell in blocks(where.shape, CELL):
+            if wanted[cell.slices].any():
+                for name, values in self._layers_of(cell.moved(window.row, window.column)).items():
+                    found[name][cell.slices] = values
+        for node in list(self._references)[:-_KEPT]:
+            del self._references[node]
+        if self._before is not None:
+            found[NDVI_DROP] = self._before.ndvi(window) - found["ndvi"]
+        return found
+
+    def _layers_of(self, cell: Window) -> dict[str, np.ndarray]:
+        """All layers of a small window but what changed."""
+        found: dict[str, np.ndarray] = {}
+        if self._bands:
+            inner = cell.padded(MARGIN, self.size)
+            nodes = self._lattice.nodes(inner)
+            around = {node: self._references[node] for node in nodes if node in self._references}
+            references = {}
+            if around:
+                values = self._lattice.interpolate(around, inner)
+                references = dict(zip(self._relative_to, values, strict=True))
+            layers = layers_of(self._scene.read(inner, self._bands), None, references)
+            found = {name: values[cell.within(inner)] for name, values in layers.items()}
+        if self._terrain:
+            patch = self._scene.read(cell, self._terrain)
+            for name, values in layers_of(patch).items():
+                found[name] = np.where(patch.observed, values, np.float32(np.nan))
+        return found
+
+    def _measure(self, window: Window, where: np.ndarray) -> None:
+        """Measure what the layers of chosen pixels are relative to, unless it is known."""
+        inner = window.padded(MARGIN, self.size)
+        wanted = np.zeros((inner.height, inner.width), dtype=bool)
+        wanted[window.within(inner)] = where
+        wanted = ndimage.maximum_filter(wanted, 2 * MARGIN + 1)
+        nodes = [n for n in self._lattice.nodes(inner, wanted) if n not in self._references]
+        for _, each in groupby(nodes, key=lambda node: node[0] // _TOGETHER):
+            near = list(each)
+            windows = [self._lattice.window(node) for node in near]
+            outer = hull(windows)
+            observed = self._probabilities.read(outer).observed
+            patch = replace(self._scene.read(outer, self._bands), observed=observed)
+            places = [window.within(outer) for window in windows]
+            measured = references_in(patch, self._relative_to, places)
+            for node, place, known in zip(near, places, measured, strict=True):
+                values = np.array([known[name] for name in self._relative_to])
+                self._references[node] = values, float(observed[place].mean())
+
+
+PIECE = 512
+"""Side of a piece in pixels."""
+SAMPLE = 500_000
+"""Pixels by which the layers are summed up, at most."""
+_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+def describe_large(
+    views: Views, labelling: Labelling, number: int, window: Window, pixels: int, grid: Grid
+) -> tuple[LandslideObject, MultiPolygon, np.ndarray | None]:
+    """Describe one part of a scene.
+
+    Args:
+        views: The scene.
+        labelling: Its labels, joined.
+        number: The part's label.
+        window: The smallest window around it.
+        pixels: How many pixels it has.
+        grid: The scene's.
+
+    Returns:
+        What it is like; its outline in pixels; and the way from its crown to its toe.
+    """
+    step, met = -(-pixels // SAMPLE), 0
+    sums, highest, probability = np.zeros(6), 0.0, 0.0
+    rim = np.zeros(3, dtype=np.int64)
+    samples: dict[str, list[np.ndarray]] = {}
+    places: list[np.ndarray] = []
+    pieces: list[MultiPolygon] = []
+    for small in blocks((window.height, window.width), PIECE):
+        piece = small.moved(window.row, window.column)
+        around = piece.padded(1, views.size)
+        labels, _ = labelling.read(around)
+        own = labels == number
+        if not own.any():
+            continue
+        view, layers = views.view(around), views.layers_in(around, own)
+        core = piece.within(around)
+        edge = ndimage.binary_dilation(own, _EIGHT_NEIGHBOURS) & ~own
+        water = edge & view.observed & (layers.get("ndwi", np.zeros(own.shape)) > 0)
+        rim += [np.count_nonzero(each[core]) for each in (edge, edge & ~view.observed, water)]
+        own = own[core]
+        if not own.any():
+            continue
+        rows, columns = np.argwhere(own).T + np.array([[piece.row], [piece.column]], np.float64)
+        powers = (rows, columns, rows**2, columns**2, rows * columns)
+        sums += [len(rows), *map(np.sum, powers)]
+        probabilities = view.probability[core][own]
+        probability += float(probabilities.sum(dtype=np.float64))
+        highest = max(highest, float(probabilities.max()))
+        chosen = (np.arange(len(rows)) + met) % step == 0
+        met += len(rows)
+        places.append(np.stack([rows, columns])[:, chosen])
+        for name, values in layers.items():
+            samples.setdefault(name, []).append(values[core][own][chosen])
+        pieces += outlines(own.astype(np.int32), piece).values()
+    outline = joined(pieces)
+    row, column = sums[1:3] / pixels
+    layers = {name: np.concatenate(parts) for name, parts in samples.items()}
+    attributes = _summed_up(layers)
+    fall = None
+    if "elevation" in layers:
+        rows, columns = np.concatenate(places, axis=1)
+        fall = crown_to_toe(rows, columns, layers["elevation"])
+    hidden, water = (round(float(each), 3) for each in rim[1:] / max(1, rim[0]))
+    attributes["hidden_contact"] = hidden
+    if "ndwi" in samples:
+        attributes["water_contact"] = water
+    one = LandslideObject(
+        number=number,
+        pixels=pixels,
+        hectares=grid.hectares(pixels),
+        row=round(float(row), 1),
+        column=round(float(column), 1),
+        top=window.row,
+        left=window.column,
+        bottom=window.row + window.height - 1,
+        right=window.column + window.width - 1,
+        mean_probability=round(probability / pixels, 4),
+        max_probability=round(highest, 4),
+        attributes={**_shape(sums, outline, grid), **attributes},
+    )
+    return one, outline, fall
+
+
+def _summed_up(layers: dict[str, np.ndarray]) -> dict[str, float]:
+    """What layers (n,) say of the pixels of one object."""
+    if not layers:
+        return {}
+    count = len(next(iter(layers.values())))
+    row = np.ones((1, count), dtype=np.int32)
+    pixels = Prediction(np.ones(row.shape, np.float32), row > 0, 0.0, "")
+    (one,) = describe(row, pixels, {name: values[None] for name, values in layers.items()})
+    own = ("perimeter", "elongation", "compactness", "hidden_contact", "water_contact")
+    return {name: value for name, value in one.attributes.items() if name not in own}
+
+
+def _shape(sums: np.ndarray, outline: MultiPolygon, grid: Grid) -> dict[str, float]:
+    """The measures of shape of :func:`landslide_zoo.inference.objects.describe`."""
+    height, width = grid.pixel_size
+    metres = shapely.transform(outline, lambda pixels: pixels * (width, height))
+    # Steps around a slanting edge are longer than the edge, by 4 / pi in the mean.
+    perimeter = metres.length * np.pi / 4
+    _, row, column, rows, columns, both = sums / sums[0]
+    down, across = rows - row**2, columns - column**2
+    covariance = np.array([[down, both - row * column], [both - row * column, across]])
+    short, long = 4 * np.sqrt(np.linalg.eigvalsh(covariance).clip(0))
+    return {
+        "perimeter": round(float(perimeter), 1),
+        "elongation": round(float((long + 1) / (short + 1)), 3),
+        "compactness": round(min(1.0, float(4 * np.pi * metres.area / perimeter**2)), 3),
+    }
+
 
 STEP, BORDERS = "landslides", "borders"
 """Steps as progress names them: blocks, then what crosses their borders."""

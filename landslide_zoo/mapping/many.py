@@ -19,9 +19,9 @@ from typing import Any, Self
 
 from landslide_zoo.errors import LandslideZooError, quoted, shown
 from landslide_zoo.mapping.cluster import Share, ray_cluster
+from landslide_zoo.mapping.landslides import Coverage
 from landslide_zoo.mapping.maps import SceneMap, map_scene
-from landslide_zoo.mapping.members import describe_predictor
-from landslide_zoo.mapping.provenance import __version__
+from landslide_zoo.mapping.network import describe_predictor
 from landslide_zoo.mapping.storage import (
     absolute,
     fetch,
@@ -33,7 +33,7 @@ from landslide_zoo.mapping.storage import (
     store,
     write_text,
 )
-from landslide_zoo.mapping.views import Coverage
+from landslide_zoo.mapping.writers import __version__
 from landslide_zoo.models.prediction import Predictor
 
 FINISHED = ".finished"

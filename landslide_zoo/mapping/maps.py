@@ -17,19 +17,16 @@ from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.change import Earlier, align, rules_with_change
 from landslide_zoo.mapping.clouds import find_scene_clouds, why_no_scene_clouds
-from landslide_zoo.mapping.landslides import find_landslides
+from landslide_zoo.mapping.landslides import Coverage, Landslide, find_landslides
 from landslide_zoo.mapping.network import compute_probabilities
-from landslide_zoo.mapping.probabilities import Journal
-from landslide_zoo.mapping.progress import Listener, Progress
-from landslide_zoo.mapping.provenance import provenance_of
-from landslide_zoo.mapping.records import Landslide
+from landslide_zoo.mapping.probabilities import Journal, Listener, Progress
 from landslide_zoo.mapping.report import render_report
 from landslide_zoo.mapping.scales import Scale
 from landslide_zoo.mapping.scenes import Scene, open_scene
-from landslide_zoo.mapping.views import Coverage
 from landslide_zoo.mapping.writers import (
     Format,
     ProbabilityType,
+    provenance_of,
     write_landslides,
     write_probability,
 )

@@ -1,29 +1,244 @@
-"""A whole scene through a network: tile by tile, resumed where it was interrupted."""
+"""A whole scene through a network, tile by tile, blended without seams."""
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.inference.clouds import Clouds
+from landslide_zoo.inference.ensembles import Ensemble
+from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.clouds import CloudReader, find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight
-from landslide_zoo.mapping.members import Member, describe_predictor, members_of
-from landslide_zoo.mapping.probabilities import Journal, Probabilities
-from landslide_zoo.mapping.progress import Listener, Progress
+from landslide_zoo.mapping.probabilities import Journal, Listener, Probabilities, Progress
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.tiling import Blender, Tiles
 from landslide_zoo.mapping.windows import Window
+from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor, predict
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network, and how much it counts in the answer.
+
+    Attributes:
+        network: Reads bands in one unit.
+        weight: Its share; those of all members add up to 1.
+    """
+
+    network: Predictor
+    weight: float
+
+    @property
+    def scales_by_itself(self) -> bool:
+        """Whether what it finds in a pixel depends on the statistics of the whole tile."""
+        config = self.network.config
+        return isinstance(config, ModelConfig) and config.scaling.statistics != "train"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Its name, weights and backend, as plain values."""
+        network = self.network
+        if isinstance(network, TestTimeAugmentation):
+            inner = replace(self, network=network.predictor)
+            return {**inner.told, "augmented": "eight orientations"}
+        return {
+            "name": network.config.name,
+            "weights_sha256": _weights_sha256(network),
+            "backend": network.backend,
+        }
+
+
+def members_of(predictor: Predictor) -> list[Member]:
+    """The single networks behind a predictor.
+
+    Each is given the values in its own unit: an ensemble of both units would make
+    display values of a tile by the tile's own brightest pixel.
+    """
+    if isinstance(predictor, TestTimeAugmentation):
+        inner = members_of(predictor.predictor)
+        return [replace(one, network=TestTimeAugmentation(one.network)) for one in inner]
+    if not isinstance(predictor, Ensemble):
+        return [Member(predictor, 1.0)]
+    share = 1 / len(predictor.members)
+    inner = [member for each in predictor.members for member in members_of(each)]
+    return [replace(one, weight=share * one.weight) for one in inner]
+
+
+def describe_predictor(predictor: Predictor) -> list[dict[str, Any]]:
+    """What a predictor's probabilities depend on, network by network, as plain values.
+
+    Their thresholds and rules are none of it: they work on the probabilities.
+    """
+    return [
+        {
+            **one.told,
+            "weight": one.weight,
+            "config": one.network.config.model_dump(mode="json", exclude={"threshold", "rules"}),
+        }
+        for one in members_of(predictor)
+    ]
+
+
+def _weights_sha256(network: Predictor) -> str:
+    """SHA-256 of a network's weights: as its record says, else of what is in memory.
+
+    Where neither is known, it is different every time.
+    """
+    record = getattr(network, "record", None)
+    if record is not None and record.weights_sha256:
+        return str(record.weights_sha256)
+    state = getattr(network, "state_dict", None)
+    if state is None:
+        return f"unknown {uuid.uuid4().hex}"
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+STRIDE = 32
+"""Tiles start at multiples of it: a network sees the same ground alike, however a scene is cut."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Square tiles that cover a scene, at places that are fixed in it.
+
+    The last tiles of a row or column may reach beyond the scene by less than
+    :data:`STRIDE`, and a tile is as small as a scene allows.
+
+    Attributes:
+        size: Height and width of the scene in pixels.
+        side: Side of a tile in pixels, a multiple of :data:`STRIDE`.
+        overlap: How far a tile reaches into the next one, likewise.
+    """
+
+    size: tuple[int, int]
+    side: int
+    overlap: int
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """First rows of the rows of tiles."""
+        return _starts(self.size[0], self.side, self.overlap)
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """First columns of the tiles of a row."""
+        return _starts(self.size[1], self.side, self.overlap)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a tile."""
+        height, width = (min(self.side, -(-length // STRIDE) * STRIDE) for length in self.size)
+        return height, width
+
+    def window(self, row: int, column: int) -> Window:
+        """What a tile covers of the scene."""
+        return Window(row, column, *self.shape).inside(self.size)
+
+    def pad(self, values: np.ndarray) -> np.ndarray:
+        """A tile's values (..., h, w) continued beyond the scene, shape (..., height, width).
+
+        The last row and column are repeated, as a network's own padding does.
+        """
+        height, width = self.shape
+        below, beside = height - values.shape[-2], width - values.shape[-1]
+        if not below and not beside:
+            return values
+        return np.pad(values, [(0, 0)] * (values.ndim - 2) + [(0, below), (0, beside)], mode="edge")
+
+
+class Blender:
+    """Blends tiles, row by row of them, into rows of the scene.
+
+    The weights of the tiles that cover a pixel add up to 1, and no tile ends
+    abruptly. At the scene's border its tile alone counts, in full.
+
+    Args:
+        tiles: Where the tiles lie.
+    """
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+        height, width = tiles.size
+        side_down, side_across = tiles.shape
+        self._down = _weights(height, tiles.rows, side_down, tiles.overlap)
+        self._across = _weights(width, tiles.columns, side_across, tiles.overlap)
+        self._sum = np.zeros((side_down, width), dtype=np.float32)
+        self.carry = self._sum[:0]
+        """What the row of tiles before adds to the first rows of this one, shape (h, W)."""
+
+    def add(self, number: int, column: int, values: np.ndarray) -> None:
+        """Add a tile to the row of tiles.
+
+        Args:
+            number: Which row of tiles it belongs to, from 0.
+            column: Where it starts.
+            values: Shape (h, w), inside the scene.
+        """
+        height, width = values.shape
+        across = self._across[self._tiles.columns.index(column)]
+        weight = np.outer(self._down[number][:height], across[:width])
+        self._sum[:height, column : column + width] += values * weight
+
+    def finish(self, number: int) -> tuple[int, np.ndarray]:
+        """End a row of tiles.
+
+        Args:
+            number: Which one it is.
+
+        Returns:
+            The first row that is now whole, and all that are, shape (h, W), float32.
+        """
+        rows = self._tiles.rows
+        row = rows[number]
+        end = rows[number + 1] if number + 1 < len(rows) else self._tiles.size[0]
+        self._sum[: len(self.carry)] += self.carry
+        whole, self.carry = self._sum[: end - row].copy(), self._sum[end - row :].copy()
+        self._sum[...] = 0
+        return row, whole
+
+
+def _starts(length: int, side: int, overlap: int) -> tuple[int, ...]:
+    """Where tiles start so that they cover a length; the last as early as it can."""
+    last = max(0, -(-(length - side) // STRIDE) * STRIDE)
+    return (*range(0, last, side - overlap), last)
+
+
+def _weights(length: int, starts: tuple[int, ...], side: int, overlap: int) -> list[np.ndarray]:
+    """How much each of the tiles that overlap counts along a side; together 1 everywhere."""
+    ramp = (np.arange(overlap) + 0.5) / max(overlap, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    profiles = []
+    for number in range(len(starts)):
+        profile = np.ones(side)
+        if number > 0:
+            profile[:overlap] *= ramp
+        if number + 1 < len(starts):
+            profile[side - overlap :] *= ramp[::-1]
+        profiles.append(profile)
+    total = np.zeros(max(length, starts[-1] + side))
+    for start, profile in zip(starts, profiles, strict=True):
+        total[start : start + side] += profile
+    return [
+        (profile / total[start : start + side]).astype(np.float32)
+        for start, profile in zip(starts, profiles, strict=True)
+    ]
+
 
 STEP = "network"
 FORMAT = 3

@@ -1,9 +1,4 @@
-"""Probabilities of a whole scene on disk: written row by row, read window by window.
-
-A working folder holds plain rasters without headers and a journal that says how much of them is
-whole. What is killed while it writes loses only what the journal does not name yet, and a later
-run with another threshold or other rules reads the same probabilities again.
-"""
+"""Probabilities of a whole scene on disk: written row by row, read window by window."""
 
 from __future__ import annotations
 
@@ -11,17 +6,121 @@ import contextlib
 import json
 import os
 import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pyogrio.errors import DataLayerError, DataSourceError
+from rasterio.errors import RasterioError
 
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.grid import UNPLACED, Grid
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.files import read_plain, writing
 from landslide_zoo.mapping.windows import Window
+
+
+@dataclass(frozen=True)
+class State:
+    """How far one step of a map is.
+
+    Attributes:
+        step: Which one, in a word or two: ``clouds``, ``network``, ``landslides``, ``files``.
+        done: Parts of it that are done.
+        total: All of its parts.
+        seconds_left: Time that the rest of it will take; None before the first part is done.
+    """
+
+    step: str
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
+Listener = Callable[[State], None]
+"""Is told of every part that is done."""
+
+
+class Progress:
+    """Tells a listener how far the work is.
+
+    Args:
+        listener: Who is told; nobody where None.
+    """
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self._listener = listener
+        self._state = State("", 0, 0)
+        self._from = 0
+        self._started = 0.0
+
+    def start(self, step: str, total: int, done: int = 0) -> None:
+        """Begin a step, of which an earlier run may have done a part."""
+        self._from, self._started = done, time.monotonic()
+        self._tell(State(step, done, total))
+
+    def advance(self, parts: int = 1) -> None:
+        """Say that so many more parts are done."""
+        step, total, done = self._state.step, self._state.total, self._state.done + parts
+        each = (time.monotonic() - self._started) / max(1, done - self._from)
+        self._tell(State(step, done, total, each * (total - done)))
+
+    def _tell(self, state: State) -> None:
+        self._state = state
+        if self._listener:
+            self._listener(state)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while a file is written into one sentence.
+
+    Raises:
+        DataError: In place of the errors of the system, of GDAL and of its drivers.
+    """
+    try:
+        yield
+    except (OSError, RasterioError, DataSourceError, DataLayerError) as error:
+        raise DataError(
+            f"{path} cannot be written ({getattr(error, 'strerror', None) or error}): free some "
+            "space, or choose another folder."
+        ) from error
+
+
+def read_plain(file: int, window: Window, width: int, dtype: np.dtype) -> np.ndarray:
+    """A window of a raster without a header, row after row in an open file.
+
+    Args:
+        file: Its descriptor.
+        window: Lies inside the raster.
+        width: That of the raster, in pixels.
+        dtype: Type of the pixels.
+
+    Returns:
+        Shape (h, w).
+    """
+    values = np.empty((window.height, window.width), dtype)
+    # Not mapped: pages of whole rows would count as memory of this process.
+    for row, place in zip(values, _places(window, width, dtype), strict=True):
+        os.preadv(file, [row.data], place)
+    return values
+
+
+def write_plain(file: int, window: Window, width: int, values: np.ndarray) -> None:
+    """Write a window of such a raster, shape (h, w)."""
+    for row, place in zip(values, _places(window, width, values.dtype), strict=True):
+        os.pwrite(file, row.tobytes(), place)
+
+
+def _places(window: Window, width: int, dtype: np.dtype) -> range:
+    """Where the rows of a window begin in such a file, in bytes."""
+    step = width * dtype.itemsize
+    first = window.row * step + window.column * dtype.itemsize
+    return range(first, first + window.height * step, step)
+
 
 JOURNAL = "journal.json"
 _MEASURED, _CLOUD = np.uint8(1), np.uint8(2)

@@ -1,16 +1,13 @@
-"""Landslides as files that a GIS opens: mask, outlines with attributes, and a style for QGIS.
-
-The same landslides give the same bytes: where a format wants a date, it is the scene's own,
-or :data:`NO_DATE`.
-"""
+"""Landslides as files that a GIS opens: mask, outlines with attributes, and a style for QGIS."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -20,18 +17,194 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pyogrio
+import rasterio
 import shapely
+from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.shutil import copy
 from shapely.geometry.polygon import orient
 
+from landslide_zoo import __version__
 from landslide_zoo.data.files import write_whole
-from landslide_zoo.mapping.files import Colours, write_cog, written_whole
-from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
-from landslide_zoo.mapping.polygons import LONGITUDE_LATITUDE
-from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.provenance import PROVENANCE, Provenance, as_json
-from landslide_zoo.mapping.records import Landslide
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.data.grid import Grid
+from landslide_zoo.mapping.landslides import LONGITUDE_LATITUDE, NOT_OBSERVED, Landslide, Landslides
+from landslide_zoo.mapping.network import members_of
+from landslide_zoo.mapping.probabilities import Probabilities, writing
+from landslide_zoo.mapping.rasters import environment
+from landslide_zoo.mapping.windows import Window, blocks
+from landslide_zoo.models.config import Rule
+from landslide_zoo.models.prediction import Predictor
 from landslide_zoo.text import templates_of
+
+PROVENANCE = "landslide_zoo"
+"""Name of the metadata item that says, as JSON, where a file comes from."""
+
+Provenance = Mapping[str, Any]
+"""Where a map comes from, as plain values for JSON; ``acquired`` is the scene's date."""
+
+_DATE = re.compile(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")
+
+
+def provenance_of(
+    scene: str, predictor: Predictor, threshold: float, rules: Sequence[Rule], **further: object
+) -> dict[str, Any]:
+    """Where a map comes from, as plain values, in the order in which they are told.
+
+    There is no time of the run in it: the same scene gives the same files.
+
+    Args:
+        scene: Name of the scene; its date is told from it.
+        predictor: What found the landslides.
+        threshold: Probability from which a pixel counts as landslide.
+        rules: Those that were applied.
+        further: What else is known; what is None or empty is left out.
+    """
+    told = {
+        "scene": scene,
+        "acquired": acquired(scene),
+        "model": predictor.config.name,
+        "networks": [one.told for one in members_of(predictor)],
+        "threshold": round(threshold, 6),
+        "rules": [_rule(rule) for rule in rules],
+        **further,
+        "version": __version__,
+    }
+    return {name: value for name, value in told.items() if value not in (None, [], (), "")}
+
+
+def as_json(provenance: Provenance) -> str:
+    """Provenance as the text of a metadata item."""
+    return json.dumps(dict(provenance), ensure_ascii=False, allow_nan=False)
+
+
+def tags_of(provenance: Provenance) -> dict[str, str]:
+    """Provenance as the metadata items of a raster."""
+    software = f"landslide-zoo {provenance['version']}"
+    return {PROVENANCE: as_json(provenance), "TIFFTAG_SOFTWARE": software}
+
+
+def acquired(name: str) -> str | None:
+    """The day a scene was taken, by its name; None where it does not tell.
+
+    Example:
+        >>> acquired("S2A_MSIL2A_20220207T050649_N0400_R019_T43PFN_20220207T073106")
+        '2022-02-07'
+    """
+    found = _DATE.search(name.replace("T", " "))
+    return "-".join(found.groups()) if found else None
+
+
+def _rule(rule: Rule) -> Mapping[str, Any]:
+    bounds = {"minimum": rule.minimum, "maximum": rule.maximum}
+    return {"attribute": rule.attribute} | {
+        name: bound for name, bound in bounds.items() if bound is not None
+    }
+
+
+BLOCK = 512
+"""Side of the blocks inside a file, in pixels."""
+READ = 1024
+"""Side of the windows that are asked for, in pixels."""
+_CACHE_BYTES = 32 * 1024 * 1024
+"""What GDAL keeps of a file that is written: it is as quick with it as with more."""
+
+Colours = Mapping[int, tuple[int, int, int, int]]
+"""Red, green, blue and opacity of values."""
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A file to write to, which gets its name when it is whole; its folder is made if need be.
+
+    Raises:
+        DataError: If it cannot be written; what was there stays.
+    """
+    new = path.with_name(f".new-{path.name}")
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.unlink(missing_ok=True)
+            yield new
+            new.replace(path)
+    finally:
+        with suppress(OSError):  # its folder may be none
+            new.unlink(missing_ok=True)
+
+
+def write_cog(
+    path: Path,
+    read: Callable[[Window], np.ndarray],
+    size: tuple[int, int],
+    grid: Grid,
+    provenance: Provenance,
+    *,
+    name: str,
+    dtype: Literal["uint8", "float32"],
+    nodata: float,
+    colours: Colours | None = None,
+    scale: float | None = None,
+    resampling: Literal["nearest", "average"] = "nearest",
+) -> None:
+    """Write a raster of one band as a cloud-optimised GeoTIFF, window by window.
+
+    Args:
+        path: The file.
+        read: Gives the pixels of a window, shape (h, w).
+        size: Height and width in pixels.
+        grid: Its place; none is written where it is not known.
+        provenance: Where it comes from.
+        name: Of the band.
+        dtype: Type of the pixels.
+        nodata: What stands for no value.
+        colours: Colours of the values of a band of uint8.
+        scale: What pixels are to be multiplied by.
+        resampling: How overviews are made.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    profile = {
+        "driver": "GTiff",
+        "height": size[0],
+        "width": size[1],
+        "count": 1,
+        "dtype": dtype,
+        "nodata": nodata,
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "compress": "deflate",
+        "zlevel": 1,
+        "bigtiff": "if_safer",
+    }
+    if grid.crs is not None and grid.transform is not None:
+        profile |= {"crs": grid.crs, "transform": Affine(*grid.transform)}
+    with written_whole(path) as whole, environment(_CACHE_BYTES), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        plain = whole.with_suffix(".rows.tif")
+        try:
+            with rasterio.open(plain, "w", **profile) as dataset:
+                dataset.set_band_description(1, name)
+                if colours:
+                    dataset.write_colormap(1, dict(colours))
+                if scale is not None:
+                    dataset.scales = (scale,)
+                dataset.update_tags(**tags_of(provenance))
+                for window in blocks(size, READ):
+                    dataset.write(read(window), 1, window=window.slices)
+            copy(
+                plain,
+                whole,
+                driver="COG",
+                compress="DEFLATE",
+                level=6,
+                blocksize=BLOCK,
+                overview_resampling=resampling,
+                bigtiff="IF_SAFER",
+            )
+        finally:
+            plain.unlink(missing_ok=True)
+
 
 ProbabilityType = Literal["uint8", "float32"]
 Format = Literal["gpkg", "geojson", "parquet", "fgb"]

@@ -17,11 +17,10 @@ from shapely.geometry import LinearRing
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures import PROBABILITY_COLOURS
 from landslide_zoo.figures.images import FALSE_COLOUR
+from landslide_zoo.mapping.landslides import Ground, Landslide
 from landslide_zoo.mapping.maps import SceneMap
-from landslide_zoo.mapping.overviews import composite, shares
-from landslide_zoo.mapping.polygons import Ground
 from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.records import Landslide
+from landslide_zoo.mapping.report import composite, shares
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.windows import Window
 from landslide_zoo.mapping.writers import properties

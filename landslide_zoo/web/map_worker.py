@@ -32,7 +32,7 @@ from landslide_zoo.web.turns import Gone
 
 if TYPE_CHECKING:
     from landslide_zoo.inference.clouds import Clouds
-    from landslide_zoo.mapping.progress import State
+    from landslide_zoo.mapping.probabilities import State
     from landslide_zoo.models import LoadedPredictor
 
 Tell = Callable[[dict[str, Any]], None]

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.labelling import NOTHING, Labelling, Parts
+from landslide_zoo.mapping.landslides import NOTHING, Labelling, Parts
 from landslide_zoo.mapping.windows import Window, blocks
 
 SIZE = (83, 97)

@@ -14,8 +14,7 @@ from mapped_scenes import FIELD, Slope, found_on
 from PIL import Image
 
 from landslide_zoo.mapping.landslides import Landslides
-from landslide_zoo.mapping.overviews import see_from_far
-from landslide_zoo.mapping.report import render_report
+from landslide_zoo.mapping.report import render_report, see_from_far
 from landslide_zoo.mapping.scenes import Scene
 
 VOID = {"meta", "image", "rect", "br"}

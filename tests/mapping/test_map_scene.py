@@ -22,11 +22,10 @@ from landslide_zoo.inference.clouds import find_clouds
 from landslide_zoo.mapping import map_scene
 from landslide_zoo.mapping.clouds import FoundClouds
 from landslide_zoo.mapping.maps import SceneMap
-from landslide_zoo.mapping.probabilities import Journal
-from landslide_zoo.mapping.progress import Progress, State
-from landslide_zoo.mapping.provenance import acquired
+from landslide_zoo.mapping.probabilities import Journal, Progress, State
 from landslide_zoo.mapping.scenes import open_scene
 from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.writers import acquired
 
 BUNDLED = "unet-mobilenet_v2-rgb"
 IDS = (1, 2, 4, 16, 27, 28, 38, 40, 41)

@@ -19,8 +19,7 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation
 from landslide_zoo.mapping.network import compute_probabilities
-from landslide_zoo.mapping.probabilities import JOURNAL, SceneWindow
-from landslide_zoo.mapping.progress import State
+from landslide_zoo.mapping.probabilities import JOURNAL, SceneWindow, State
 from landslide_zoo.mapping.scenes import open_scene
 from landslide_zoo.models.config import ModelConfig, PredictorConfig, catalog_config
 

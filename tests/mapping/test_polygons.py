@@ -9,7 +9,7 @@ from rasterio.features import rasterize
 from scipy import ndimage
 
 from landslide_zoo.data.grid import UNPLACED, Grid
-from landslide_zoo.mapping.polygons import Ground, crown_to_toe, joined, outlines
+from landslide_zoo.mapping.landslides import Ground, crown_to_toe, joined, outlines
 from landslide_zoo.mapping.windows import Window
 
 UTM = Grid((10.0, 10.0), "EPSG:32643", (10, 0, 600_000, 0, -10, 1_270_000))

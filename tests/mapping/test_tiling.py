@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landslide_zoo.mapping.tiling import STRIDE, Blender, Tiles
+from landslide_zoo.mapping.network import STRIDE, Blender, Tiles
 
 SIZES = [(1, 1), (20, 500), (128, 128), (100, 101), (300, 700), (512, 513), (900, 1000)]
 
