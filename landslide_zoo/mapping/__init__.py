@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from landslide_zoo.mapping.maps import SceneMap, map_scene
     from landslide_zoo.mapping.network import compute_probabilities
     from landslide_zoo.mapping.probabilities import Probabilities
+    from landslide_zoo.mapping.rasters import Window
     from landslide_zoo.mapping.scenes import Scene, open_scene
-    from landslide_zoo.mapping.windows import Window
 
 __all__ = [
     "Landslides",
@@ -42,7 +42,7 @@ _HOME = {
     "Probabilities": "probabilities",
     "Scene": "scenes",
     "SceneMap": "maps",
-    "Window": "windows",
+    "Window": "rasters",
     "compute_probabilities": "network",
     "find_landslides": "landslides",
     "map_many": "many",

@@ -11,9 +11,8 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import INDICES
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.grids import per_cent
+from landslide_zoo.mapping.rasters import Window, per_cent
 from landslide_zoo.mapping.scenes import CLOUDS, SHADOWS, Scene, open_scene
-from landslide_zoo.mapping.windows import Window
 from landslide_zoo.models.config import Rule
 
 NDVI_DROP = "ndvi_drop"

@@ -14,8 +14,8 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.figures import enlarge
 from landslide_zoo.inference.clouds import Clouds, find_clouds, product_level, why_no_clouds
 from landslide_zoo.mapping.probabilities import Journal, Progress, RawRaster
+from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.windows import Window
 
 CloudReader = Callable[[Window], np.ndarray]
 """Gives the pixels of a window that are under cloud, shape (h, w), bool."""

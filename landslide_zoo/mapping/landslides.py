@@ -36,10 +36,8 @@ from landslide_zoo.inference.rules import (
     dropped_by,
     why_skipped,
 )
-from landslide_zoo.mapping.assembly import TERRAIN
 from landslide_zoo.mapping.change import NDVI_DROP, Earlier, check_change
-from landslide_zoo.mapping.grids import Placement
-from landslide_zoo.mapping.lattice import Lattice, Node
+from landslide_zoo.mapping.light import Lattice, Node
 from landslide_zoo.mapping.probabilities import (
     Listener,
     Probabilities,
@@ -48,8 +46,8 @@ from landslide_zoo.mapping.probabilities import (
     write_plain,
     writing,
 )
-from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.windows import Window, blocks, hull
+from landslide_zoo.mapping.rasters import Placement, Window, blocks, hull
+from landslide_zoo.mapping.scenes import TERRAIN, Scene
 from landslide_zoo.models.config import Rule
 from landslide_zoo.models.prediction import Prediction
 

@@ -21,8 +21,7 @@ from landslide_zoo.mapping.landslides import Coverage, Landslide, find_landslide
 from landslide_zoo.mapping.network import compute_probabilities
 from landslide_zoo.mapping.probabilities import Journal, Listener, Progress
 from landslide_zoo.mapping.report import render_report
-from landslide_zoo.mapping.scales import Scale
-from landslide_zoo.mapping.scenes import Scene, open_scene
+from landslide_zoo.mapping.scenes import Scale, Scene, open_scene
 from landslide_zoo.mapping.writers import (
     Format,
     ProbabilityType,

@@ -22,8 +22,8 @@ from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.clouds import CloudReader, find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight
 from landslide_zoo.mapping.probabilities import Journal, Listener, Probabilities, Progress
+from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.windows import Window
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor, predict
 

@@ -20,7 +20,7 @@ from rasterio.errors import RasterioError
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.grid import UNPLACED, Grid
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.rasters import Window
 
 
 @dataclass(frozen=True)

@@ -8,24 +8,470 @@ against bounds before a pixel is read.
 
 from __future__ import annotations
 
+import math
+import os
+import stat
 import warnings
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
+from affine import Affine
+from pyproj import Geod, Transformer
+from pyproj.exceptions import ProjError
 from rasterio._err import CPLE_BaseError  # what GDAL reports and rasterio does not translate
+from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
+from landslide_zoo.data.grid import UNPLACED, Grid
+from landslide_zoo.data.readers.limits import damaged
 from landslide_zoo.data.readers.values import NODATA
-from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.grids import Placement
-from landslide_zoo.mapping.inputs import InputFile
+from landslide_zoo.errors import DataError, shown
+
+_SMALL = 256
+"""Side of a small window in pixels."""
+
+
+class Window(NamedTuple):
+    """A rectangle of a scene, in pixels of its grid.
+
+    Attributes:
+        row: Its first row.
+        column: Its first column.
+        height: Its number of rows.
+        width: Its number of columns.
+    """
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns, as an array of the whole scene is indexed by."""
+        return (
+            slice(self.row, self.row + self.height),
+            slice(self.column, self.column + self.width),
+        )
+
+    @property
+    def area(self) -> int:
+        """Number of its pixels."""
+        return self.height * self.width
+
+    def grid(self, scene: Grid) -> Grid:
+        """The window's own grid, given that of the scene.
+
+        Example:
+            >>> grid = Grid(crs="EPSG:32643", transform=(10, 0, 600_000, 0, -10, 1_300_000))
+            >>> Window(row=3, column=5, height=8, width=8).grid(grid).transform
+            (10, 0, 600050, 0, -10, 1299970)
+        """
+        if scene.transform is None:
+            return scene
+        a, b, c, d, e, f = scene.transform
+        x, y = a * self.column + b * self.row + c, d * self.column + e * self.row + f
+        return replace(scene, transform=(a, b, x, d, e, y))
+
+    def padded(self, margin: int, size: tuple[int, int]) -> Window:
+        """The window with a margin of so many pixels, as far as a scene of this size reaches.
+
+        Example:
+            >>> Window(row=3, column=5, height=8, width=8).padded(4, size=(100, 16))
+            Window(row=0, column=1, height=15, width=15)
+        """
+        top, left = max(0, self.row - margin), max(0, self.column - margin)
+        bottom = min(size[0], self.row + self.height + margin)
+        right = min(size[1], self.column + self.width + margin)
+        return Window(top, left, bottom - top, right - left)
+
+    def inside(self, size: tuple[int, int]) -> Window:
+        """The part of it that lies in a scene of this size."""
+        return self.padded(0, size)
+
+    def moved(self, rows: int, columns: int) -> Window:
+        """A window of the same size, this many rows and columns further."""
+        return self._replace(row=self.row + rows, column=self.column + columns)
+
+    def common(self, other: Window) -> Window:
+        """What it has in common with another window, which it overlaps."""
+        top, left = max(self.row, other.row), max(self.column, other.column)
+        bottom = min(self.row + self.height, other.row + other.height)
+        right = min(self.column + self.width, other.column + other.width)
+        return Window(top, left, bottom - top, right - left)
+
+    def within(self, outer: Window) -> tuple[slice, slice]:
+        """Its rows and columns, as an array of an outer window is indexed by."""
+        return self.moved(-outer.row, -outer.column).slices
+
+
+def hull(windows: Iterable[Window]) -> Window:
+    """The smallest window around several.
+
+    Example:
+        >>> hull([Window(0, 0, 2, 2), Window(5, 1, 1, 4)])
+        Window(row=0, column=0, height=6, width=5)
+    """
+    every = list(windows)
+    top, left = min(one.row for one in every), min(one.column for one in every)
+    bottom = max(one.row + one.height for one in every)
+    right = max(one.column + one.width for one in every)
+    return Window(top, left, bottom - top, right - left)
+
+
+def blocks(size: tuple[int, int], side: int) -> Iterator[Window]:
+    """The blocks of a scene, row by row; those at its far edges are smaller."""
+    for row in range(0, size[0], side):
+        for column in range(0, size[1], side):
+            yield Window(row, column, side, side).inside(size)
+
+
+def windows_from_the_middle(size: tuple[int, int]) -> Iterator[Window]:
+    """Nine small windows spread over a scene, the middle one first."""
+    height, width = (min(_SMALL, length) for length in size)
+    for down in (0.5, 0.2, 0.8):
+        for right in (0.5, 0.2, 0.8):
+            top, left = int((size[0] - height) * down), int((size[1] - width) * right)
+            yield Window(top, left, height, width)
+
+
+MAX_FILES = 20_000
+"""Files looked through in a folder or a ZIP; a product has about 150."""
+_NOT_BANDS = {"QI_DATA", "AUX_DATA", "HTML", "rep_info", "preview"}
+"""Folders of a product that hold no bands."""
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file on disk, or a member of a ZIP.
+
+    Attributes:
+        path: The file, or the ZIP.
+        member: Its name inside the ZIP; None for a file of its own.
+    """
+
+    path: Path
+    member: str | None = None
+
+    @property
+    def inner(self) -> PurePosixPath:
+        """Where it lies, as a path: on disk, or inside the ZIP."""
+        return PurePosixPath(self.member or self.path.as_posix())
+
+    @property
+    def stem(self) -> str:
+        """Its name without folders and without its last suffix."""
+        return self.inner.stem
+
+    @property
+    def suffix(self) -> str:
+        """The last suffix of its name, in lower case."""
+        return self.inner.suffix.lower()
+
+    def __str__(self) -> str:
+        """Its name as a sentence shows it."""
+        return shown(self.inner.name)
+
+    @property
+    def gdal_name(self) -> str:
+        """What GDAL opens: this file and no other."""
+        path = str(self.path.absolute())
+        return path if self.member is None else f"/vsizip/{{{path}}}/{self.member}"
+
+    @property
+    def stamp(self) -> tuple[object, ...]:
+        """Changes when the file does: its name and size, and when it was written or its CRC."""
+        if self.member is None:
+            status = self.path.stat()
+            return (self.path.name, status.st_size, status.st_mtime_ns)
+        with zipfile.ZipFile(self.path) as archive:
+            info = archive.getinfo(self.member)
+            return (self.member, info.file_size, info.CRC)
+
+    def read(self, limit: int) -> bytes:
+        """Its first bytes, at most ``limit`` of them.
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+        try:
+            if self.member is None:
+                with self.path.open("rb") as file:
+                    return file.read(limit)
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as part:
+                return part.read(limit)
+        except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise damaged(self.path) from error
+
+
+def input_files(paths: Sequence[Path]) -> Iterator[InputFile]:
+    """Every file of what was given: of folders and ZIPs what they hold, sorted by name.
+
+    Args:
+        paths: Files, folders or ZIPs; the metadata of a product stands for its folder.
+
+    Raises:
+        DataError: If one of them is missing, cannot be read, or holds too much.
+    """
+    for path in paths:
+        try:
+            kind = path.stat().st_mode
+            if stat.S_ISDIR(kind):
+                yield from _in_folder(path)
+            elif not stat.S_ISREG(kind):
+                raise DataError(f"{path} is neither a file nor a folder: give a raster.")
+            elif not os.access(path, os.R_OK):
+                raise DataError(f"{path} may not be read: ask for permission, or copy it.")
+            elif path.stat().st_size == 0:
+                raise DataError(f"{shown(path.name)} is empty; copy or download it again.")
+            elif is_metadata(PurePosixPath(path.as_posix())):
+                yield from _in_folder(path.parent)
+            elif InputFile(path).read(4) == b"PK\3\4":
+                yield from _in_zip(path)
+            else:
+                yield InputFile(path)
+        except FileNotFoundError as error:
+            raise DataError(f"There is no file or folder {path}.") from error
+        except OSError as error:  # such as a link that leads to itself
+            raise DataError(f"{path} cannot be opened ({error.strerror or error}).") from error
+
+
+def is_metadata(path: PurePosixPath) -> bool:
+    """Whether a file is the metadata of a Sentinel-2 product, by its name."""
+    name = path.name.upper()
+    return name.endswith(".XML") and (
+        name.startswith(("MTD_MSIL1C", "MTD_MSIL2A")) or "_MTD_SAFL" in name
+    )
+
+
+def _in_folder(folder: Path) -> Iterator[InputFile]:
+    left = MAX_FILES
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - _NOT_BANDS)
+        left -= len(names)
+        if left < 0:
+            raise DataError(
+                f"{folder} holds more than {MAX_FILES} files: give the folder of one scene."
+            )
+        for name in sorted(names):
+            path = Path(root, name)
+            if not name.startswith(".") and path.is_file():
+                yield InputFile(path)
+
+
+def _in_zip(path: Path) -> Iterator[InputFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise damaged(path) from error
+    if len(members) > MAX_FILES:
+        raise DataError(
+            f"{shown(path.name)} holds more than {MAX_FILES} files: give the ZIP of one scene."
+        )
+    for member in sorted(members, key=lambda each: each.filename):
+        inner = PurePosixPath(member.filename)
+        if inner.is_absolute() or ".." in inner.parts or "\\" in member.filename:
+            raise DataError(
+                f"{shown(member.filename)!r} in {shown(path.name)} leads out of the ZIP: "
+                "make the ZIP again from the product's folder."
+            )
+        if member.flag_bits & 1:
+            raise DataError(f"{shown(path.name)} is encrypted: unpack it first.")
+        if not (member.is_dir() or set(inner.parts[:-1]) & _NOT_BANDS):
+            yield InputFile(path, member.filename)
+
+
+PIXEL = 10.0
+"""Metres: what the networks know."""
+KEPT = 7.0, 15.0
+"""Pixels between these are taken as they are; others are resampled to 10 m."""
+COARSEST = 60.0
+"""Metres: no band of Sentinel-2 is coarser."""
+_NOMINAL = 0.005
+"""Within this share of a projection's own unit a pixel has its nominal size: a Mercator zone's
+scale differs by 0.0004 to 0.001."""
+_LATTICE = 64
+"""Side of the lattice on which a share of ground is counted."""
+_WGS84 = Geod(ellps="WGS84")
+
+
+def per_cent(share: float) -> int:
+    """A share above 0 and below 1 in whole per cent, neither 0 nor 100."""
+    return min(99, max(1, round(100 * share)))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Pixels on the ground: coordinate system, transform and size.
+
+    Attributes:
+        crs: Coordinate system; None where the place is not known.
+        transform: From column and row to coordinates.
+        height: Number of rows.
+        width: Number of columns.
+    """
+
+    crs: CRS | None
+    transform: Affine
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, dataset: DatasetReader) -> Placement:
+        """The pixels of a raster: without coordinate system or transform, of no known place."""
+        crs, transform = dataset.crs, dataset.transform
+        if not crs or not (crs.is_geographic or crs.is_projected) or transform.is_identity:
+            crs, transform = None, Affine.identity()
+        return cls(crs, transform, dataset.height, dataset.width)
+
+    @property
+    def upright(self) -> bool:
+        """Whether rows run from north to south and columns from west to east."""
+        t = self.transform
+        return self.crs is None or (t.b == t.d == 0 and t.a > 0 and t.e < 0)
+
+    @cached_property
+    def pixel_sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Height and width of a pixel on the ground in metres, row by row, each of shape (H, 1)."""
+        return self._sizes_in(np.arange(self.height))
+
+    @cached_property
+    def pixel_size(self) -> tuple[float, float]:
+        """Height and width of the middle row's pixels in metres."""
+        down, right = self._sizes_in(np.array([self.height // 2]))
+        return down.item(), right.item()
+
+    @property
+    def on_earth(self) -> bool:
+        """Whether its coordinates are those of a place, in its coordinate system."""
+        inside = all(math.isfinite(size) and size > 0 for size in self.pixel_size)
+        return inside and not self.transform.is_degenerate
+
+    @property
+    def pixel_area(self) -> float:
+        """Area of the middle row's pixels in square metres."""
+        return math.prod(self.pixel_size)
+
+    @property
+    def grid(self) -> Grid:
+        """The same as a grid that patches and predictions have."""
+        if self.crs is None:
+            return UNPLACED
+        a, b, c, d, e, f = self.transform[:6]
+        return Grid(self.pixel_size, self.crs.to_string(), (a, b, c, d, e, f))
+
+    def overlaps(self, other: Placement) -> bool:
+        """Whether both have ground in common; without place, whether both have one size."""
+        if self.crs is None or other.crs is None:
+            same = (self.height, self.width) == (other.height, other.width)
+            return self.crs is other.crs and same
+        try:
+            to_own = Transformer.from_crs(other.crs, self.crs, always_xy=True)
+            left, bottom, right, top = to_own.transform_bounds(*other.bounds)
+        except ProjError:
+            return False
+        west, south, east, north = self.bounds
+        return left < east and right > west and bottom < north and top > south
+
+    def share_of(self, other: Placement) -> float:
+        """Share of another's ground that these pixels cover, 0 to 1, on a lattice over it."""
+        if self.crs is None or other.crs is None:
+            return float(self.overlaps(other))
+        steps = (np.arange(_LATTICE) + 0.5) / _LATTICE
+        places: np.ndarray = np.stack(np.meshgrid(steps * other.width, steps * other.height))
+        to_own = Transformer.from_crs(other.crs, self.crs, always_xy=True)
+        places = np.stack(to_own.transform(*(other.transform @ places)))
+        columns, rows = ~self.transform @ places
+        within = (columns >= 0) & (columns <= self.width) & (rows >= 0) & (rows <= self.height)
+        return float(within.mean())
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Least x and y, and greatest x and y, of its corners."""
+        corners = product((0, self.width), (0, self.height))
+        x, y = zip(*(self.transform @ corner for corner in corners), strict=True)
+        return min(x), min(y), max(x), max(y)
+
+    def moved(self, rows: float, columns: float) -> Placement:
+        """The same number of pixels, this many rows and columns further."""
+        return replace(self, transform=self.transform @ Affine.translation(columns, rows))
+
+    def widened(self, margin: int) -> Placement:
+        """With a margin of so many pixels on each side."""
+        height, width = self.height + 2 * margin, self.width + 2 * margin
+        return replace(self.moved(-margin, -margin), height=height, width=width)
+
+    def coarse(self, height: int, width: int) -> Placement:
+        """The same ground in fewer pixels."""
+        scale = Affine.scale(self.width / width, self.height / height)
+        return Placement(self.crs, self.transform @ scale, height, width)
+
+    def to_10_metres(self) -> Placement:
+        """Upright pixels of about 10 m that cover the same ground; itself where it has them."""
+        upright = self if self.upright else self._bounding()
+        size = upright.pixel_size
+        if all(KEPT[0] <= side <= KEPT[1] for side in size):
+            return upright
+        down, right = size[0] / PIXEL, size[1] / PIXEL
+        scaled = upright.transform @ Affine.scale(1 / right, 1 / down)
+        height, width = math.ceil(upright.height * down), math.ceil(upright.width * right)
+        return Placement(self.crs, scaled, height, width)
+
+    def _bounding(self) -> Placement:
+        """Upright pixels of the same size around all of these."""
+        left, bottom, right, top = self.bounds
+        t = self.transform
+        across, down = math.hypot(t.a, t.d), math.hypot(t.b, t.e)
+        return Placement(
+            self.crs,
+            Affine(across, 0, left, 0, -down, top),
+            math.ceil((top - bottom) / down - 1e-6),
+            math.ceil((right - left) / across - 1e-6),
+        )
+
+    def _sizes_in(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sizes in these rows: degrees become metres at their latitude, on the WGS 84 ellipsoid."""
+        if self.crs is None:
+            return np.full((len(rows), 1), PIXEL), np.full((len(rows), 1), PIXEL)
+        middle = self.width / 2
+        down = self._distance(middle, rows, middle, rows + 1)
+        right = self._distance(middle - 0.5, rows + 0.5, middle + 0.5, rows + 0.5)
+        t = self.transform
+        if self.crs.is_projected:
+            unit = self.crs.linear_units_factor[1]
+            nominal = math.hypot(t.b, t.e) * unit, math.hypot(t.a, t.d) * unit
+            for sizes, size in zip((down, right), nominal, strict=True):
+                if (np.abs(sizes / size - 1) < _NOMINAL).all():
+                    sizes[:] = size
+        return down[:, None], right[:, None]
+
+    def _distance(
+        self, column: float, row: np.ndarray, to_column: float, to_row: np.ndarray
+    ) -> np.ndarray:
+        try:
+            to_degrees = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
+            start, end = (
+                to_degrees.transform(*(self.transform @ np.stack(np.broadcast_arrays(*place))))
+                for place in ((column, row), (to_column, to_row))
+            )
+        except ProjError:  # such as the Moon's
+            return np.full(len(row), np.nan)
+        if not all(np.isfinite(each).all() for each in (*start, *end)):
+            return np.full(len(row), np.nan)
+        return np.array(_WGS84.inv(*start, *end)[2])
+
 
 CACHE_BYTES = 128 * 1024 * 1024
 """What GDAL keeps of decoded blocks: those of all bands of a product under a window and around it,

@@ -16,8 +16,8 @@ from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures import enlarge, marked, marks
 from landslide_zoo.inference.rules import rule_title
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
+from landslide_zoo.mapping.rasters import Window, blocks
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.windows import Window, blocks
 from landslide_zoo.mapping.writers import Provenance, properties
 from landslide_zoo.text import templates_of
 

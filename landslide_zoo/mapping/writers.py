@@ -30,8 +30,7 @@ from landslide_zoo.data.grid import Grid
 from landslide_zoo.mapping.landslides import LONGITUDE_LATITUDE, NOT_OBSERVED, Landslide, Landslides
 from landslide_zoo.mapping.network import members_of
 from landslide_zoo.mapping.probabilities import Probabilities, writing
-from landslide_zoo.mapping.rasters import environment
-from landslide_zoo.mapping.windows import Window, blocks
+from landslide_zoo.mapping.rasters import Window, blocks, environment
 from landslide_zoo.models.config import Rule
 from landslide_zoo.models.prediction import Predictor
 from landslide_zoo.text import templates_of

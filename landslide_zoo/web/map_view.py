@@ -20,9 +20,9 @@ from landslide_zoo.figures.images import FALSE_COLOUR
 from landslide_zoo.mapping.landslides import Ground, Landslide
 from landslide_zoo.mapping.maps import SceneMap
 from landslide_zoo.mapping.probabilities import Probabilities
+from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.report import composite, shares
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.windows import Window
 from landslide_zoo.mapping.writers import properties
 
 WIDEST = 3072

@@ -14,8 +14,8 @@ from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.mapping.change import FRESH, Earlier, align, rules_with_change
 from landslide_zoo.mapping.landslides import Landslides
 from landslide_zoo.mapping.probabilities import Probabilities
+from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene, open_scene
-from landslide_zoo.mapping.windows import Window
 from landslide_zoo.mapping.writers import properties
 from landslide_zoo.models.config import Rule
 

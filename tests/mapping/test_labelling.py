@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.landslides import NOTHING, Labelling, Parts
-from landslide_zoo.mapping.windows import Window, blocks
+from landslide_zoo.mapping.rasters import Window, blocks
 
 SIZE = (83, 97)
 WHOLE = Window(0, 0, *SIZE)

@@ -18,7 +18,7 @@ from landslide_zoo.inference.objects import describe
 from landslide_zoo.inference.rules import DEFAULT_RULES, LISTED, apply_rules
 from landslide_zoo.mapping.landslides import Landslides, find_landslides
 from landslide_zoo.mapping.probabilities import Probabilities, State
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.models.config import Rule
 from landslide_zoo.models.prediction import Prediction
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landslide_zoo.mapping.lattice import Lattice, Node
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.light import Lattice, Node
+from landslide_zoo.mapping.rasters import Window
 
 
 @pytest.mark.parametrize("size", [(128, 128), (60, 100), (128, 32)])

@@ -23,8 +23,8 @@ from landslide_zoo.mapping import map_scene
 from landslide_zoo.mapping.clouds import FoundClouds
 from landslide_zoo.mapping.maps import SceneMap
 from landslide_zoo.mapping.probabilities import Journal, Progress, State
+from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import open_scene
-from landslide_zoo.mapping.windows import Window
 from landslide_zoo.mapping.writers import acquired
 
 BUNDLED = "unet-mobilenet_v2-rgb"

@@ -4,7 +4,7 @@ import pytest
 
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.naming import band_of, bands_given
+from landslide_zoo.mapping.products import band_of, bands_given
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from landslide_zoo.data.grid import UNPLACED, Grid
 from landslide_zoo.mapping.landslides import Ground, crown_to_toe, joined, outlines
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.rasters import Window
 
 UTM = Grid((10.0, 10.0), "EPSG:32643", (10, 0, 600_000, 0, -10, 1_270_000))
 DEGREES = Grid((11.06, 10.82), "EPSG:4326", (1e-4, 0, 76.1, 0, -1e-4, 11.5))

@@ -10,7 +10,7 @@ import pytest
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.probabilities import JOURNAL, Journal, Probabilities
-from landslide_zoo.mapping.windows import Window
+from landslide_zoo.mapping.rasters import Window
 
 SIZE = (50, 70)
 

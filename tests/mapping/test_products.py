@@ -30,9 +30,8 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.grids import Placement
+from landslide_zoo.mapping.rasters import Placement, Window
 from landslide_zoo.mapping.scenes import SHADOWS, open_scene
-from landslide_zoo.mapping.windows import Window
 
 SIZE = 120, 180
 L2A_BANDS = tuple(name for name in SENTINEL_2 if name != "B10")

@@ -23,9 +23,9 @@ from scene_files import (
 
 from landslide_zoo.data.bands import BAND_NAMES, divisors
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.naming import SENTINEL_2
+from landslide_zoo.mapping.products import SENTINEL_2
+from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import open_scene
-from landslide_zoo.mapping.windows import Window
 
 PART = Window(10, 20, 30, 40)
 

@@ -23,8 +23,8 @@ from scipy import ndimage
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.data.checks import slope_of
 from landslide_zoo.errors import DataError
+from landslide_zoo.mapping.layers import slope_in_degrees
 from landslide_zoo.mapping.scenes import open_scene
-from landslide_zoo.mapping.terrain import slope_in_degrees
 
 TERRAIN = ("DEM", "slope")
 INNER = slice(5, -5), slice(5, -5)
