@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import scipy
 
 from landslide_zoo.models.prediction import Prediction
 
-_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _AROUND = np.array(
     [[-1, 0, 0, 1, -1, -1, 1, 1], [0, -1, 1, 0, -1, 1, -1, 1]],
 )[:, :, None]
 """Rows and columns from a pixel to the eight around it, first to those that share an edge."""
+_STRIP = 128
+"""Rows of a label image whose pixels are compared with those around at once."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def connected_parts(mask: np.ndarray) -> tuple[np.ndarray, int]:
     Returns:
         The number of each pixel's part, from 1 (0 where there is none), and how many there are.
     """
-    labels, count = scipy.ndimage.label(mask, structure=_EIGHT_NEIGHBOURS)
+    labels, count = scipy.ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
     return labels, int(count)
 
 
@@ -115,6 +116,14 @@ def find_objects(
     return describe(label_objects(prediction.mask), prediction, layers or {})
 
 
+_OWN = tuple(
+    item.name
+    for item in fields(LandslideObject)
+    if item.name not in ("number", "hectares", "attributes")
+)
+"""The fields that :func:`measure` gives."""
+
+
 def describe(
     labels: np.ndarray, prediction: Prediction, layers: Mapping[str, np.ndarray]
 ) -> list[LandslideObject]:
@@ -126,186 +135,160 @@ def describe(
         prediction: Their probabilities, and what was observed.
         layers: What the bands say.
     """
-    parts = _Parts.of(labels)
-    if parts is None:
+    where = labels > 0
+    if not where.any():
         return []
-    probability = prediction.probability[parts.rows, parts.columns]
-    row, column = parts.centre
-    own = _rounded(
-        {
-            "row": (row, 1),
-            "column": (column, 1),
-            "mean_probability": (parts.sum(probability) / parts.pixels, 4),
-            "max_probability": (np.maximum.reduceat(probability, parts.starts), 4),
-        }
+    measures = measure(
+        labels,
+        prediction.probability[where],
+        {name: values[where] for name, values in layers.items()},
+        prediction.observed,
+        layers["ndwi"] > 0 if "ndwi" in layers else None,
+        prediction.grid.pixel_size,
     )
-    more = _rounded(
-        {
-            **_shape(parts, prediction.grid.pixel_size),
-            **_statistics(parts, layers),
-            **_contacts(parts, prediction.observed, layers),
-        }
-    )
-    box = {name: values.tolist() for name, values in parts.box.items()}
+    columns = {name: values.tolist() for name, values in measures.items()}
+    own = {name: columns.pop(name) for name in _OWN}
     return [
         LandslideObject(
             number=i + 1,
-            pixels=pixels,
-            hectares=prediction.grid.hectares(pixels),
-            **{name: values[i] for name, values in {**box, **own}.items()},
+            hectares=prediction.grid.hectares(own["pixels"][i]),
+            **{name: values[i] for name, values in own.items()},
             attributes={
-                name: values[i] for name, values in more.items() if not math.isnan(values[i])
+                name: values[i] for name, values in columns.items() if not math.isnan(values[i])
             },
         )
-        for i, pixels in enumerate(parts.pixels.tolist())
+        for i in range(len(own["pixels"]))
     ]
 
 
-Measures = dict[str, tuple[np.ndarray, int]]
-"""Values of the objects, shape (K,), not a number where one is not known, and how many digits of
-them are kept."""
+def measure(
+    labels: np.ndarray,
+    probability: np.ndarray,
+    layers: Mapping[str, np.ndarray],
+    observed: np.ndarray,
+    water: np.ndarray | None,
+    pixel_size: tuple[float, float],
+) -> dict[str, np.ndarray]:
+    """What the K objects of a label image are like: a column for each attribute, shape (K,).
 
+    Args:
+        labels: Number of each pixel's object, from 1 without gaps, 0 where there is none,
+            shape (H, W).
+        probability: Of the n pixels that belong to an object, row by row, shape (n,).
+        layers: What the bands say of the same pixels, by name, each of shape (n,).
+        observed: Pixels that could be seen, shape (H, W), bool.
+        water: Open water, likewise; only the pixels that touch objects count.
+        pixel_size: Height and width of a pixel in metres.
 
-@dataclass(frozen=True, eq=False)
-class _Parts:
-    """The pixels of K objects, those of one after those of another.
-
-    Attributes:
-        numbers: Of each pixel its object's number, from 1, shape (n,).
-        rows: Its row, shape (n,).
-        columns: Its column, shape (n,).
-        beside: Numbers of the objects of the eight pixels around it, first those that share
-            an edge: above, left, right, below; 0 where there is none and -1 beyond the
-            image, shape (8, n).
-        pixels: Number of pixels of each object, shape (K,).
-        starts: Place of its first one, shape (K,).
+    Returns:
+        The fields of :class:`LandslideObject` but its number and its area, and its attributes,
+        rounded; not a number where one is not known.
     """
+    rows, columns = np.nonzero(labels)
+    numbers = labels[rows, columns]
+    order = np.argsort(numbers, kind="stable")
+    pixels = np.bincount(numbers)[1:]
+    ends = np.cumsum(pixels)
+    starts = ends - pixels
 
-    numbers: np.ndarray
-    rows: np.ndarray
-    columns: np.ndarray
-    beside: np.ndarray
-    pixels: np.ndarray
-    starts: np.ndarray
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(numbers, weights=values)[1:] / pixels
 
-    @classmethod
-    def of(cls, labels: np.ndarray) -> _Parts | None:
-        """The parts of a label image (H, W); None where there are none."""
-        rows, columns = np.nonzero(labels)
-        if not len(rows):
-            return None
-        numbers = labels[rows, columns]
-        order = np.argsort(numbers, kind="stable")
-        numbers, rows, columns = numbers[order], rows[order], columns[order]
-        padded = np.pad(labels, 1, constant_values=-1)
-        beside = padded[rows + 1 + _AROUND[0], columns + 1 + _AROUND[1]]
-        pixels = np.bincount(numbers)[1:]
-        starts = np.cumsum(pixels) - pixels
-        return cls(numbers, rows, columns, beside, pixels, starts)
-
-    def sum(self, values: np.ndarray) -> np.ndarray:
-        """Sums of values (n,) over each object, shape (K,), float64."""
-        return np.add.reduceat(values.astype(np.float64), self.starts)
-
-    def count(self, chosen: np.ndarray) -> np.ndarray:
-        """How many of the chosen pixels (n,) each object has, shape (K,)."""
-        return np.bincount(self.numbers[chosen], minlength=len(self.pixels) + 1)[1:]
-
-    @cached_property
-    def centre(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean row and mean column of each object."""
-        return self.sum(self.rows) / self.pixels, self.sum(self.columns) / self.pixels
-
-    @property
-    def box(self) -> dict[str, np.ndarray]:
-        """First and last row and column of each object."""
-        return {
-            "top": np.minimum.reduceat(self.rows, self.starts),
-            "left": np.minimum.reduceat(self.columns, self.starts),
-            "bottom": np.maximum.reduceat(self.rows, self.starts),
-            "right": np.maximum.reduceat(self.columns, self.starts),
-        }
-
-
-def _rounded(measures: Measures) -> dict[str, list[float]]:
-    values = np.array([values for values, _ in measures.values()], dtype=np.float64)
-    scale = 10.0 ** np.array([digits for _, digits in measures.values()])[:, None]
-    return dict(zip(measures, (np.rint(values * scale) / scale).tolist(), strict=True))
-
-
-def _shape(parts: _Parts, pixel_size: tuple[float, float]) -> Measures:
-    """Perimeter in metres, how long it is for its width, and how nearly it is a disc (1)."""
+    row, column = mean(rows), mean(columns)
+    down, across = rows - row[numbers - 1], columns - column[numbers - 1]
+    tall, wide, slanted = mean(down**2), mean(across**2), mean(down * across)
+    middle, apart = (tall + wide) / 2, np.hypot((tall - wide) / 2, slanted)
+    short, long = 4 * np.sqrt(np.maximum(middle - apart, 0)), 4 * np.sqrt(middle + apart)
+    edges, touched, places = _rims(labels, len(pixels))
     height, width = pixel_size
-    above, left, right, below = (parts.count(edge) for edge in parts.beside[:4] != parts.numbers)
-    across, down = (left + right) * height, (above + below) * width
     # Steps around a slanting edge are longer than the edge, by 4 / pi in the mean.
-    perimeter = (across + down) * np.pi / 4
-    area = parts.pixels * width * height
-    short, long = _axes(parts)
-    return {
+    perimeter = edges @ (width, height, height, width) * np.pi / 4
+    rows, columns = rows[order], columns[order]
+    measures = {
+        "pixels": (pixels, 0),
+        "row": (row, 1),
+        "column": (column, 1),
+        "top": (np.minimum.reduceat(rows, starts), 0),
+        "left": (np.minimum.reduceat(columns, starts), 0),
+        "bottom": (np.maximum.reduceat(rows, starts), 0),
+        "right": (np.maximum.reduceat(columns, starts), 0),
+        "mean_probability": (mean(probability), 4),
+        "max_probability": (np.maximum.reduceat(probability[order], starts), 4),
         "perimeter": (perimeter, 1),
         "elongation": ((long + 1) / (short + 1), 3),
-        "compactness": (np.minimum(1.0, 4 * np.pi * area / perimeter**2), 3),
+        "compactness": (
+            np.minimum(1.0, 4 * np.pi * pixels * width * height / perimeter**2),
+            3,
+        ),
+    }
+    for name, values in layers.items():
+        quarter, median, three_quarters, least, most, average = _spread(values[order], starts, ends)
+        measures[f"median_{name}"] = median, 4
+        measures[f"mean_{name}"] = average, 4
+        measures[f"spread_{name}"] = three_quarters - quarter, 4
+        if name == "elevation":
+            measures["elevation_range"] = most - least, 1
+    around = np.maximum(np.bincount(touched, minlength=len(pixels) + 1), 1)
+    seen = observed.ravel()[places]
+    contacts = {"hidden_contact": ~seen}
+    if water is not None:
+        contacts["water_contact"] = seen & water.ravel()[places]
+    for name, chosen in contacts.items():
+        share = np.bincount(touched[chosen], minlength=len(around)) / around
+        measures[name] = share[1:], 3
+    return {
+        name: values if digits == 0 else np.rint(values.astype(float) * 10**digits) / 10**digits
+        for name, (values, digits) in measures.items()
     }
 
 
-def _axes(parts: _Parts) -> tuple[np.ndarray, np.ndarray]:
-    """Minor and major axis, in pixels, of the ellipse with the same second moments."""
-    row, column = parts.centre
-    i = parts.numbers - 1
-    down, right = parts.rows - row[i], parts.columns - column[i]
-    tall, wide, slanted = (
-        parts.sum(product) / parts.pixels for product in (down**2, right**2, down * right)
-    )
-    middle, apart = (tall + wide) / 2, np.hypot((tall - wide) / 2, slanted)
-    return 4 * np.sqrt(np.maximum(middle - apart, 0)), 4 * np.sqrt(middle + apart)
+def _rims(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where objects meet what is not part of them, compared strip by strip.
 
-
-def _statistics(parts: _Parts, layers: Mapping[str, np.ndarray]) -> Measures:
-    """Median, mean and spread of every layer; values that are missing have no part in them."""
-    if not layers:
-        return {}
-    own = np.stack([values[parts.rows, parts.columns] for values in layers.values()])
-    missing = np.isnan(own)
-    values = np.add.reduceat(~missing, parts.starts, axis=1, dtype=np.int64)
-    sums = np.add.reduceat(np.where(missing, 0, own), parts.starts, axis=1, dtype=np.float64)
-    for start, pixels in zip(parts.starts.tolist(), parts.pixels.tolist(), strict=True):
-        own[:, start : start + pixels].sort(axis=1)  # those that are missing come last
-
-    last = np.maximum(values - 1, 0)
-    place = parts.starts + np.array([0.25, 0.5, 0.75, 0, 1])[:, None, None] * last
-    below = place.astype(np.int64)
-    above = np.minimum(below + 1, parts.starts + last)
-    layer = np.arange(len(own))[:, None]
-    low, high = own[layer, below].astype(np.float64), own[layer, above].astype(np.float64)
-    quarter, median, three_quarters, least, most = low + (place - below) * (high - low)
-    means = sums / np.where(values, values, np.nan)
-    found: Measures = {}
-    for i, name in enumerate(layers):
-        found[f"median_{name}"] = median[i], 4
-        found[f"mean_{name}"] = means[i], 4
-        found[f"spread_{name}"] = three_quarters[i] - quarter[i], 4
-        if name == "elevation":
-            found["elevation_range"] = most[i] - least[i], 1
-    return found
-
-
-def _contacts(parts: _Parts, observed: np.ndarray, layers: Mapping[str, np.ndarray]) -> Measures:
-    """Shares of the pixels around an object that are water, and that are not observed."""
-    way, pixel = np.nonzero((parts.beside != parts.numbers) & (parts.beside >= 0))
-    rows = parts.rows[pixel] + _AROUND[0, way, 0]
-    columns = parts.columns[pixel] + _AROUND[1, way, 0]
+    Returns:
+        How many of each object's edges lie above, left, right and below, shape (K, 4); and for
+        each pixel that touches an object, once, the object's number and the pixel's place in
+        the flattened image, each of shape (m,).
+    """
+    height, width = labels.shape
+    edges = np.zeros((count + 1, 4), dtype=np.int64)
+    pairs = []
+    for top in range(0, height, _STRIP):
+        strip = labels[max(0, top - 1) : top + _STRIP + 1]
+        outside = ((int(top == 0), int(top + _STRIP >= height)), (1, 1))
+        padded = np.pad(strip, outside, constant_values=-1)
+        rows, columns = np.nonzero(padded[1:-1, 1:-1] > 0)
+        numbers = padded[rows + 1, columns + 1]
+        for side, (down, right) in enumerate(_AROUND[..., 0].T):
+            beside = padded[rows + 1 + down, columns + 1 + right]
+            if side < edges.shape[1]:
+                edges[:, side] += np.bincount(numbers[beside != numbers], minlength=count + 1)
+            touching = np.flatnonzero((beside != numbers) & (beside >= 0))
+            place = (rows[touching] + top + down) * width + columns[touching] + right
+            pairs.append(np.unique(numbers[touching].astype(np.int64) * labels.size + place))
     # A pixel touches an object once, however many of the object's pixels it touches.
-    own = parts.numbers[pixel].astype(np.int64) * observed.size
-    touching = np.unique(own + rows * observed.shape[1] + columns)
-    numbers, places = np.divmod(touching, observed.size)
+    touched, places = np.divmod(np.unique(np.concatenate(pairs)), labels.size)
+    return edges[1:], touched, places
 
-    def count(chosen: np.ndarray) -> np.ndarray:
-        return np.bincount(numbers[chosen], minlength=len(parts.pixels) + 1)[1:]
 
-    total = np.maximum(count(np.ones(len(numbers), dtype=bool)), 1)
-    seen = observed.ravel()[places]
-    found: Measures = {"hidden_contact": (count(~seen) / total, 3)}
-    if "ndwi" in layers:
-        found["water_contact"] = count((layers["ndwi"].ravel()[places] > 0) & seen) / total, 3
-    return found
+def _spread(values: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Quartiles, extremes and mean of the values of each object, shape (6, K).
+
+    Args:
+        values: Those of one object after those of another; not a number where they are
+            missing, which has no part in it. Sorted in place.
+        starts: Where each object's begin.
+        ends: Where they end.
+    """
+    missing = np.isnan(values)
+    known = np.add.reduceat(~missing, starts, dtype=np.int64)
+    sums = np.add.reduceat(np.where(missing, 0, values), starts, dtype=np.float64)
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        values[start:end].sort()  # those that are missing come last
+    last = np.maximum(known - 1, 0)
+    place = starts + np.array([0.25, 0.5, 0.75, 0, 1])[:, None] * last
+    below = place.astype(np.int64)
+    above = np.minimum(below + 1, starts + last)
+    low, high = values[below].astype(np.float64), values[above].astype(np.float64)
+    means = sums / np.where(known, known, np.nan)
+    return np.concatenate([low + (place - below) * (high - low), means[None]])
