@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
-from accelerate.utils import broadcast, set_seed
+from accelerate.utils import broadcast, broadcast_object_list, set_seed
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -52,7 +52,7 @@ def train(name: str, config: TrainConfig) -> None:
         # The loop below steps the scheduler, once for each update of the weights.
         step_scheduler_with_optimizer=False,
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=config.seed),
-        # The others wait while the main process downloads and packs the dataset.
+        # The others wait while the main process downloads and reads the dataset.
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=12))],
     )
     config = config.model_copy(update={"mixed_precision": accelerator.mixed_precision})
@@ -68,20 +68,20 @@ def train(name: str, config: TrainConfig) -> None:
         lambda: load_encoder_weights(model.network, model.config, config.encoder_weights)
     )
     teachers = main_process_first(lambda: load_teachers(config.teacher, accelerator.device))
-    data, split = main_process_first(lambda: load_data(config))
-    targets = None
+    split = main_process_first(lambda: load_data(config))
+    fitted, targets = None, None
     with raise_on_all_ranks(), accelerator.autocast():
-        scaling = fit_scaling(data, split["train"], model.config, config)
-        model.update_config(scaling=scaling.model_dump())
+        if accelerator.is_main_process:
+            fitted = fit_scaling(split, model.config, config)
         if teachers:
-            targets = soft_targets(teachers, data, split["train"], config.distillation)
+            targets = soft_targets(teachers, split["train"], config.distillation)
+    [(scaling, fingerprint)] = broadcast_object_list([fitted])
+    model.update_config(scaling=scaling.model_dump())
     taught_by = [f"{teacher.config.name} sha256:{sha256}" for teacher, sha256 in teachers]
     del teachers  # they need not stay on the device
     augmentation = Augmentation(config.flips, config.brightness)
-    train_data = PatchDataset(
-        data, split["train"], model.config, augmentation, config.seed, targets
-    )
-    validation_data = PatchDataset(data, split["validation"], model.config)
+    train_data = PatchDataset(split["train"], model.config, augmentation, config.seed, targets)
+    validation_data = PatchDataset(split["validation"], model.config)
     # Full batches alone: batch normalisation refuses a last one of a single patch.
     batch_size = min(config.batch_size, len(train_data) // accelerator.num_processes)
     if batch_size < 2:
@@ -103,7 +103,7 @@ def train(name: str, config: TrainConfig) -> None:
     model, optimizer, train_loader, validation_loader, scheduler = accelerator.prepare(
         model, optimizer, train_loader, validation_loader, scheduler
     )
-    progress = Progress(data.fingerprint)
+    progress = Progress(fingerprint)
     accelerator.register_for_checkpointing(progress, ema)
 
     run.begin()
@@ -114,7 +114,7 @@ def train(name: str, config: TrainConfig) -> None:
     run.log.info(
         "%s: %s patches, %d process(es) on %s, %s",
         name,
-        {subset: len(indices) for subset, indices in split.items()},
+        {subset: len(patches) for subset, patches in split.items()},
         accelerator.num_processes,
         accelerator.device,
         accelerator.mixed_precision,
@@ -186,7 +186,7 @@ def train(name: str, config: TrainConfig) -> None:
             run.load_best(best.network, progress)
             best.to(accelerator.device)
             record = build_record(
-                best, data, split, progress, config, encoder, taught_by, accelerator, __version__
+                best, split, progress, config, encoder, taught_by, accelerator, __version__
             )
             best.save_pretrained(run.model_folder)
             for result in record.results:

@@ -30,7 +30,7 @@ sys.path.append(str(ROOT / "tests"))
 
 from synthetic_patches import write_dataset  # noqa: E402
 
-from landslide_zoo.data import find_samples, labelled, pack, read_patch  # noqa: E402
+from landslide_zoo.data import find_samples, labelled, read_patch  # noqa: E402
 from landslide_zoo.models import LandslideModel  # noqa: E402
 from landslide_zoo.training import TrainConfig  # noqa: E402
 from landslide_zoo.training.losses import build_loss  # noqa: E402
@@ -108,22 +108,15 @@ def training_speeds(data: Path, output: Path, steps: int) -> dict[str, dict[str,
     return found
 
 
-def reading_speeds(data: Path, output: Path, repeats: int) -> dict[str, float]:
-    """Patches a second from files and from the packed copy, masks included."""
+def reading_speeds(data: Path, repeats: int) -> dict[str, float]:
+    """Patches a second from files, masks included."""
     samples = labelled(find_samples(data))
-    packed = pack(samples, output / "packed")
 
     def from_files() -> None:
         for sample in samples:
             read_patch(sample.image, sample.mask)
 
-    def from_packed() -> None:
-        for index in range(len(packed)):
-            packed.patch(index)
-
-    ways = {"files": from_files, "packed copy": from_packed}
-    found = patches_a_second(ways, len(samples), repeats)
-    return {**found, "times": significant(found["packed copy"] / found["files"])}
+    return patches_a_second({"files": from_files}, len(samples), repeats)
 
 
 def main(

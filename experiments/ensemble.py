@@ -18,7 +18,7 @@ import typer
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.data import public_name
-from landslide_zoo.evaluation import EvaluationDataset, PixelCounts
+from landslide_zoo.evaluation import LabelledPatches, PixelCounts
 from landslide_zoo.evaluation.evaluate import evaluate
 from landslide_zoo.inference import Ensemble
 from landslide_zoo.models import EnsembleConfig
@@ -30,7 +30,7 @@ from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 
 def main(folder: Path, dataset: str, models: list[str]) -> None:
     """Find the best mean, say how all fare, and write it."""
-    validation = EvaluationDataset.find(dataset, subset="validation")
+    validation = LabelledPatches.find(dataset, subset="validation")
     patches = list(validation)
     loaded = {name: LandslideModel.from_pretrained(name) for name in models}
     found = {name: _probabilities(model, patches) for name, model in loaded.items()}

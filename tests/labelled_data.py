@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -9,8 +11,9 @@ import numpy as np
 from patch_files import physical_values, stored, write_h5, write_png
 from PIL import Image
 
-from landslide_zoo.data.landslide4sense import Sample, find_samples, labelled
-from landslide_zoo.data.packed import PackedDataset, pack
+from landslide_zoo import Patch
+from landslide_zoo.data.landslide4sense import Sample
+from landslide_zoo.evaluation import LabelledPatches
 
 
 def random_mask(height: int, width: int, seed: int) -> np.ndarray:
@@ -45,7 +48,16 @@ def write_pairs(folder: Path, count: int, **options: int) -> list[Sample]:
     return [write_pair(folder, number, **options) for number in range(1, count + 1)]
 
 
-def packed_pairs(folder: Path, count: int, **options: int) -> PackedDataset:
-    """Write that many train patches and pack them."""
-    write_pairs(folder / "data", count, **options)
-    return pack(labelled(find_samples(folder / "data")), folder / "packed")
+@dataclass(frozen=True)
+class ChangedPatches(LabelledPatches):
+    """Patches that are changed as they are read."""
+
+    change: Callable[[int, Patch], Patch] = lambda index, patch: patch
+
+    def __getitem__(self, index: int) -> Patch:
+        return self.change(index, super().__getitem__(index))
+
+
+def changed(patches: LabelledPatches, change: Callable[[int, Patch], Patch]) -> LabelledPatches:
+    """The same patches, each changed by a function of its index and itself."""
+    return ChangedPatches(**vars(patches), change=change)

@@ -26,7 +26,7 @@ def test_dir_shows_the_public_names() -> None:
         ("figures", ["marked", "true_colour"]),
         ("models", ["CATALOG", "LandslideModel", "Predictor", "predict"]),
         ("inference", ["Ensemble", "TestTimeAugmentation", "detect"]),
-        ("evaluation", ["Evaluation", "EvaluationDataset", "evaluate"]),
+        ("evaluation", ["Evaluation", "LabelledPatches", "evaluate"]),
         ("hub", ["ModelZoo", "ZooEntry", "publish_model", "publish_space"]),
     ],
 )

@@ -26,7 +26,7 @@ import typer
 from skimage.filters import threshold_otsu
 
 from landslide_zoo import LandslideModel, Patch
-from landslide_zoo.evaluation import EvaluationDataset
+from landslide_zoo.evaluation import LabelledPatches
 from landslide_zoo.evaluation.metrics import PixelCounts
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation
 from landslide_zoo.inference.objects import connected_parts
@@ -37,8 +37,8 @@ PARTS = ("lowest third", "middle third", "highest third")
 
 def main(output: Path, dataset: Path, models: list[Path]) -> None:
     """Measure every predictor on the scene that was left out, and write the figures."""
-    test = list(EvaluationDataset.find(dataset, subset="test"))
-    validation = list(EvaluationDataset.find(dataset, subset="validation"))
+    test = list(LabelledPatches.find(dataset, subset="test"))
+    validation = list(LabelledPatches.find(dataset, subset="validation"))
     share = float(np.mean([patch.mask.mean() for patch in validation if patch.mask is not None]))
     trained = map(LandslideModel.from_pretrained, models)
     loaded = {f"scaled by {one.config.scaling.statistics}": one for one in trained}

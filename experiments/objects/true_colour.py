@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.evaluation.dataset import EvaluationDataset
+from landslide_zoo.evaluation.dataset import LabelledPatches
 from landslide_zoo.inference.objects import connected_parts
 from landslide_zoo.models.prediction import predict
 
@@ -31,7 +31,7 @@ GRID = {
 def counts(model: LandslideModel, data: Path, subset: str) -> dict[tuple[float, ...], np.ndarray]:
     """True positives, false positives and false negatives for every point of the grid."""
     table: dict[tuple[float, ...], np.ndarray] = {}
-    for patch in EvaluationDataset.find(data, "folder", subset):
+    for patch in LabelledPatches.find(data, "folder", subset):
         (prediction,) = predict(model, [patch])
         truth = patch.mask > 0
         for threshold in GRID["threshold"]:

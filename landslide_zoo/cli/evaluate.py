@@ -24,7 +24,7 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.text import text_table
 
 if TYPE_CHECKING:
-    from landslide_zoo.evaluation import Evaluation, EvaluationDataset, Stratum
+    from landslide_zoo.evaluation import Evaluation, LabelledPatches, Stratum
 
 HEADER = (
     "model",
@@ -115,11 +115,11 @@ def evaluate(
     evaluator = None
     if data is not None:
         from landslide_zoo.cli.evaluator import Evaluator
-        from landslide_zoo.evaluation import STRATA, EvaluationDataset
+        from landslide_zoo.evaluation import STRATA, LabelledPatches
         from landslide_zoo.inference.result import Steps
 
         steps = Steps(clouds, tuple(rule_off or ()), level)
-        dataset = EvaluationDataset.find(data, split, subset)
+        dataset = LabelledPatches.find(data, split, subset)
         strata = [*STRATA, *(_stratum(text, dataset) for text in stratum or [])]
         evaluator = Evaluator(dataset, strata, negatives or [], tta, steps)
     if zoo:
@@ -148,7 +148,7 @@ def evaluate(
         _show(names, results, output, as_json)
 
 
-def _stratum(text: str, dataset: EvaluationDataset) -> Stratum:
+def _stratum(text: str, dataset: LabelledPatches) -> Stratum:
     """A stratum of the user's own, as the command line names it.
 
     Raises:

@@ -14,7 +14,7 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.evaluation import (
     Evaluation,
-    EvaluationDataset,
+    LabelledPatches,
     Refine,
     Stratum,
     evaluate,
@@ -34,7 +34,7 @@ from landslide_zoo.models.files import bundled_folders
 class Evaluator:
     """What models are evaluated on, and how."""
 
-    dataset: EvaluationDataset
+    dataset: LabelledPatches
     strata: Sequence[Stratum]
     negatives: Sequence[Path]
     tta: bool

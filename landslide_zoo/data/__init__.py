@@ -1,4 +1,4 @@
-"""Patches and datasets: bands, readers, checks, folders and splits, packing, augmentation."""
+"""Patches and datasets: bands, readers, checks, folders and splits, augmentation."""
 
 from landslide_zoo.data.augmentation import Augmentation
 from landslide_zoo.data.checks import check_patch, check_statistics, slope_of
@@ -15,7 +15,6 @@ from landslide_zoo.data.landslide4sense import (
     place,
     split_samples,
 )
-from landslide_zoo.data.packed import PackedDataset, pack
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import FolderContents, patch_files, read_mask, read_patch
 from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
@@ -27,7 +26,6 @@ __all__ = [
     "Fingerprint",
     "FolderContents",
     "Grid",
-    "PackedDataset",
     "Patch",
     "Place",
     "Sample",
@@ -37,7 +35,6 @@ __all__ = [
     "find_samples",
     "known_places",
     "labelled",
-    "pack",
     "patch_files",
     "place",
     "public_name",

@@ -246,33 +246,31 @@ def split_samples(samples: Sequence[Sample], protocol: str) -> Split:
         samples: From :func:`find_samples`.
         protocol: ``folder``, ``official``, ``random``, ``spatial`` or ``region:X``.
 
+    Returns:
+        Samples by subset; one may be missing or empty.
+
     Raises:
-        DataError: If there is no such protocol or a subset stays empty.
+        DataError: If there is no such protocol, or the dataset cannot be divided so.
     """
     known = labelled(samples)
-    train = [sample for sample in known if sample.subset == "train"]
     if protocol in ("folder", "official"):
-        split = {name: [s for s in known if s.subset == name] for name in OFFICIAL_SIZES}
+        split: Split = {}
+        for sample in known:
+            split.setdefault(sample.subset, []).append(sample)
         if protocol == "official":
             _check_official(split)
-    elif protocol == "random":
-        split = _random(train)
-    elif protocol == "spatial":
-        split = _spatial(train, blocks=("test", "validation"))
-    elif protocol.startswith("region:"):
-        split = _region(train, protocol.removeprefix("region:"))
-    else:
-        raise DataError(
-            f"There is no split {protocol!r}: use folder, random, spatial, official or region:X "
-            f"with X one of {', '.join(region.name for region in REGIONS)}."
-        )
-    for name in ("train", "validation"):
-        if not split[name]:
-            raise DataError(
-                f"The {protocol} split leaves no labelled patch for {name} among "
-                f"{len(known)}: give a larger dataset or choose another --split."
-            )
-    return {name: chosen for name, chosen in split.items() if chosen}
+        return split
+    train = [sample for sample in known if sample.subset == "train"]
+    if protocol == "random":
+        return _random(train)
+    if protocol == "spatial":
+        return _spatial(train, blocks=("test", "validation"))
+    if protocol.startswith("region:"):
+        return _region(train, protocol.removeprefix("region:"))
+    raise DataError(
+        f"There is no split {protocol!r}: use folder, random, spatial, official or region:X "
+        f"with X one of {', '.join(region.name for region in REGIONS)}."
+    )
 
 
 def _check_official(split: Split) -> None:

@@ -1,7 +1,7 @@
 """Evaluation of predictors: pooled metrics, intervals, strata, false alarms and reports."""
 
 from landslide_zoo.evaluation.bootstrap import Bootstrap
-from landslide_zoo.evaluation.dataset import EvaluationDataset
+from landslide_zoo.evaluation.dataset import LabelledPatches
 from landslide_zoo.evaluation.evaluate import Evaluation, Refine, difference, evaluate
 from landslide_zoo.evaluation.metrics import PixelCounts, Reliability, fit_temperature
 from landslide_zoo.evaluation.report import (
@@ -18,8 +18,8 @@ __all__ = [
     "STRATA",
     "Bootstrap",
     "Evaluation",
-    "EvaluationDataset",
     "Group",
+    "LabelledPatches",
     "PixelCounts",
     "Refine",
     "Reliability",

@@ -1,8 +1,8 @@
-"""What models are evaluated on: labelled patches of one subset of a dataset, and negatives."""
+"""Labelled patches of one subset of a dataset, to train and to measure on; and negatives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,7 +17,6 @@ from landslide_zoo.data.landslide4sense import (
     labelled,
     split_samples,
 )
-from landslide_zoo.data.packed import PackedDataset
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import SUFFIXES, patch_files, read_mask, read_patch
 from landslide_zoo.errors import DataError
@@ -27,17 +26,16 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class EvaluationDataset:
-    """Labelled patches, read one at a time.
+class LabelledPatches:
+    """Labelled patches, read from their files one at a time.
 
     Attributes:
         dataset: Name of the dataset.
         protocol: How it was split: ``random``, ``spatial``, ``region:X``,
             ``official`` or ``folder``.
-        subset: ``validation``, ``test`` or ``all``.
+        subset: ``train``, ``validation``, ``test`` or ``all``.
         samples: The patches.
         places: Region, row and column of each; None where it is not known.
-        read: Reads the patch at an index, with its mask.
     """
 
     dataset: str
@@ -45,11 +43,42 @@ class EvaluationDataset:
     subset: str
     samples: tuple[Sample, ...]
     places: tuple[Place | None, ...]
-    read: Callable[[int], Patch]
+
+    @classmethod
+    def split(cls, data: str | Path, protocol: str = "folder") -> dict[str, Self]:
+        """Divide the labelled patches of a dataset.
+
+        Args:
+            data: Folder, or id of a dataset on the Hub.
+            protocol: Name of the split.
+
+        Returns:
+            The patches by subset; by ``folder`` there is ``all``, too.
+
+        Raises:
+            LandslideZooError: If there is no such dataset, or it cannot be divided so.
+        """
+        samples = find_samples(dataset_folder(data))
+        subsets = split_samples(samples, protocol)
+        if protocol == "folder":
+            subsets |= {ALL: labelled(samples)}
+        # The benchmark's official validation and test patches count from 1 again.
+        known = {} if protocol == "official" else known_places(samples)
+        return {
+            subset: cls(
+                dataset=public_name(data),
+                protocol=protocol,
+                subset=subset,
+                samples=tuple(chosen),
+                places=tuple(known.get(sample.image) for sample in chosen),
+            )
+            for subset, chosen in subsets.items()
+            if chosen
+        }
 
     @classmethod
     def find(cls, data: str | Path, protocol: str = "folder", subset: str = "test") -> Self:
-        """Find the patches of a subset.
+        """The patches of one subset.
 
         Args:
             data: Folder, or id of a dataset on the Hub.
@@ -59,39 +88,32 @@ class EvaluationDataset:
         Raises:
             LandslideZooError: If there is no such dataset or it has no such subset.
         """
-        every = find_samples(dataset_folder(data))
-        split = _subsets(every, protocol)
-        if not split.get(subset):
-            held = ", ".join(f"{name} ({len(chosen)})" for name, chosen in split.items())
+        subsets = cls.split(data, protocol)
+        if subset not in subsets:
+            sizes = ", ".join(f"{name} ({len(patches)})" for name, patches in subsets.items())
             raise DataError(
                 f"{data} has no labelled {subset} patches by the {protocol} split; "
-                f"it has {held or 'none at all'}: choose another --subset or --split."
+                f"it has {sizes or 'none at all'}: choose another --subset or --split."
             )
-        chosen = tuple(split[subset])
-
-        def read(index: int) -> Patch:
-            return read_patch(chosen[index].image, chosen[index].mask)
-
-        places = _places(every, chosen, protocol)
-        return cls(public_name(data), protocol, subset, chosen, places, read)
-
-    @classmethod
-    def of_packed(
-        cls, data: PackedDataset, indices: Sequence[int], dataset: str, protocol: str, subset: str
-    ) -> Self:
-        """Some patches of a packed dataset, under the names that results give them."""
-        chosen = tuple(data.samples[index] for index in indices)
-
-        def read(index: int) -> Patch:
-            return data.patch(indices[index])
-
-        return cls(dataset, protocol, subset, chosen, _places(data.samples, chosen, protocol), read)
+        return subsets[subset]
 
     def __len__(self) -> int:
         return len(self.samples)
 
+    def __getitem__(self, index: int) -> Patch:
+        """Read a patch and its mask.
+
+        Raises:
+            DataError: If a file cannot be read; the message names it.
+        """
+        sample = self.samples[index]
+        try:
+            return read_patch(sample.image, sample.mask)
+        except DataError as error:
+            raise DataError(f"{sample.image.parent}: {error}") from error
+
     def __iter__(self) -> Iterator[Patch]:
-        return map(self.read, range(len(self)))
+        return map(self.__getitem__, range(len(self)))
 
 
 def negative_files(folder: Path) -> list[Path]:
@@ -119,22 +141,3 @@ def negative_files(folder: Path) -> list[Path]:
             "or a dataset in which some masks are empty."
         )
     return empty
-
-
-def _subsets(samples: Sequence[Sample], protocol: str) -> dict[str, list[Sample]]:
-    """Labelled samples by subset; by folder a dataset need not have all of them."""
-    if protocol != "folder":
-        return split_samples(samples, protocol)
-    known = labelled(samples)
-    found: dict[str, list[Sample]] = {}
-    for sample in known:
-        found.setdefault(sample.subset, []).append(sample)
-    return {**found, ALL: known} if known else {}
-
-
-def _places(
-    every: Sequence[Sample], chosen: Sequence[Sample], protocol: str
-) -> tuple[Place | None, ...]:
-    """The benchmark's official validation and test patches have numbers, but no known place."""
-    known = {} if protocol == "official" else known_places(every)
-    return tuple(known.get(sample.image) for sample in chosen)

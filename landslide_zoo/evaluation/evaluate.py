@@ -16,7 +16,7 @@ from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation.bootstrap import Bootstrap, Interval, block_of, quantiles
-from landslide_zoo.evaluation.dataset import EvaluationDataset, negative_files
+from landslide_zoo.evaluation.dataset import LabelledPatches, negative_files
 from landslide_zoo.evaluation.metrics import (
     PixelCounts,
     Reliability,
@@ -222,7 +222,7 @@ class Evaluation:
 
 def evaluate(
     predictor: Predictor,
-    dataset: EvaluationDataset,
+    dataset: LabelledPatches,
     *,
     refine: Mapping[str, Refine] | None = None,
     strata: Sequence[Stratum] = STRATA,
@@ -251,7 +251,7 @@ def evaluate(
     Example:
         >>> from landslide_zoo import LandslideModel
         >>> model = LandslideModel.from_pretrained("unet-mobilenet_v2-rgb")  # doctest: +SKIP
-        >>> evaluate(model, EvaluationDataset.find("l4s-rgb"))  # doctest: +SKIP
+        >>> evaluate(model, LabelledPatches.find("l4s-rgb"))  # doctest: +SKIP
         Evaluation('unet-mobilenet_v2-rgb', l4s-rgb folder test, 233 patches, F1 0.6174)
     """
     steps = refine or {}

@@ -8,7 +8,7 @@ observed count nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from landslide_zoo.models.prediction import Scores, values_of
 from landslide_zoo.models.record import FalseAlarms
 
 if TYPE_CHECKING:
-    from landslide_zoo.evaluation.dataset import EvaluationDataset
+    from landslide_zoo.data.patch import Patch
     from landslide_zoo.models.model import LandslideModel
 
 THRESHOLDS = 256
@@ -162,7 +162,7 @@ class Reliability:
         )
 
 
-def fit_temperature(model: LandslideModel, dataset: EvaluationDataset, seed: int = 0) -> float:
+def fit_temperature(model: LandslideModel, patches: Iterable[Patch], seed: int = 0) -> float:
     """Temperature to divide a model's logits by, besides its own.
 
     The temperature with the lowest cross-entropy on pixels drawn from the
@@ -170,12 +170,12 @@ def fit_temperature(model: LandslideModel, dataset: EvaluationDataset, seed: int
 
     Args:
         model: Left as it is.
-        dataset: Patches that it was not trained on: those of validation.
+        patches: Patches that it was not trained on: those of validation.
         seed: Seed of the pixels that are drawn.
     """
     random = np.random.default_rng(seed)
     drawn_logits, drawn_truth = [], []
-    for patch in dataset:
+    for patch in patches:
         assert patch.mask is not None
         observed = np.flatnonzero(patch.observed)
         if not observed.size:

@@ -11,7 +11,7 @@ from typing import Any
 
 from landslide_zoo.data.files import public_name, write_whole
 from landslide_zoo.evaluation.bootstrap import Interval
-from landslide_zoo.evaluation.dataset import ALL, EvaluationDataset
+from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation
 from landslide_zoo.evaluation.metrics import FOUND_SHARE, RELIABILITY_BINS
 from landslide_zoo.evaluation.strata import Group
@@ -162,7 +162,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
         write_whole(folder / name, content)
 
 
-def leak_warning(record: Record | None, dataset: EvaluationDataset) -> str | None:
+def leak_warning(record: Record | None, dataset: LabelledPatches) -> str | None:
     """Warn that a model may have been trained on patches it is evaluated on; None if it was not."""
     if record is None or record.data.name != dataset.dataset:
         return None

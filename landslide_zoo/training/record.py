@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from landslide_zoo.data import PackedDataset, public_name
-from landslide_zoo.evaluation import EvaluationDataset, PixelCounts, evaluate, fit_temperature
+from landslide_zoo.data import public_name
+from landslide_zoo.evaluation import LabelledPatches, PixelCounts, evaluate, fit_temperature
 from landslide_zoo.figures import curves_figure, examples_figure
 from landslide_zoo.models.files import TRAIN_CONFIG
 from landslide_zoo.models.model import LandslideModel
@@ -29,8 +29,7 @@ _SAID_ELSEWHERE = {"model", "data", "bands", "split", "encoder_weights", "teache
 
 def build_record(
     model: LandslideModel,
-    data: PackedDataset,
-    split: Mapping[str, Sequence[int]],
+    split: Mapping[str, LabelledPatches],
     progress: Progress,
     config: TrainConfig,
     encoder: EncoderWeights,
@@ -45,8 +44,7 @@ def build_record(
 
     Args:
         model: Holds the best weights; changed in place.
-        data: The packed dataset.
-        split: Indices of its patches, by subset.
+        split: The patches by subset.
         progress: The run's history.
         config: All settings of the model.
         encoder: What its encoder started from.
@@ -58,17 +56,14 @@ def build_record(
         Its record. The model has it too, with temperature, threshold, the
         card's figures and the settings to train it again.
     """
-    name, command = public_name(config.data), training_command(accelerator)
-
-    def dataset(subset: str) -> EvaluationDataset:
-        return EvaluationDataset.of_packed(data, split[subset], name, config.split, subset)
-
+    command = training_command(accelerator)
+    name, validation = public_name(config.data), split["validation"]
     # What is measured is what is published: the weights as they will be stored.
     model.update_config(dtype=config.dtype).round_weights()
     if config.tune_threshold:
-        temperature = fit_temperature(model, dataset("validation"), config.seed)
+        temperature = fit_temperature(model, validation, config.seed)
         model.update_config(temperature=temperature)
-        model.update_config(threshold=best_threshold(model, dataset("validation")))
+        model.update_config(threshold=best_threshold(model, validation))
     settings = config.settings()
     record = Record(
         model=model.config.name,
@@ -77,9 +72,9 @@ def build_record(
         seed=config.seed,
         data=DataRecord(
             name=name,
-            fingerprint=data.fingerprint,
+            fingerprint=progress.fingerprint,
             protocol=config.split,
-            patches={subset: len(indices) for subset, indices in split.items()},
+            patches={subset: len(patches) for subset, patches in split.items()},
         ),
         encoder_weights=encoder,
         recipe={
@@ -93,8 +88,8 @@ def build_record(
         best_epoch=progress.best_epoch,
         history=progress.history,
         results=[
-            evaluate(model, dataset(subset)).result(command)
-            for subset in split
+            evaluate(model, patches).result(command)
+            for subset, patches in split.items()
             if subset != "train"
         ],
     )
@@ -103,13 +98,13 @@ def build_record(
     model.record = record
     model.extra_files = {
         TRAIN_CONFIG: config.to_json().encode(),
-        "examples.png": _examples(model, data, split["validation"]),
+        "examples.png": _examples(model, validation),
         "curves.png": curves_figure(progress.history),
     }
     return record
 
 
-def best_threshold(model: LandslideModel, dataset: EvaluationDataset) -> float:
+def best_threshold(model: LandslideModel, dataset: LabelledPatches) -> float:
     """The threshold with the highest F1 on some patches."""
     counts = PixelCounts()
     for patch in dataset:
@@ -137,13 +132,13 @@ def versions(own: str) -> dict[str, str]:
     return {"landslide-zoo": own, "python": platform.python_version(), **found}
 
 
-def _examples(model: LandslideModel, data: PackedDataset, indices: Sequence[int]) -> bytes:
+def _examples(model: LandslideModel, patches: LabelledPatches) -> bytes:
     """True colour, truth and prediction of patches with few to many landslide pixels."""
-    order = sorted(indices, key=lambda index: int(data.masks[index].sum()))
-    shares = np.linspace(0.25, 0.95, _EXAMPLES) * (len(order) - 1)
+    areas = [0 if patch.mask is None else int(patch.mask.sum()) for patch in patches]
+    shares = np.linspace(0.25, 0.95, _EXAMPLES) * (len(patches) - 1)
     rows = []
-    for place in shares:
-        patch = data.patch(order[int(place)])
+    for index in np.argsort(areas, kind="stable")[shares.astype(int)]:
+        patch = patches[int(index)]
         assert patch.mask is not None
         rows.append((patch, patch.mask, model.predict(patch).mask))
     return examples_figure(rows)

@@ -16,7 +16,7 @@ from PIL import Image
 from trained_model import make_record
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.evaluation import EvaluationDataset, evaluate
+from landslide_zoo.evaluation import LabelledPatches, evaluate
 from landslide_zoo.hub.leaderboard import Results
 from landslide_zoo.models.record import Record
 
@@ -76,7 +76,7 @@ def test_the_report_holds_json_markdown_table_and_figures_as_the_library_measure
         assert np.asarray(Image.open(folder / name)).std() > 0
     found = json.loads((folder / "evaluation.json").read_text())
     assert json.loads(answer.out)["evaluations"] == [found]
-    expected = evaluate(LandslideModel.from_pretrained(model_folder), EvaluationDataset.find(data))
+    expected = evaluate(LandslideModel.from_pretrained(model_folder), LabelledPatches.find(data))
     assert found["f1"] == expected.scores.f1
     assert found["average_precision"] == expected.average_precision
     assert found["fingerprint"] == expected.fingerprint

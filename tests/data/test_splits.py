@@ -129,8 +129,6 @@ def test_patches_without_a_mask_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("samples", "protocol", "sentence"),
     [
-        (TRAIN, "folder", "The folder split leaves no labelled patch for validation among 3799"),
-        (VALIDATION, "random", "The random split leaves no labelled patch for train among 245"),
         (TRAIN[:200], "region:S4", "This dataset has no labelled train patch in region S4"),
         (TRAIN, "region:S9", "There is no region 'S9': they are S1, S2, S3, S4"),
         (TRAIN, "weekly", "There is no split 'weekly': use folder, random, spatial, official"),

@@ -13,7 +13,7 @@ from patch_files import write_h5
 from trained_model import untrained
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.evaluation import Evaluation, EvaluationDataset, evaluate
+from landslide_zoo.evaluation import Evaluation, LabelledPatches, evaluate
 
 NUMBERS = (1, 2, 3, 9, 13, 400, 3034, 3035)  # regions S1 and S2; five blocks
 EMPTY = (9, 400)
@@ -32,8 +32,8 @@ def labelled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def dataset(labelled_folder: Path) -> EvaluationDataset:
-    return EvaluationDataset.find(labelled_folder, subset="all")
+def dataset(labelled_folder: Path) -> LabelledPatches:
+    return LabelledPatches.find(labelled_folder, subset="all")
 
 
 @pytest.fixture(scope="session")
@@ -59,4 +59,4 @@ def model(make_model: Callable[..., LandslideModel]) -> LandslideModel:
 @pytest.fixture(scope="session")
 def result(model: LandslideModel, labelled_folder: Path) -> Evaluation:
     """What the model scores on the dataset."""
-    return evaluate(model, EvaluationDataset.find(labelled_folder, subset="all"))
+    return evaluate(model, LabelledPatches.find(labelled_folder, subset="all"))

@@ -9,7 +9,7 @@ from labelled_data import write_pair
 from patch_files import write_patch, write_png
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.evaluation import EvaluationDataset
+from landslide_zoo.evaluation import LabelledPatches
 from landslide_zoo.evaluation.dataset import negative_files
 
 
@@ -21,7 +21,7 @@ def write_subsets(folder: Path, **numbers: list[int]) -> Path:
 
 
 def test_a_flat_folder_has_the_subset_all(labelled_folder: Path) -> None:
-    found = EvaluationDataset.find(labelled_folder, subset="all")
+    found = LabelledPatches.find(labelled_folder, subset="all")
     assert (found.dataset, found.protocol, found.subset) == (labelled_folder.name, "folder", "all")
     assert len(found) == len(list(found)) == 8
     assert all(patch.mask is not None for patch in found)
@@ -30,13 +30,13 @@ def test_a_flat_folder_has_the_subset_all(labelled_folder: Path) -> None:
 def test_a_test_folder_alone_will_do(tmp_path: Path) -> None:
     """To train, a dataset needs train patches; to be evaluated on, it does not."""
     write_subsets(tmp_path, test=[1, 2])
-    assert len(EvaluationDataset.find(tmp_path)) == 2
+    assert len(LabelledPatches.find(tmp_path)) == 2
 
 
 def test_all_are_the_labelled_patches_of_every_subset(tmp_path: Path) -> None:
     write_subsets(tmp_path, train=[1, 2], validation=[3], test=[4])
     write_patch(tmp_path / "images" / "test" / "image_5.h5")
-    assert len(EvaluationDataset.find(tmp_path, subset="all")) == 4
+    assert len(LabelledPatches.find(tmp_path, subset="all")) == 4
 
 
 @pytest.mark.parametrize(
@@ -58,23 +58,23 @@ def test_what_is_not_there_is_said(
 ) -> None:
     write_subsets(tmp_path, train=[1, 2, 3])
     with pytest.raises(DataError, match=sentence):
-        EvaluationDataset.find(tmp_path / folder, protocol, subset)
+        LabelledPatches.find(tmp_path / folder, protocol, subset)
 
 
-def regions(dataset: EvaluationDataset) -> list[str | None]:
+def regions(dataset: LabelledPatches) -> list[str | None]:
     return [place[0].name if place else None for place in dataset.places]
 
 
 def test_places_are_known_where_ids_are_those_of_train(tmp_path: Path) -> None:
     write_subsets(tmp_path, train=[1], validation=[3034], test=[3200, 9000])
-    assert regions(EvaluationDataset.find(tmp_path, subset="validation")) == ["S2"]
-    assert regions(EvaluationDataset.find(tmp_path)) == ["S3", None]
+    assert regions(LabelledPatches.find(tmp_path, subset="validation")) == ["S2"]
+    assert regions(LabelledPatches.find(tmp_path)) == ["S3", None]
 
 
 def test_patches_that_count_from_one_again_have_no_place(tmp_path: Path) -> None:
     write_subsets(tmp_path, train=[1, 2], test=[1, 2])
-    assert regions(EvaluationDataset.find(tmp_path)) == [None, None]
-    assert regions(EvaluationDataset.find(tmp_path, subset="all")) == ["S1", "S1", None, None]
+    assert regions(LabelledPatches.find(tmp_path)) == [None, None]
+    assert regions(LabelledPatches.find(tmp_path, subset="all")) == ["S1", "S1", None, None]
 
 
 def test_negatives_are_patches_without_masks_or_those_with_empty_ones(

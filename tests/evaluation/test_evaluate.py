@@ -8,15 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_data import write_pair
+from labelled_data import changed, write_pair
 from patch_files import write_patch, write_png
 from scipy import ndimage
 
 from landslide_zoo import LandslideModel, Patch, read_patch
-from landslide_zoo.data.landslide4sense import find_samples
-from landslide_zoo.data.packed import pack
 from landslide_zoo.errors import DataError
-from landslide_zoo.evaluation import Evaluation, EvaluationDataset, difference, evaluate
+from landslide_zoo.evaluation import Evaluation, LabelledPatches, difference, evaluate
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation, join_predictions
 from landslide_zoo.models import Prediction, Scores
@@ -27,7 +25,7 @@ Pixels = tuple[np.ndarray, np.ndarray]
 @pytest.fixture(scope="module")
 def pixels(model: LandslideModel, labelled_folder: Path) -> Pixels:
     """Probabilities and truths of all patches, shape (8, 40, 48), as ``predict`` gives them."""
-    patches = list(EvaluationDataset.find(labelled_folder, subset="all"))
+    patches = list(LabelledPatches.find(labelled_folder, subset="all"))
     probability = np.stack([one.probability for one in model.predict(patches)])
     return probability, np.stack([patch.mask for patch in patches])
 
@@ -66,7 +64,7 @@ def test_average_precision_is_the_sum_over_thresholds(result: Evaluation, pixels
 def test_the_papers_f1_is_a_mean_over_batches(model: LandslideModel, tmp_path: Path) -> None:
     for number in range(1, PAPER_BATCH + 4):
         write_pair(tmp_path, number, subset="")
-    dataset = EvaluationDataset.find(tmp_path, subset="all")
+    dataset = LabelledPatches.find(tmp_path, subset="all")
     found = np.stack([one.mask == 1 for one in model.predict(list(dataset))])
     truth = np.stack([patch.mask == 1 for patch in dataset])
     parts = (slice(PAPER_BATCH), slice(PAPER_BATCH, None))
@@ -89,7 +87,7 @@ def test_regions_are_those_of_the_patches_numbers(result: Evaluation, pixels: Pi
 )
 def test_strata_hold_the_pixels_of_their_classes(
     result: Evaluation,
-    dataset: EvaluationDataset,
+    dataset: LabelledPatches,
     pixels: Pixels,
     stratum: str,
     low: float,
@@ -125,7 +123,7 @@ def test_patches_without_landslides_give_the_false_alarms(
 
 
 def test_further_negatives_give_false_alarms_of_their_own(
-    model: LandslideModel, dataset: EvaluationDataset, labelled_folder: Path, tmp_path: Path
+    model: LandslideModel, dataset: LabelledPatches, labelled_folder: Path, tmp_path: Path
 ) -> None:
     coast = tmp_path / "coast"
     coast.mkdir()
@@ -159,27 +157,15 @@ def test_a_result_holds_what_was_measured(result: Evaluation) -> None:
     assert type(kept).model_validate_json(kept.model_dump_json()) == kept
 
 
-def test_packed_and_read_patches_give_one_result(
-    model: LandslideModel, result: Evaluation, labelled_folder: Path, tmp_path: Path
-) -> None:
-    data = pack(find_samples(labelled_folder), tmp_path)
-    packed = EvaluationDataset.of_packed(data, range(8), labelled_folder.name, "folder", "all")
-    assert evaluate(model, packed).result("x") == result.result("x")
-    assert data.fingerprint == result.fingerprint
-
-
 def unobserved_left(patch: Patch) -> np.ndarray:
     return np.broadcast_to(np.arange(patch.size[1]) >= 10, patch.size)
 
 
 def test_unobserved_pixels_count_nowhere(
-    model: LandslideModel, dataset: EvaluationDataset, pixels: Pixels
+    model: LandslideModel, dataset: LabelledPatches, pixels: Pixels
 ) -> None:
-    def read(index: int) -> Patch:
-        patch = dataset.read(index)
-        return replace(patch, observed=unobserved_left(patch))
-
-    result = evaluate(model, replace(dataset, read=read))
+    partly = changed(dataset, lambda _, patch: replace(patch, observed=unobserved_left(patch)))
+    result = evaluate(model, partly)
     found, truth = pixels[0][..., 10:] >= np.float32(0.5), pixels[1][..., 10:] == 1
     assert result.scores == Scores.of_masks(found, truth)
     assert result.pixel_counts.histogram.sum() == result.reliability.table[:, 0].sum() == found.size
@@ -189,7 +175,7 @@ def test_unobserved_pixels_count_nowhere(
 
 
 def test_further_steps_are_counted_from_the_same_predictions(
-    model: LandslideModel, dataset: EvaluationDataset, result: Evaluation, tmp_path: Path
+    model: LandslideModel, dataset: LabelledPatches, result: Evaluation, tmp_path: Path
 ) -> None:
     """The network alone stays what it is; each step is measured as its own predictions say."""
     write_patch(tmp_path / "a.h5")
@@ -215,7 +201,7 @@ def test_further_steps_are_counted_from_the_same_predictions(
 
 
 def test_an_ensemble_is_measured_by_its_mean(
-    make_model: Callable[..., LandslideModel], dataset: EvaluationDataset
+    make_model: Callable[..., LandslideModel], dataset: LabelledPatches
 ) -> None:
     models = [make_model(seed=1, threshold=0.25), make_model(seed=2, threshold=0.5)]
     result = evaluate(Ensemble(models, "two"), dataset)
@@ -227,7 +213,7 @@ def test_an_ensemble_is_measured_by_its_mean(
 
 
 def test_test_time_augmentation_is_told(
-    model: LandslideModel, dataset: EvaluationDataset, result: Evaluation
+    model: LandslideModel, dataset: LabelledPatches, result: Evaluation
 ) -> None:
     augmented = evaluate(TestTimeAugmentation(model), dataset)
     assert augmented.augmented and not result.augmented
@@ -236,7 +222,7 @@ def test_test_time_augmentation_is_told(
 
 
 def test_the_difference_of_two_models_is_paired(
-    result: Evaluation, make_model: Callable[..., LandslideModel], dataset: EvaluationDataset
+    result: Evaluation, make_model: Callable[..., LandslideModel], dataset: LabelledPatches
 ) -> None:
     other = evaluate(make_model(seed=3), dataset)
     value, interval = difference(result, other)
@@ -249,11 +235,11 @@ def test_models_evaluated_on_different_patches_are_not_compared(
     model: LandslideModel, result: Evaluation, tmp_path: Path
 ) -> None:
     write_pair(tmp_path, 1, subset="")
-    other = evaluate(model, EvaluationDataset.find(tmp_path, subset="all"))
+    other = evaluate(model, LabelledPatches.find(tmp_path, subset="all"))
     with pytest.raises(DataError, match="evaluated on different patches"):
         difference(result, other)
 
 
 def test_pictures_have_no_strata(model: LandslideModel, tmp_path: Path) -> None:
     write_pair(tmp_path, 1, subset="", kind="png")
-    assert evaluate(model, EvaluationDataset.find(tmp_path, subset="all")).by_stratum() == {}
+    assert evaluate(model, LabelledPatches.find(tmp_path, subset="all")).by_stratum() == {}

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from labelled_data import changed
 
-from landslide_zoo import LandslideModel
+from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.evaluation import (
     Bootstrap,
-    EvaluationDataset,
+    LabelledPatches,
     PixelCounts,
     Reliability,
     evaluate,
@@ -175,19 +176,19 @@ def test_honest_probabilities_have_next_to_no_error() -> None:
 
 
 @pytest.fixture
-def honest(model: LandslideModel, dataset: EvaluationDataset) -> EvaluationDataset:
+def honest(model: LandslideModel, dataset: LabelledPatches) -> LabelledPatches:
     """The patches with masks drawn from the model's own probabilities."""
     random = np.random.default_rng(1)
     masks = [
         (random.random(patch.size) < model.predict(patch).probability).astype(np.uint8)
         for patch in dataset
     ]
-    return replace(dataset, read=lambda i: replace(dataset.read(i), mask=masks[i]))
+    return changed(dataset, lambda i, patch: replace(patch, mask=masks[i]))
 
 
 @pytest.mark.parametrize("factor", [0.4, 3.0])
 def test_the_temperature_undoes_what_logits_were_multiplied_by(
-    honest: EvaluationDataset, make_model: Callable[..., LandslideModel], factor: float
+    honest: LabelledPatches, make_model: Callable[..., LandslideModel], factor: float
 ) -> None:
     """A model whose probabilities were right before its logits were multiplied."""
     wrong = make_model()
@@ -204,34 +205,33 @@ def test_the_temperature_undoes_what_logits_were_multiplied_by(
 
 
 def test_a_temperature_that_is_there_already_is_counted_in(
-    honest: EvaluationDataset, make_model: Callable[..., LandslideModel]
+    honest: LabelledPatches, make_model: Callable[..., LandslideModel]
 ) -> None:
     assert fit_temperature(make_model(temperature=2.0), honest) == pytest.approx(0.5, rel=0.1)
 
 
 def test_a_model_that_is_right_already_is_left_alone(
-    honest: EvaluationDataset, model: LandslideModel
+    honest: LabelledPatches, model: LandslideModel
 ) -> None:
     assert fit_temperature(model, honest, seed=3) == pytest.approx(1, abs=0.05)
     assert fit_temperature(model, honest, seed=3) == fit_temperature(model, honest, seed=3)
 
 
 def test_unobserved_pixels_do_not_move_the_temperature(
-    honest: EvaluationDataset, model: LandslideModel
+    honest: LabelledPatches, model: LandslideModel
 ) -> None:
     """Half of each mask is wrong, and that half was not observed."""
 
-    def half_wrong(index: int, observed: bool) -> object:
-        patch = honest.read(index)
+    def half_wrong(patch: Patch, observed: bool) -> Patch:
         assert patch.mask is not None
         left = np.arange(patch.size[1]) < patch.size[1] // 2
         mask = np.where(left, 1 - patch.mask, patch.mask).astype(np.uint8)
         seen = np.broadcast_to(~left, patch.size) if observed else None
         return replace(patch, mask=mask, observed=seen)
 
-    masked = replace(honest, read=lambda index: half_wrong(index, True))
+    masked = [half_wrong(patch, True) for patch in honest]
     assert fit_temperature(model, masked) == pytest.approx(1, abs=0.1)
-    wrong = replace(honest, read=lambda index: half_wrong(index, False))
+    wrong = [half_wrong(patch, False) for patch in honest]
     assert fit_temperature(model, wrong) > 2
 
 

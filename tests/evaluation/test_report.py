@@ -12,7 +12,7 @@ from trained_model import make_record
 from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.evaluation import (
     Evaluation,
-    EvaluationDataset,
+    LabelledPatches,
     evaluate,
     evaluation_command,
     keep_in_record,
@@ -23,7 +23,7 @@ from landslide_zoo.models import Prediction
 
 
 def test_the_network_alone_and_further_steps_stand_side_by_side(
-    model: LandslideModel, dataset: EvaluationDataset, tmp_path: Path
+    model: LandslideModel, dataset: LabelledPatches, tmp_path: Path
 ) -> None:
     def with_rules(patch: Patch, prediction: Prediction) -> Prediction:
         return prediction.at(0.9)
@@ -73,7 +73,7 @@ def test_a_kept_result_takes_the_place_of_the_earlier_one(result: Evaluation) ->
     ],
 )
 def test_patches_that_may_have_been_trained_on_are_told(
-    dataset: EvaluationDataset, dataset_name: str, protocol: str, subset: str, leaks: bool
+    dataset: LabelledPatches, dataset_name: str, protocol: str, subset: str, leaks: bool
 ) -> None:
     named = replace(dataset, dataset=dataset_name, protocol=protocol, subset=subset)
     assert (leak_warning(make_record(), named) is not None) is leaks

@@ -10,12 +10,12 @@ import pytest
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import DataError
-from landslide_zoo.evaluation import EvaluationDataset, Stratum, evaluate, raster_stratum
+from landslide_zoo.evaluation import LabelledPatches, Stratum, evaluate, raster_stratum
 from landslide_zoo.models import Prediction
 
 
 @pytest.fixture
-def stems(dataset: EvaluationDataset) -> list[str]:
+def stems(dataset: LabelledPatches) -> list[str]:
     return [sample.image.stem for sample in dataset.samples]
 
 
@@ -29,8 +29,8 @@ def rain(tmp_path: Path, stems: list[str]) -> Path:
     return tmp_path
 
 
-def test_an_edge_belongs_to_the_class_above_it(dataset: EvaluationDataset) -> None:
-    patch = dataset.read(0)
+def test_an_edge_belongs_to_the_class_above_it(dataset: LabelledPatches) -> None:
+    patch = dataset[0]
     values = np.full(patch.size, np.nan)
     values[0, :5] = (-5.0, 9.99, 10.0, 20.0, 99.0)
     stratum = Stratum("x", "", (10, 20), lambda patch: values)
@@ -40,7 +40,7 @@ def test_an_edge_belongs_to_the_class_above_it(dataset: EvaluationDataset) -> No
 
 
 def test_pixels_are_counted_by_a_raster_of_ones_own(
-    model: LandslideModel, dataset: EvaluationDataset, rain: Path, stems: list[str]
+    model: LandslideModel, dataset: LabelledPatches, rain: Path, stems: list[str]
 ) -> None:
     stratum = raster_stratum("rainfall (mm)", rain, stems, edges=(12, 24))
     groups = evaluate(model, dataset, strata=[stratum]).by_stratum()["rainfall (mm)"]
@@ -95,7 +95,7 @@ def test_what_is_not_an_array_of_numbers_is_refused(
 
 
 def test_an_array_of_another_size_is_refused(
-    model: LandslideModel, dataset: EvaluationDataset, rain: Path, stems: list[str]
+    model: LandslideModel, dataset: LabelledPatches, rain: Path, stems: list[str]
 ) -> None:
     np.save(rain / "image_3.npy", np.zeros((40, 40)))
     stratum = raster_stratum("rain", rain, stems, edges=(1.0,))

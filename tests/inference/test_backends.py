@@ -20,7 +20,7 @@ from trained_model import make_record, untrained
 
 from landslide_zoo import LandslideModel, ModelZoo, Patch
 from landslide_zoo.errors import ModelError
-from landslide_zoo.evaluation import EvaluationDataset
+from landslide_zoo.evaluation import LabelledPatches
 from landslide_zoo.inference import Ensemble, detect, load_predictor
 from landslide_zoo.inference.backends.compiled import CompiledCache
 from landslide_zoo.inference.backends.graphs import Graph
@@ -79,7 +79,7 @@ def test_on_real_patches_neither_masks_nor_f1_differ(name: str, real_data: Path)
     folder = bundled_folders()[name]
     reference, fast = load_predictor(folder, "torch"), load_predictor(folder)
     for dataset, subset, step in (("l4s-14band", "all", 1), ("l4s-rgb", "validation", 4)):
-        patches = list(EvaluationDataset.find(str(real_data / dataset), "folder", subset))[::step]
+        patches = list(LabelledPatches.find(str(real_data / dataset), "folder", subset))[::step]
         assert agreement(fast, reference, patches) >= 0.999
         assert pooled_f1(fast, patches) == pytest.approx(pooled_f1(reference, patches), abs=1e-3)
 

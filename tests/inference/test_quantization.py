@@ -14,7 +14,7 @@ from patch_files import sample_patches
 
 from landslide_zoo import LandslideModel, read_patch
 from landslide_zoo.errors import ModelError
-from landslide_zoo.evaluation import EvaluationDataset
+from landslide_zoo.evaluation import LabelledPatches
 from landslide_zoo.inference import load_predictor
 from landslide_zoo.inference.backends.calibration import calibrate
 from landslide_zoo.inference.backends.quantization import Ranges
@@ -44,7 +44,7 @@ def test_eight_bits_give_nearly_the_same_masks(name: str) -> None:
 @pytest.mark.parametrize("name", ROUNDED)
 def test_eight_bits_cost_little_f1_on_validation(name: str, real_data: Path) -> None:
     folder = bundled_folders()[name]
-    patches = list(EvaluationDataset.find(str(real_data / "l4s-rgb"), "folder", "validation"))
+    patches = list(LabelledPatches.find(str(real_data / "l4s-rgb"), "folder", "validation"))
     exact, rounded = load_predictor(folder, "torch"), load_predictor(folder, "openvino-int8")
     assert pooled_f1(rounded, patches) == pytest.approx(pooled_f1(exact, patches), abs=3e-3)
 

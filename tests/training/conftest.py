@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from synthetic_patches import write_dataset
 
-from landslide_zoo.data import PackedDataset, find_samples, labelled, pack
+from landslide_zoo import Patch
+from landslide_zoo.evaluation import LabelledPatches
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def packed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
-    """All its patches, those of train first."""
-    return pack(labelled(find_samples(dataset)), tmp_path_factory.mktemp("packed"))
+def patches(dataset: Path) -> list[Patch]:
+    """Its train patches."""
+    return list(LabelledPatches.find(dataset, subset="train"))

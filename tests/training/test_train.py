@@ -303,7 +303,7 @@ def _one_train_patch(data: Path) -> None:
 
 BAD_DATA: dict[str, tuple[Callable[[Path], None], str]] = {
     "mask of another size": (_mask_of_other_size, "images/validation: .*mask_2.h5 .*48 x 48"),
-    "empty split": (_no_validation, "split leaves no labelled patch for validation among 16"),
+    "empty split": (_no_validation, "split leaves no labelled patch for validation"),
     "one patch": (_one_train_patch, r"1 train patches are too few for 1 process\(es\)"),
     "no data": (shutil.rmtree, "There is no folder .*patches; give a folder or"),
 }
