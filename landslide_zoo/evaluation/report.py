@@ -15,7 +15,7 @@ from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation
 from landslide_zoo.evaluation.metrics import FOUND_SHARE, RELIABILITY_BINS
 from landslide_zoo.evaluation.strata import Group
-from landslide_zoo.figures import bars_figure, precision_recall_figure, reliability_figure
+from landslide_zoo.figures.charts import bars_figure, precision_recall_figure, reliability_figure
 from landslide_zoo.models.prediction import SCORES, Scores
 from landslide_zoo.models.record import Record
 from landslide_zoo.text import csv_table, markdown_table

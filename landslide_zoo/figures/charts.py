@@ -66,13 +66,13 @@ def curves_figure(history: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def reliability_figure(
-    said: np.ndarray, seen: np.ndarray, pixels: np.ndarray, error: float
+    predicted: np.ndarray, observed: np.ndarray, pixels: np.ndarray, error: float
 ) -> bytes:
     """Reliability diagram: predicted probability against observed share, with a histogram.
 
     Args:
-        said: Mean probability in each bin, shape (K,); NaN in an empty one.
-        seen: Share of landslide pixels in each bin, shape (K,).
+        predicted: Mean probability in each bin, shape (K,); NaN in an empty one.
+        observed: Share of landslide pixels in each bin, shape (K,).
         pixels: Number of pixels in each bin, shape (K,).
         error: Calibration error, written in the title.
 
@@ -82,8 +82,8 @@ def reliability_figure(
     figure = _figure(4.6, 5.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="perfect")
-    known = np.isfinite(said)
-    above.plot(said[known], seen[known], "o-", color=_BLUE, label="model")
+    known = np.isfinite(predicted)
+    above.plot(predicted[known], observed[known], "o-", color=_BLUE, label="model")
     above.set(ylabel="share of landslide pixels", xlim=(0, 1), ylim=(0, 1))
     above.set_title(f"Reliability (calibration error {error:.4f})", fontsize="medium")
     above.legend()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from functools import cache
 
 import numpy as np
+from PIL import Image
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.data.grid import UNPLACED, Grid
@@ -247,3 +249,19 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     flat = high <= low
     shares = np.where(flat, 0.5, (values - low) / np.where(flat, 1, high - low))
     return np.rint(255 * np.clip(shares, 0, 1)).astype(np.uint8).transpose(1, 2, 0)
+
+
+def png(picture: np.ndarray, colours: np.ndarray | None = None) -> bytes:
+    """A picture as a PNG file, packed fast rather than small.
+
+    Args:
+        picture: Shape (H, W, 3), uint8; or, where ``colours`` are given, the number
+            of each pixel's colour, shape (H, W), uint8.
+        colours: Red, green, blue and opacity of each colour, shape (K, 4), uint8.
+    """
+    file, image, options = io.BytesIO(), Image.fromarray(picture), {}
+    if colours is not None:
+        image.putpalette(colours[:, :3].tobytes())
+        options["transparency"] = colours[:, 3].tobytes()
+    image.save(file, "PNG", compress_level=1, **options)
+    return file.getvalue()

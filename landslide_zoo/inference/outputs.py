@@ -14,7 +14,7 @@ import numpy as np
 from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.readers.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
-from landslide_zoo.figures import enlarge, marked, marks, png
+from landslide_zoo.figures.images import enlarge, marked, marks, png
 from landslide_zoo.inference.result import Detection
 
 OVERLAY_SIDE = 512

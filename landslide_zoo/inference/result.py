@@ -14,7 +14,7 @@ from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.data.checks import check_patch, check_statistics
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import ModelError, quoted
-from landslide_zoo.figures import true_colour
+from landslide_zoo.figures.images import true_colour
 from landslide_zoo.inference.clouds import (
     CloudMask,
     Clouds,

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.figures import enlarge
+from landslide_zoo.figures.images import enlarge
 from landslide_zoo.inference.clouds import Clouds, find_clouds, product_level, why_no_clouds
 from landslide_zoo.mapping.probabilities import Journal, Progress, RawRaster
 from landslide_zoo.mapping.rasters import Window

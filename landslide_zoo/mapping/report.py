@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from landslide_zoo.data.bands import TRUE_COLOUR
-from landslide_zoo.figures import enlarge, marked, marks
+from landslide_zoo.figures.images import enlarge, marked, marks
 from landslide_zoo.inference.rules import rule_title
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.rasters import Window, blocks

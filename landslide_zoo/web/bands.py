@@ -12,7 +12,7 @@ from landslide_zoo.data.bands import BAND_NAMES, band
 from landslide_zoo.data.checks import check_patch
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures import band_picture, false_colour, hillshade, ndvi, true_colour
+from landslide_zoo.figures.images import band_picture, false_colour, hillshade, ndvi, true_colour
 from landslide_zoo.web.components import AT_ONCE, QUIET, filled, html, number, problem, table
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import Picture, render

@@ -10,7 +10,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
+from landslide_zoo.figures.images import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
 from landslide_zoo.inference.comparison import ModelResult, join_detections
 from landslide_zoo.web.components import (
     AT_ONCE,

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures import (
+from landslide_zoo.figures.images import (
     ERROR_COLOURS,
     PROBABILITY_COLOURS,
     errors_picture,

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradio.utils import get_upload_folder
 
-from landslide_zoo.figures import agreement_picture, disagreement_picture, png
+from landslide_zoo.figures.images import agreement_picture, disagreement_picture, png
 from landslide_zoo.inference.comparison import EnsembleResult, ModelResult
 from landslide_zoo.inference.objects import LandslideObject
 from landslide_zoo.inference.outputs import OutputNames, mask_h5, overlay_png, probability_npy

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from landslide_zoo.data.readers import read_patch
-from landslide_zoo.figures import true_colour
+from landslide_zoo.figures.images import true_colour
 from landslide_zoo.web.components import AT_ONCE, QUIET, html
 from landslide_zoo.web.rendering import render
 from landslide_zoo.web.samples import samples

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures import PROBABILITY_COLOURS
+from landslide_zoo.figures.images import PROBABILITY_COLOURS
 from landslide_zoo.web.components import (
     AT_ONCE,
     QUIET,

@@ -15,8 +15,7 @@ from PIL import Image
 from shapely.geometry import LinearRing
 
 from landslide_zoo.data.bands import TRUE_COLOUR
-from landslide_zoo.figures import PROBABILITY_COLOURS
-from landslide_zoo.figures.images import FALSE_COLOUR
+from landslide_zoo.figures.images import FALSE_COLOUR, PROBABILITY_COLOURS
 from landslide_zoo.mapping.landslides import Ground, Landslide
 from landslide_zoo.mapping.maps import SceneMap
 from landslide_zoo.mapping.probabilities import Probabilities

@@ -9,7 +9,7 @@ from importlib import resources
 
 import numpy as np
 
-from landslide_zoo.figures import (
+from landslide_zoo.figures.images import (
     MARK_COLOURS,
     agreement_picture,
     colour_table,

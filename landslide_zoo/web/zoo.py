@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures import curves_figure
+from landslide_zoo.figures.charts import curves_figure
 from landslide_zoo.hub.entry import ZooEntry
 from landslide_zoo.models.record import Result
 from landslide_zoo.web.cards import card_html
