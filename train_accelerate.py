@@ -23,7 +23,6 @@ from landslide_zoo import __version__
 from landslide_zoo.data import Augmentation
 from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.evaluation import PixelCounts
-from landslide_zoo.hub import publish_model
 from landslide_zoo.models import LandslideModel
 from landslide_zoo.models.networks import load_encoder_weights
 from landslide_zoo.models.prediction import SCORES
@@ -39,6 +38,7 @@ from landslide_zoo.training.losses import UNOBSERVED, build_loss
 from landslide_zoo.training.optimisation import build_ema, build_optimizer, build_scheduler
 from landslide_zoo.training.record import build_record
 from landslide_zoo.training.run import Progress, Run, main_process_first, raise_on_all_ranks
+from landslide_zoo.zoo import publish_model
 
 
 def train(name: str, config: TrainConfig) -> None:

@@ -35,7 +35,7 @@ from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.mapping import map_scene
 from landslide_zoo.mapping.network import OVERLAP, SIDE, Tiles
 from landslide_zoo.mapping.probabilities import State
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 
 SAMPLES = Path(__file__).resolve().parents[1] / "landslide_zoo/web/samples"
 TIMED = 8

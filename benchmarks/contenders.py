@@ -19,7 +19,7 @@ from landslide_zoo.data import write_patch_h5
 from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
 from landslide_zoo.inference.backends.torch import TorchPredictor
 from landslide_zoo.models.catalog import RGB_SUFFIX, names
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.web.samples import samples
 
 FIFTEEN = tuple(f"{name}{RGB_SUFFIX}" for name in names())

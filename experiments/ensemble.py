@@ -23,7 +23,7 @@ from landslide_zoo.evaluation.evaluate import evaluate
 from landslide_zoo.inference import Ensemble
 from landslide_zoo.models import EnsembleConfig
 from landslide_zoo.models.card import replace_record
-from landslide_zoo.models.files import CONFIG, ensemble_sha256
+from landslide_zoo.models.folder import CONFIG, weights_sha256
 from landslide_zoo.models.prediction import predict
 from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 
@@ -72,7 +72,7 @@ def main(folder: Path, dataset: str, models: list[str]) -> None:
         versions={},
         epochs=0,
         best_epoch=0,
-        weights_sha256=ensemble_sha256(folder, config.members),
+        weights_sha256=weights_sha256(folder),
     )
     evaluation = evaluate(Ensemble(members, config.name, config), validation)
     replace_record(folder, record.with_result(evaluation.result(command)))

@@ -9,9 +9,9 @@ from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.data import Patch, read_mask, read_patch
-    from landslide_zoo.hub.zoo import ModelZoo
     from landslide_zoo.models.model import LandslideModel
     from landslide_zoo.models.prediction import Prediction
+    from landslide_zoo.zoo.zoo import ModelZoo
 
 __version__ = "0.1.0"
 
@@ -29,7 +29,7 @@ __all__ = [
 # Imported on first use: torch takes seconds, and `landslide-zoo --help` must not.
 _HOME = {
     "LandslideModel": "landslide_zoo.models.model",
-    "ModelZoo": "landslide_zoo.hub.zoo",
+    "ModelZoo": "landslide_zoo.zoo.zoo",
     "Patch": "landslide_zoo.data",
     "Prediction": "landslide_zoo.models.prediction",
     "read_mask": "landslide_zoo.data",

@@ -10,10 +10,10 @@ from command_line import Command
 
 from landslide_zoo import LandslideModel, read_mask, read_patch
 from landslide_zoo.evaluation import LabelledPatches, evaluate
-from landslide_zoo.hub import ModelZoo
 from landslide_zoo.models import Scores
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.web.samples import samples
+from landslide_zoo.zoo import ModelZoo
 
 MODEL = "unet-mobilenet_v2-rgb"
 

@@ -34,7 +34,7 @@ from snippets import ROOT, blocks, commands
 from landslide_zoo import LandslideModel, __version__, cli, read_mask, read_patch
 from landslide_zoo.data import write_mask_h5
 from landslide_zoo.inference import detect
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.training.config import parse_arguments
 from landslide_zoo.web.samples import PUTHUMALA, samples
 

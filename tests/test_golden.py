@@ -15,7 +15,7 @@ import pytest
 from landslide_zoo.data import read_patch
 from landslide_zoo.inference import detect, load_predictor
 from landslide_zoo.mapping import map_scene
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 
 GOLDEN = Path(__file__).with_name("golden")
 FIGURES = json.loads((GOLDEN / "figures.json").read_text())

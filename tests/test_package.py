@@ -27,7 +27,7 @@ def test_dir_shows_the_public_names() -> None:
         ("models", ["CATALOG", "LandslideModel", "Predictor", "predict"]),
         ("inference", ["Ensemble", "TestTimeAugmentation", "detect"]),
         ("evaluation", ["Evaluation", "LabelledPatches", "evaluate"]),
-        ("hub", ["ModelZoo", "ZooEntry", "publish_model", "publish_space"]),
+        ("zoo", ["ModelZoo", "ZooEntry", "publish_model", "publish_space"]),
     ],
 )
 def test_a_subpackage_exports_its_own(package: str, names: list[str]) -> None:
@@ -36,7 +36,7 @@ def test_a_subpackage_exports_its_own(package: str, names: list[str]) -> None:
     assert all(getattr(module, name) is not None for name in module.__all__)
 
 
-@pytest.mark.parametrize("package", ["landslide_zoo", "landslide_zoo.hub", "landslide_zoo.data"])
+@pytest.mark.parametrize("package", ["landslide_zoo", "landslide_zoo.zoo", "landslide_zoo.data"])
 def test_importing_it_imports_nothing_heavy(package: str) -> None:
     heavy = {"torch", "gradio", "matplotlib", "onnxruntime"}
     assert not heavy & imported_by(f"import {package}")

@@ -15,7 +15,7 @@ import pytest
 from loopback_hub import LoopbackHub
 from patch_files import write_patch
 
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED = "unet-mobilenet_v2-rgb"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -45,42 +43,6 @@ ProductLevel = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def default_model() -> str:
-    """The model used where none is named: the zoo's first."""
-    from landslide_zoo.hub import ModelZoo
-
-    return ModelZoo().default
-
-
-class FoundModel(NamedTuple):
-    """Where a model is: its folder on this machine, or else its repo on a Hub and its commit."""
-
-    folder: Path | None
-    repo_id: str
-    revision: str | None
-
-
-def find_model(name: str) -> FoundModel:
-    """Find what a user names: a folder, a name of the zoo, or a repo id on the Hub.
-
-    A folder or a bundled model needs no Hub, so the zoo is asked only for other names.
-
-    Raises:
-        ModelError: If the name is clearly a path and there is no such folder.
-    """
-    from landslide_zoo.hub import ModelZoo
-    from landslide_zoo.models.files import local_folder
-
-    folder = local_folder(name)
-    known = {} if folder else {entry.name: entry for entry in ModelZoo().entries()}
-    if name in known:
-        entry = known[name]
-        if entry.repo_id:
-            return FoundModel(None, entry.repo_id, entry.revision)
-        folder = entry.folder
-    return FoundModel(folder, name, None)
-
-
 def load_model(name: str, device: str, backend: Backend = "auto") -> LoadedPredictor:
     """Load a model: a folder, a name of the zoo, or a repo id on the Hub.
 
@@ -95,13 +57,8 @@ def load_model(name: str, device: str, backend: Backend = "auto") -> LoadedPredi
         LandslideZooError: If there is no such model, or it cannot be loaded.
     """
     from landslide_zoo.inference.backends import load_predictor
-    from landslide_zoo.models.downloads import load_downloaded
 
-    found, load = find_model(name), partial(load_predictor, backend=backend, device=device)
-    if found.folder is not None:
-        model = load(found.folder)
-    else:
-        model = load_downloaded(found.repo_id, load, revision=found.revision)
+    model = load_predictor(name, backend, device)
     if model.record is None:
         typer.echo(f"Warning: {name} is not trained: what it finds means nothing.", err=True)
     return model

@@ -44,9 +44,9 @@ def compare(
     A model that fails is named on stderr, the others go on, and the exit status is 1.
     """
     from landslide_zoo.data import read_patch
-    from landslide_zoo.hub import ModelZoo
     from landslide_zoo.inference import Steps, detect
     from landslide_zoo.models.prediction import SCORES, predict
+    from landslide_zoo.zoo import ModelZoo
 
     steps = Steps(clouds, tuple(rule_off or ()), level)
     given = read_patch(patch, mask)

@@ -16,8 +16,6 @@ from landslide_zoo.cli.common import (
     Json,
     ProductLevel,
     RulesOff,
-    default_model,
-    find_model,
     load_model,
 )
 from landslide_zoo.errors import ModelError
@@ -129,8 +127,10 @@ def evaluate(
     elif evaluator is None:
         raise typer.BadParameter("--data is needed: a folder, or an id of a dataset on the Hub.")
     else:
-        names = names or [default_model()]
-        folders = [find_model(name).folder for name in names]
+        from landslide_zoo.models.folder import DEFAULT_MODEL, local_folder
+
+        names = names or [DEFAULT_MODEL]
+        folders = [local_folder(name) for name in names]
         if record and None in folders:
             raise ModelError(
                 f"{names[folders.index(None)]} is on a Hub, where its record stays as it is: "
@@ -226,14 +226,12 @@ def _reproduce(
     names: Sequence[str], output: Path, data: str | None, encoder_weights: str | None
 ) -> None:
     """Train a model again and say how the new one differs."""
-    from landslide_zoo.models.downloads import download_folder
+    from landslide_zoo.models.folder import find_folder
     from landslide_zoo.training.reproduce import reproduce
 
     if len(names) != 1:
         raise typer.BadParameter("--reproduce takes one MODEL.")
-    found = find_model(names[0])
-    folder = found.folder or download_folder(found.repo_id, revision=found.revision)
-    done = reproduce(folder, output, data, encoder_weights)
+    done = reproduce(find_folder(names[0]), output, data, encoder_weights)
     typer.echo(f"patches: {'the same' if done.same_data else 'others (the fingerprint differs)'}")
     typer.echo(f"weights: {'the same, bit for bit' if done.same_weights else 'others'}")
     rows = [(name, f"{old:.4f}", f"{new:.4f}") for name, old, new in done.scores]

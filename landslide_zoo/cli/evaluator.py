@@ -27,7 +27,7 @@ from landslide_zoo.inference.result import Refinement
 from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.models import LoadedPredictor, Predictor
 from landslide_zoo.models.card import replace_record
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 
 
 @dataclass(frozen=True)

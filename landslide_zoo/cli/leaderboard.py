@@ -9,9 +9,9 @@ import typer
 
 from landslide_zoo.cli.evaluator import Evaluator
 from landslide_zoo.errors import LandslideZooError, ModelError
-from landslide_zoo.hub import ModelZoo
-from landslide_zoo.hub.leaderboard import CARDS, Results
 from landslide_zoo.inference.backends import Backend
+from landslide_zoo.zoo import ModelZoo
+from landslide_zoo.zoo.leaderboard import CARDS, Results
 
 
 def fill_leaderboard(

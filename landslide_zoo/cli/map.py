@@ -19,7 +19,6 @@ from landslide_zoo.cli.common import (
     ProductLevel,
     RulesOff,
     Threshold,
-    default_model,
     load_model,
 )
 from landslide_zoo.errors import DataError, LandslideZooError
@@ -122,7 +121,9 @@ def map_scenes(
     s3://bucket/scene.tif, and scenes that are done already are left as they are.
     """
     _check_names(scenes, output)
-    load = partial(_load, model or [default_model()], device, backend)
+    from landslide_zoo.models.folder import DEFAULT_MODEL
+
+    load = partial(_load, model or [DEFAULT_MODEL], device, backend)
     options: dict[str, Any] = {
         "dem": dem,
         "before": before,

@@ -11,14 +11,14 @@ from landslide_zoo.cli.common import Json
 from landslide_zoo.text import text_table
 
 if TYPE_CHECKING:
-    from landslide_zoo.hub import ZooEntry
+    from landslide_zoo.zoo import ZooEntry
 
 HEADER = ("name", "bands", "size", "F1", "protocol", "source", "revision")
 
 
 def models(as_json: Json = False) -> None:
     """List the models that can be loaded. An F1 compares only within one protocol."""
-    from landslide_zoo.hub import ModelZoo
+    from landslide_zoo.zoo import ModelZoo
 
     zoo = ModelZoo()
     entries = zoo.entries()
@@ -33,10 +33,10 @@ def models(as_json: Json = False) -> None:
 
 
 def _row(entry: ZooEntry) -> tuple[str, ...]:
-    few = len(entry.bands) <= 4
+    few = len(entry.config.bands) <= 4
     return (
         entry.name,
-        " ".join(entry.bands) if few else f"{len(entry.bands)} bands",
+        " ".join(entry.config.bands) if few else f"{len(entry.config.bands)} bands",
         f"{entry.size / 1e6:.1f} MB",
         "-" if entry.f1 is None else f"{entry.f1:.4f}",
         entry.protocol or "-",

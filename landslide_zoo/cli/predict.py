@@ -18,7 +18,6 @@ from landslide_zoo.cli.common import (
     ProductLevel,
     RulesOff,
     Threshold,
-    default_model,
     load_model,
 )
 from landslide_zoo.errors import LandslideZooError, shown
@@ -67,7 +66,9 @@ def predict(
         typer.echo(f"Error: {fault}", err=True)
     if files:
         check_outputs(files, output)
-        name = model or default_model()
+        from landslide_zoo.models.folder import DEFAULT_MODEL
+
+        name = model or DEFAULT_MODEL
         written = _predict_all(files, name, output, threshold, steps, device, backend)
         if written < len(files) + len(faults):
             raise typer.Exit(1)

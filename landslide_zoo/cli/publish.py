@@ -25,11 +25,11 @@ def publish(
     The token is the Hub client's own: HF_TOKEN, or what `hf auth login` stored.
     """
     if space is not None and folder is None:
-        from landslide_zoo.hub import publish_space
+        from landslide_zoo.zoo import publish_space
 
         typer.echo(publish_space(space, private=private))
     elif space is None and folder is not None and repo_id is not None:
-        from landslide_zoo.hub import publish_model
+        from landslide_zoo.zoo import publish_model
 
         typer.echo(publish_model(folder, repo_id, private=private))
     else:

@@ -2,7 +2,7 @@
 
 from landslide_zoo.data.augmentation import Augmentation
 from landslide_zoo.data.checks import check_patch, check_statistics, slope_of
-from landslide_zoo.data.files import public_name, write_whole
+from landslide_zoo.data.files import public_name
 from landslide_zoo.data.grid import Grid
 from landslide_zoo.data.landslide4sense import (
     REGIONS,
@@ -19,6 +19,7 @@ from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import FolderContents, patch_files, read_mask, read_patch
 from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.data.readers.worker import read_patch_safely
+from landslide_zoo.io import write_whole
 
 __all__ = [
     "REGIONS",

@@ -9,13 +9,14 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
-from landslide_zoo.data.files import public_name, write_whole
+from landslide_zoo.data.files import public_name
 from landslide_zoo.evaluation.bootstrap import Interval
 from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation
 from landslide_zoo.evaluation.metrics import FOUND_SHARE, RELIABILITY_BINS
 from landslide_zoo.evaluation.strata import Group
 from landslide_zoo.figures.charts import bars_figure, precision_recall_figure, reliability_figure
+from landslide_zoo.io import write_whole
 from landslide_zoo.models.prediction import SCORES, Scores
 from landslide_zoo.models.record import Record
 from landslide_zoo.text import csv_table, markdown_table

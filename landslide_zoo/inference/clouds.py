@@ -22,7 +22,7 @@ import numpy as np
 from landslide_zoo.data.bands import band
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.models.files import file_sha256
+from landslide_zoo.io import file_sha256
 
 if TYPE_CHECKING:
     from openvino import CompiledModel, InferRequest

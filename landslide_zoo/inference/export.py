@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from landslide_zoo.data.bands import Unit
-from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference.export_layers import AdaptivePooling, DigitalNumbers, DisplayValues
+from landslide_zoo.io import write_whole
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.models.prediction import values_of

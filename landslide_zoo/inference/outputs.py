@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.readers.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
 from landslide_zoo.figures.images import enlarge, marked, marks, png
 from landslide_zoo.inference.result import Detection
+from landslide_zoo.io import write_whole
 
 OVERLAY_SIDE = 512
 """A smaller patch is enlarged by a whole factor to about this side, in pixels."""

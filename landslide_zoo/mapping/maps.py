@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from landslide_zoo.data.files import write_whole
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.backends import Backend, load_predictor
 from landslide_zoo.inference.clouds import Clouds, Level
 from landslide_zoo.inference.result import Steps
 from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.inference.tta import TestTimeAugmentation
+from landslide_zoo.io import write_whole
 from landslide_zoo.mapping.change import Earlier, align, rules_with_change
 from landslide_zoo.mapping.clouds import find_scene_clouds, why_no_scene_clouds
 from landslide_zoo.mapping.landslides import Coverage, Landslide, find_landslides
@@ -29,8 +28,7 @@ from landslide_zoo.mapping.writers import (
     write_landslides,
     write_probability,
 )
-from landslide_zoo.models.downloads import load_downloaded
-from landslide_zoo.models.files import bundled_folders, local_folder
+from landslide_zoo.models.folder import DEFAULT_MODEL
 from landslide_zoo.models.prediction import Predictor
 
 Paths = str | Path | Sequence[str | Path]
@@ -209,12 +207,8 @@ def map_scene(
 
 def _predictor(model: str | Path | Predictor | None, backend: Backend, device: str) -> Predictor:
     if model is None:
-        model = next(iter(bundled_folders()))
-    if not isinstance(model, str | Path):
-        return model
-    load = partial(load_predictor, backend=backend, device=device)
-    folder = local_folder(model)
-    return load(folder) if folder else load_downloaded(str(model), load)
+        model = DEFAULT_MODEL
+    return load_predictor(model, backend, device) if isinstance(model, str | Path) else model
 
 
 def _cloud_notes(scene: Scene, clouds: Clouds) -> list[str]:

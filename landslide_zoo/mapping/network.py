@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from landslide_zoo.data.files import write_whole
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.inference.clouds import Clouds
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.tta import TestTimeAugmentation
+from landslide_zoo.io import write_whole
 from landslide_zoo.mapping.clouds import CloudReader, find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight
 from landslide_zoo.mapping.probabilities import Journal, Listener, Probabilities, Progress

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from landslide_zoo.data.files import write_whole
 from landslide_zoo.errors import DataError, shown
+from landslide_zoo.io import write_whole
 
 Stamp = tuple[str, int, str]
 """Name, size and version of a file: another version where its content changed."""

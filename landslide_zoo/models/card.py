@@ -16,11 +16,11 @@ from huggingface_hub import (
     eval_result_entries_to_yaml,
 )
 
-from landslide_zoo.data.files import write_whole
+from landslide_zoo.io import write_whole
 from landslide_zoo.models.catalog import lookup
 from landslide_zoo.models.config import EnsembleConfig, ModelConfig, read_config
-from landslide_zoo.models.files import CARD, CONFIG, EVAL_RESULTS, RECORD
-from landslide_zoo.models.record import Record, Result
+from landslide_zoo.models.folder import CARD, CONFIG, EVAL_RESULTS, LIBRARY, RECORD
+from landslide_zoo.models.record import Record, Result, is_research_only
 
 LICENCE: dict[str, Any] = {"license": "apache-2.0"}
 RESEARCH_LICENCE: dict[str, Any] = {
@@ -28,7 +28,6 @@ RESEARCH_LICENCE: dict[str, Any] = {
     "license_name": "nvidia-source-code-license-for-segformer",
     "license_link": "https://github.com/NVlabs/SegFormer/blob/master/LICENSE",
 }
-LIBRARY = "landslide-zoo"
 TAGS = ["landslide", "sentinel-2", "remote-sensing", "earth-observation", LIBRARY]
 METRICS = {
     "f1": "F1 (landslide, pooled pixels)",
@@ -60,10 +59,9 @@ def render_card(
     entry = None if isinstance(config, EnsembleConfig) else lookup(config.name)
     results = record.results if record else []
     pretrained = record is not None and record.encoder_weights.source != "none"
-    research_only = pretrained and entry is not None and entry.research_only
     data = ModelCardData(
         language="en",
-        **(RESEARCH_LICENCE if research_only else LICENCE),
+        **(RESEARCH_LICENCE if is_research_only(config, record) else LICENCE),
         library_name=LIBRARY,
         pipeline_tag="image-segmentation",
         tags=[*TAGS, config.name],

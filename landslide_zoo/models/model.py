@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -13,28 +12,30 @@ from torch import nn
 from torch.nn import functional
 
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models.card import LIBRARY, eval_results, render_card
+from landslide_zoo.io import file_sha256
+from landslide_zoo.models.card import eval_results, render_card
 from landslide_zoo.models.config import ModelConfig, catalog_config
-from landslide_zoo.models.downloads import Download, load_downloaded
-from landslide_zoo.models.files import (
+from landslide_zoo.models.folder import (
     CONFIG,
+    LIBRARY,
     PATTERNS,
     RANGES,
     RECORD,
     TRAIN_CONFIG,
     WEIGHTS,
-    file_sha256,
+    Download,
+    find_folder,
     folder_files,
     load_weights,
-    local_folder,
     publishing,
+    read_record,
     save_weights,
-    staged,
+    staged_folder,
     weights_files,
 )
 from landslide_zoo.models.networks import STRIDE, build_network
 from landslide_zoo.models.prediction import PatchPredictor
-from landslide_zoo.models.record import Record, read_record
+from landslide_zoo.models.record import Record
 from landslide_zoo.models.scaling import InputScaling
 
 
@@ -171,7 +172,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
             URL of the commit if it was published.
         """
         folder = Path(save_directory)
-        with staged(folder) as new:
+        with staged_folder(folder) as new:
             super().save_pretrained(new, model_card_kwargs=model_card_kwargs)
         return self.push_to_hub(repo_id or folder.name, **push_options) if push_to_hub else None
 
@@ -247,10 +248,10 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         Args:
             pretrained_model_name_or_path: An existing folder (a path with a
                 separator, or one that holds ``config.json``), else the name of
-                a bundled model, else a repo id.
+                a bundled model or of one in ``LANDSLIDE_ZOO``, else a repo id.
             device: ``auto`` (a GPU where there is one), or a torch device.
             download: How it is fetched from the Hub, such as ``revision`` and ``token``:
-                see :class:`~landslide_zoo.models.downloads.Download`.
+                see :class:`~landslide_zoo.models.folder.Download`.
 
         Returns:
             The model, in evaluation mode.
@@ -264,11 +265,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
             >>> model.config.bands
             ['B4', 'B3', 'B2']
         """
-        load = partial(cls.from_folder, device=device)
-        folder = local_folder(pretrained_model_name_or_path)
-        if folder is not None:
-            return load(folder)
-        return load_downloaded(str(pretrained_model_name_or_path), load, **download)
+        return cls.from_folder(find_folder(pretrained_model_name_or_path, **download), device)
 
     @classmethod
     def from_folder(cls, folder: Path, device: str | torch.device = "auto") -> Self:
@@ -289,7 +286,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         (weights,) = weights_files(folder)
         model = cls(ModelConfig.read(folder / CONFIG))
         load_weights(model.network, weights)
-        model.record = read_record(folder, file_sha256(weights))
+        model.record = read_record(folder)
         model.extra_files = {
             name: path.read_bytes()
             for name, path in folder_files(folder).items()

@@ -14,8 +14,8 @@ from torch import nn
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.errors import TrainingError, hub_errors
+from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.files import file_sha256
 from landslide_zoo.models.record import EncoderWeights
 
 STRIDE = 32

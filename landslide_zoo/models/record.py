@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models.config import read_small, validation_sentence
-from landslide_zoo.models.files import RECORD
+from landslide_zoo.models.catalog import lookup
+from landslide_zoo.models.config import PredictorConfig, read_small, validation_sentence
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -263,26 +263,11 @@ class Record(_Part):
             ) from error
 
 
-def read_record(folder: Path, weights_sha256: str) -> Record | None:
-    """The record of a model folder; None where there is none.
-
-    Args:
-        folder: The folder, of a model or an ensemble.
-        weights_sha256: SHA-256 of the weights that are there.
-
-    Raises:
-        ModelError: If it is no record, or was written for other weights.
-    """
-    path = folder / RECORD
-    if not path.is_file():
-        return None
-    record = Record.read(path)
-    if record.weights_sha256 not in (None, weights_sha256):
-        raise ModelError(
-            f"The weights of {folder} are not those that {RECORD} was written for (their SHA-256 "
-            "differs): copy or download the folder again."
-        )
-    return record
+def is_research_only(config: PredictorConfig, record: Record | None) -> bool:
+    """Whether a model started from weights of an encoder that are for research alone."""
+    if record is None or record.encoder_weights.source == "none" or not hasattr(config, "encoder"):
+        return False
+    return lookup(config.name).research_only
 
 
 def now() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ from landslide_zoo.data import Augmentation, Fingerprint, Patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
 from landslide_zoo.inference.ensembles import Ensemble
+from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig, Scaling
-from landslide_zoo.models.downloads import load_downloaded
-from landslide_zoo.models.files import WEIGHTS, file_sha256, local_folder
+from landslide_zoo.models.folder import WEIGHTS, find_folder
 from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.models.prediction import predict
 from landslide_zoo.models.scaling import InputScaling
@@ -107,12 +106,11 @@ def load_teachers(names: Sequence[str], device: torch.device) -> list[Teacher]:
         ModelError: If there is no such model or its files do not fit.
         HubError: If the Hub does not give it.
     """
-
-    def load(folder: Path) -> Teacher:
-        return LandslideModel.from_folder(folder, device), file_sha256(folder / WEIGHTS)
-
-    folders = [(name, local_folder(name)) for name in names]
-    return [load(found) if found else load_downloaded(name, load) for name, found in folders]
+    folders = [find_folder(name) for name in names]
+    return [
+        (LandslideModel.from_folder(folder, device), file_sha256(folder / WEIGHTS))
+        for folder in folders
+    ]
 
 
 def soft_targets(teachers: Sequence[Teacher], patches: Iterable[Patch], share: float) -> np.ndarray:

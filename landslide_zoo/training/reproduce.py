@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landslide_zoo.errors import TrainingError
-from landslide_zoo.models.files import RECORD, TRAIN_CONFIG
+from landslide_zoo.models.folder import RECORD, TRAIN_CONFIG
 from landslide_zoo.models.record import Record
 from landslide_zoo.training.config import TrainConfig
 

@@ -23,7 +23,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.hub.zoo import ModelZoo
+from landslide_zoo.settings import Settings
 from landslide_zoo.web.api import build_api
 from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
@@ -44,8 +44,8 @@ from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.sessions import drop_if_empty, make_sessions_small
-from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.zoo import build_zoo, draw_board
+from landslide_zoo.zoo.zoo import ModelZoo
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from landslide_zoo.errors import HubError
-from landslide_zoo.hub.client import entry_file
-from landslide_zoo.hub.entry import ZooEntry
-from landslide_zoo.models.files import CARD
+from landslide_zoo.models.folder import CARD
 from landslide_zoo.web.rendering import png_uri
+from landslide_zoo.zoo.zoo import ZooEntry, entry_file
 
 _FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
 _FIGURE = re.compile(r"[\w-][\w.-]*\.png", re.ASCII)

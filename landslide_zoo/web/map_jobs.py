@@ -18,7 +18,6 @@ from tqdm.auto import tqdm
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.mapping import NEEDED
-from landslide_zoo.models.downloads import download_folder
 from landslide_zoo.web.downloads import new_folder
 from landslide_zoo.web.map_worker import MapWorker, Request, Tell
 from landslide_zoo.web.service import Service, check_there
@@ -98,14 +97,8 @@ class MapService:
         """
         if not available():
             raise LandslideZooError(HOW_TO_INSTALL)
-        entry = self.service.zoo.entry(request.model)
-        model = entry.folder
-        if model is None:
-            assert entry.repo_id is not None
-            with self.service.pulls.turn(caller):
-                model = download_folder(
-                    entry.repo_id, revision=entry.revision, tqdm_class=tqdm_class
-                )
+        with self.service.pulls.turn(caller):
+            model = self.service.zoo.folder(request.model, tqdm_class=tqdm_class)
         with (
             self._alone(request.folder, caller),
             self._turns.turn(caller),

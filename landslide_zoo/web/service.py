@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers.worker import read_patch_safely
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
-from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.inference.batching import NetworkThread
 from landslide_zoo.inference.cache import ModelCache
 from landslide_zoo.inference.comparison import ModelResult
 from landslide_zoo.inference.result import ALL_STEPS, SMALL, Detection, PreparedPatch, Steps
 from landslide_zoo.models import LoadedPredictor
-from landslide_zoo.web.settings import GIGABYTE, Settings
+from landslide_zoo.settings import GIGABYTE, Settings
 from landslide_zoo.web.turns import Caller, Turns
 from landslide_zoo.web.zero_gpu import LentGpuPredictor, gpu_runner
+from landslide_zoo.zoo.zoo import ModelZoo
 
 if TYPE_CHECKING:
     from tqdm.auto import tqdm

@@ -9,11 +9,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from landslide_zoo.hub.zoo import ModelZoo
 from landslide_zoo.models.config import PredictorConfig
 from landslide_zoo.models.prediction import LoadedPredictor, PatchPredictor
 from landslide_zoo.models.record import Record
 from landslide_zoo.web import on_gpu
+from landslide_zoo.zoo.zoo import ModelZoo
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.charts import curves_figure
-from landslide_zoo.hub.entry import ZooEntry
 from landslide_zoo.models.record import Result
 from landslide_zoo.web.cards import card_html
 from landslide_zoo.web.components import QUIET, filled, html, model_choice, number, problem, table
 from landslide_zoo.web.rendering import png_uri, render
 from landslide_zoo.web.service import Service, plain
+from landslide_zoo.zoo.zoo import ZooEntry
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,9 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
                 entry.name,
                 *(number(scores.get(key), 3) for key in columns),
                 entry.paper_f1,
-                "true colour" if entry.unit == "display" else f"{len(entry.bands)} bands",
+                "true colour"
+                if entry.config.unit == "display"
+                else f"{len(entry.config.bands)} bands",
                 number(entry.size / 1e6, 1),
                 f"{Path(entry.source).name} {(entry.revision or '')[:7]}".strip(),
             ]

@@ -17,8 +17,8 @@ from trained_model import make_record
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.evaluation import LabelledPatches, evaluate
-from landslide_zoo.hub.leaderboard import Results
 from landslide_zoo.models.record import Record
+from landslide_zoo.zoo.leaderboard import Results
 
 
 @pytest.fixture

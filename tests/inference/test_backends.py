@@ -29,7 +29,7 @@ from landslide_zoo.inference.backends.torch import TorchPredictor
 from landslide_zoo.models import EnsembleConfig, ModelConfig
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.config import read_config
-from landslide_zoo.models.files import bundled_folders, ensemble_sha256
+from landslide_zoo.models.folder import bundled_folders, weights_sha256
 from landslide_zoo.models.record import Record
 
 NAME, OTHER = "first-rgb", "second-rgb"
@@ -218,7 +218,7 @@ def ensemble_folder(model_folder: Path) -> Path:
     folder = zoo / "mean-rgb"
     folder.mkdir()
     (folder / "config.json").write_text(config.to_json())
-    digest = ensemble_sha256(folder, config.members)
+    digest = weights_sha256(folder)
     replace_record(folder, make_record().model_copy(update={"weights_sha256": digest}))
     return folder
 

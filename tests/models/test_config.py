@@ -12,7 +12,7 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.config import ModelConfig, catalog_config
-from landslide_zoo.models.files import CONFIG, WEIGHTS
+from landslide_zoo.models.folder import CONFIG, WEIGHTS
 
 SCALES = ("mean", "std", "low", "high")
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.errors import HubError, TrainingError
-from landslide_zoo.models.files import file_sha256
+from landslide_zoo.io import file_sha256
 from landslide_zoo.models.networks import load_encoder_weights
 from landslide_zoo.models.record import EncoderWeights
 

@@ -10,8 +10,9 @@ from trained_model import make_record
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import ModelError
+from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.files import CONFIG, RANGES, RECORD, WEIGHTS, file_sha256
+from landslide_zoo.models.folder import CONFIG, RANGES, RECORD, WEIGHTS
 from landslide_zoo.models.record import Record
 
 

@@ -15,7 +15,7 @@ from trained_model import untrained
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models.files import CONFIG, WEIGHTS
+from landslide_zoo.models.folder import CONFIG, WEIGHTS
 
 NAME = "unet-mobilenet_v2"
 HEAD = "segmentation_head.0.weight"

@@ -12,7 +12,7 @@ from command_line import Command
 from trained_model import make_record
 
 from landslide_zoo.errors import TrainingError
-from landslide_zoo.models.files import RECORD, TRAIN_CONFIG
+from landslide_zoo.models.folder import RECORD, TRAIN_CONFIG
 from landslide_zoo.training import TrainConfig
 from landslide_zoo.training.reproduce import Reproduction, reproduce
 

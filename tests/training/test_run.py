@@ -17,7 +17,7 @@ from full_disk import largest_file
 from safetensors.torch import load_file
 
 from landslide_zoo.errors import TrainingError
-from landslide_zoo.models.files import CONFIG, RECORD
+from landslide_zoo.models.folder import CONFIG, RECORD
 from landslide_zoo.training import TrainConfig
 from landslide_zoo.training.run import Progress, Run
 

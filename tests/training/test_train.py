@@ -21,7 +21,7 @@ from loopback_hub import LoopbackHub
 from synthetic_patches import write_dataset
 
 from landslide_zoo import LandslideModel, read_patch
-from landslide_zoo.models.files import file_sha256
+from landslide_zoo.io import file_sha256
 
 # Its encoder drops connections at random, so that a resumed run needs its generators back.
 NETWORK = "unet-efficientnet-b0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.web.settings import Settings
+from landslide_zoo.settings import Settings
 
 
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from visitor import column, give, open_tab, rows, sort_by
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.models import catalog
-from landslide_zoo.web.settings import GIGABYTE
+from landslide_zoo.settings import GIGABYTE
 
 pytestmark = pytest.mark.browser
 

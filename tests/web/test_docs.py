@@ -13,8 +13,8 @@ from snippets import ROOT, blocks
 
 from landslide_zoo import read_mask
 from landslide_zoo.data import write_mask_h5
+from landslide_zoo.settings import Settings
 from landslide_zoo.web.samples import PUTHUMALA, samples
-from landslide_zoo.web.settings import Settings
 
 API, DEPLOY = ROOT / "docs" / "api.md", ROOT / "docs" / "deploy.md"
 ADDRESS = "http://127.0.0.1:7860"

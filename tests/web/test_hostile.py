@@ -18,7 +18,7 @@ from rest_client import Rest
 from visitor import choose_card, open_tab, rows
 
 from landslide_zoo import ModelZoo
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.web.cards import card_html
 from landslide_zoo.web.zoo import leaderboard
 

@@ -16,7 +16,7 @@ import rasterio
 from rasterio.warp import transform
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.hub.zoo import ModelZoo
+from landslide_zoo.settings import Settings
 from landslide_zoo.web import map_jobs
 from landslide_zoo.web.app import build_app
 from landslide_zoo.web.downloads import new_folder
@@ -24,8 +24,8 @@ from landslide_zoo.web.map_jobs import MapService
 from landslide_zoo.web.map_worker import MapWorker, Request
 from landslide_zoo.web.samples import PUTHUMALA
 from landslide_zoo.web.service import NOBODY, Service
-from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.turns import Gone
+from landslide_zoo.zoo.zoo import ModelZoo
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from PIL import Image
 from landslide_zoo import ModelZoo, read_patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference.result import Detection, Steps
+from landslide_zoo.settings import Settings
 from landslide_zoo.web.downloads import batch_files
 from landslide_zoo.web.service import Service, Upload, plain
-from landslide_zoo.web.settings import Settings
 from landslide_zoo.web.turns import Caller, Gone
 
 

@@ -11,11 +11,11 @@ import pytest
 from rest_client import Rest
 
 from landslide_zoo import ModelZoo
+from landslide_zoo.settings import Settings
 from landslide_zoo.web.app import App
 from landslide_zoo.web.housekeeping import TemporaryFolder
 from landslide_zoo.web.service import Service
 from landslide_zoo.web.sessions import make_sessions_small
-from landslide_zoo.web.settings import Settings
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from trained_model import make_record
 
-from landslide_zoo.hub.entry import ZooEntry
 from landslide_zoo.models.config import catalog_config
 from landslide_zoo.web.zoo import leaderboard
+from landslide_zoo.zoo.zoo import ZooEntry
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from visitor import choose_card, choose_model, column, open_tab, pick_sample, rows, sort_by
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
 
 pytestmark = pytest.mark.browser
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.models.config import EnsembleConfig, read_config
-from landslide_zoo.models.files import CONFIG, ensemble_sha256, member_folder
+from landslide_zoo.models.folder import CONFIG, Download, find_folder, member_folder, read_record
 from landslide_zoo.models.prediction import LoadedPredictor
-from landslide_zoo.models.record import read_record
 
 Backend = Literal["auto", "torch", "openvino", "openvino-int8"]
 """What computes a network.
@@ -29,19 +28,25 @@ _DRIVERS = ("/proc/driver/nvidia", "/dev/kfd", "/dev/dxg")
 
 
 def load_predictor(
-    folder: Path, backend: Backend = "auto", device: str = "auto"
+    name: str | Path,
+    backend: Backend = "auto",
+    device: str = "auto",
+    **download: Unpack[Download],
 ) -> LoadedPredictor:
-    """Load a model folder, or that of an ensemble with its members.
+    """Load a model, or an ensemble with its members.
 
     Args:
-        folder: The folder, on this machine.
+        name: As :func:`~landslide_zoo.models.folder.find_folder` takes it.
         backend: What computes the network.
         device: ``auto`` (a GPU where there is one), or a torch device.
+        download: How it is downloaded from the Hub, such as ``revision``.
 
     Raises:
         ModelError: If files are missing or do not fit each other, or the backend
             cannot be had.
+        HubError: If the Hub does not give it.
     """
+    folder = find_folder(name, **download)
     config = read_config(folder / CONFIG)
     if isinstance(config, EnsembleConfig):
         return _load_ensemble(folder, config, backend, device)
@@ -84,7 +89,7 @@ def _load_ensemble(folder: Path, config: EnsembleConfig, backend: Backend, devic
                 f"{name} in {folder} reads {', '.join(own.bands)} ({own.unit}), and the ensemble "
                 f"{', '.join(config.bands)} ({config.unit}): write down what all members need."
             )
-    record = read_record(folder, ensemble_sha256(folder, config.members))
+    record = read_record(folder)
     members = [load_predictor(member, backend, device) for member in folders]
     return Ensemble(members, config.name, config, record)
 

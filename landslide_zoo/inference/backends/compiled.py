@@ -10,10 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from landslide_zoo.settings import Settings
+
 logger = logging.getLogger(__name__)
 
-VARIABLE = "LANDSLIDE_ZOO_CACHE"
-"""Environment variable that names the folder of what is kept on disk."""
 LIMIT = 4 * 2**30
 """Bytes that are kept; the longest unused go first."""
 _ABANDONED = 3600.0
@@ -21,12 +21,8 @@ _ABANDONED = 3600.0
 
 
 def cache_folder() -> Path:
-    """The folder of what is kept on disk: the variable's, else one in the user's cache."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        return Path(given).expanduser()
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "landslide-zoo"
+    """The folder of what is kept on disk."""
+    return Settings.from_environment().cache.expanduser()
 
 
 class CompiledCache:

@@ -31,10 +31,11 @@ from landslide_zoo.inference.backends.processor import (
     write_compiled,
 )
 from landslide_zoo.inference.backends.quantization import Ranges
+from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.files import CONFIG, file_sha256, weights_files
+from landslide_zoo.models.folder import CONFIG, read_record, weights_files
 from landslide_zoo.models.prediction import PatchPredictor
-from landslide_zoo.models.record import Record, read_record
+from landslide_zoo.models.record import Record
 
 if TYPE_CHECKING:
     from landslide_zoo.models.model import LandslideModel
@@ -103,7 +104,7 @@ class OpenVinoPredictor(PatchPredictor):
         config = ModelConfig.read(folder / CONFIG)
         (weights,) = weights_files(folder)
         digest = file_sha256(weights)
-        record, key = read_record(folder, digest), _key(config, digest)
+        record, key = read_record(folder), _key(config, digest)
         if eight_bits:
             return cls(config, record, *_rounded(folder, key, digest))
         found = _kept(key)

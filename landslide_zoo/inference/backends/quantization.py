@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models.files import RANGES
+from landslide_zoo.models.folder import RANGES
 
 _NETWORK = "network_sha256"
 _ROUNDED, _REPLACED = "rounded", "replaced"

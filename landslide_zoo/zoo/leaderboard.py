@@ -1,7 +1,7 @@
 """The leaderboard: the best run of each network, and the cards and the table made from it.
 
 ``model_cards/results.json`` holds the configuration and the record of one
-model for each network. ``python -m landslide_zoo.hub.leaderboard`` makes
+model for each network. ``python -m landslide_zoo.zoo.leaderboard`` makes
 ``model_cards/NAME.md`` and the table in the README from it, so that they cannot
 say different things. Other runs are kept in ``experiments/``.
 """
@@ -15,8 +15,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from landslide_zoo.data.files import write_whole
 from landslide_zoo.errors import DataError, LandslideZooError
+from landslide_zoo.io import write_whole
 from landslide_zoo.models.card import figure_text, render_card
 from landslide_zoo.models.catalog import lookup
 from landslide_zoo.models.config import EnsembleConfig, ModelConfig, validation_sentence

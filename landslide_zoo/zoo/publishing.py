@@ -8,12 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-from huggingface_hub import HfApi, metadata_load
-
 import landslide_zoo
 from landslide_zoo.errors import HubError, ModelError, hub_errors, quoted
-from landslide_zoo.models.files import RECORD, WEIGHTS, local_folder, publishing
+from landslide_zoo.models.folder import RECORD, WEIGHTS, find_folder, publishing
 
 if TYPE_CHECKING:
     from landslide_zoo.models.model import LandslideModel
@@ -53,6 +50,8 @@ def publish_model(
         >>> publish_model("runs/unet/model", "someone/unet", tag="v1.0")  # doctest: +SKIP
         'https://huggingface.co/someone/unet/commit/...'
     """
+    from huggingface_hub import HfApi
+
     model = _load_whole(folder)
     api = HfApi(token=token)
     with hub_errors(repo_id):
@@ -91,6 +90,8 @@ def publish_space(
         HubError: If one of these files is missing or the Hub refuses; the
             Space is as it was.
     """
+    from huggingface_hub import HfApi
+
     package = Path(landslide_zoo.__file__).parent
     files = _space_files(root or _home())
     api = HfApi(token=token)
@@ -125,9 +126,7 @@ def _load_whole(folder: str | Path) -> LandslideModel:
     """
     from landslide_zoo.models.model import LandslideModel  # publishing a Space needs no torch
 
-    found = local_folder(folder)
-    if found is None:
-        raise ModelError(f"There is not a model folder {quoted(folder)}.")
+    found = find_folder(folder)
     model = LandslideModel.from_folder(found, device="cpu")
     if model.record is None:
         raise ModelError(
@@ -148,10 +147,9 @@ def _space_files(root: Path) -> list[Path]:
     missing = [file.name for file in found if not file.is_file()]
     if missing:
         raise HubError(f"A Space needs {' and '.join(missing)}, not found in {root}.")
-    try:
-        sdk = (metadata_load(root / "README.md") or {}).get("sdk")
-    except (ValueError, yaml.YAMLError):
-        sdk = None
+    from huggingface_hub import metadata_load
+
+    sdk = (metadata_load(root / "README.md") or {}).get("sdk")
     if sdk != "gradio":
         raise HubError(f"{root / 'README.md'} does not begin with the front matter of a Space.")
     return found

@@ -15,7 +15,7 @@ from loopback_hub import LoopbackHub, Refuse
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import HubError, ModelError
-from landslide_zoo.hub import publish_model, publish_space
+from landslide_zoo.zoo import publish_model, publish_space
 
 WEIGHTS = {"model.safetensors", "int8.safetensors"}
 FILES = WEIGHTS | {"config.json", "examples.png", "record.json", "train_config.json"}

@@ -10,8 +10,12 @@ import pytest
 from trained_model import make_record
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.hub import leaderboard as module
-from landslide_zoo.hub.leaderboard import (
+from landslide_zoo.models.card import render_card
+from landslide_zoo.models.config import catalog_config
+from landslide_zoo.models.folder import bundled_folders
+from landslide_zoo.models.record import Details, EncoderWeights, FalseAlarms, Record
+from landslide_zoo.zoo import leaderboard as module
+from landslide_zoo.zoo.leaderboard import (
     BEGIN,
     CARDS,
     END,
@@ -22,10 +26,6 @@ from landslide_zoo.hub.leaderboard import (
     fill_readme,
     leaderboard,
 )
-from landslide_zoo.models.card import render_card
-from landslide_zoo.models.config import catalog_config
-from landslide_zoo.models.files import bundled_folders
-from landslide_zoo.models.record import Details, EncoderWeights, FalseAlarms, Record
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,8 +16,9 @@ from trained_model import NAME
 
 from landslide_zoo import LandslideModel, ModelZoo
 from landslide_zoo.errors import HubError, ModelError
-from landslide_zoo.hub import entry_file, publish_model
-from landslide_zoo.models.files import bundled_folders
+from landslide_zoo.models.folder import bundled_folders
+from landslide_zoo.zoo import publish_model
+from landslide_zoo.zoo.zoo import entry_file
 
 
 def listings(hub: LoopbackHub) -> int:
@@ -191,7 +192,7 @@ def test_a_hub_that_does_not_answer_keeps_nobody_waiting(
 def test_a_hub_that_failed_is_asked_again(
     hub: LoopbackHub, repo_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("landslide_zoo.hub.zoo.ASK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr("landslide_zoo.zoo.zoo.ASK_AGAIN_SECONDS", 0.1)
     hub.faults = {"^/api/models$": Refuse(500)}
     zoo = ModelZoo(hub.namespace)
     assert zoo.names() == []
@@ -296,7 +297,7 @@ def test_a_file_of_an_entry_is_bounded_in_size_and_time(
         assert entry_file(entry, "examples.png", 3) is None
         assert entry_file(entry, "no.png", 100) is None
     entry = ModelZoo(hub.namespace).entry(NAME)
-    monkeypatch.setattr("landslide_zoo.hub.client._FILE_SECONDS", 1)
+    monkeypatch.setattr("landslide_zoo.zoo.client._FILE_SECONDS", 1)
     hub.faults = {r"resolve/.*\.png|^/lfs/": Trickle(600)}
     with pytest.raises(HubError, match=r"examples\.png of .* was not fetched within 1 s"):
         entry_file(entry, "examples.png", 100)

@@ -1,0 +1,447 @@
+"""The zoo: the models that can be loaded by name, and what is known of each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from landslide_zoo.errors import LandslideZooError, ModelError, hub_errors, quoted
+from landslide_zoo.inference.backends import load_predictor
+from landslide_zoo.models.catalog import RGB_SUFFIX, lookup
+from landslide_zoo.models.config import MAX_BYTES, EnsembleConfig, ModelConfig, read_config
+from landslide_zoo.models.folder import (
+    CONFIG,
+    LIBRARY,
+    RECORD,
+    WEIGHTS,
+    Download,
+    bundled_folders,
+    find_folder,
+    model_folders,
+    read_record,
+    weights_files,
+    zoo_sources,
+)
+from landslide_zoo.models.record import Record, Result, is_research_only
+
+if TYPE_CHECKING:
+    from landslide_zoo.inference.backends import Backend
+    from landslide_zoo.models import LoadedPredictor
+
+_WORKERS = 8
+"""Repos that are described side by side."""
+_ASK_AGAIN_SECONDS = 60.0
+"""How long after a Hub has failed it is asked again."""
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """A model of the zoo, described by its configuration and record.
+
+    Attributes:
+        name: Its name in the zoo; ``ModelZoo.load`` takes it.
+        source: Where it comes from: ``bundled``, a folder, or a Hub namespace.
+        config: Its configuration.
+        record: How it was trained and what was measured; None if untrained.
+        size: Size of its weights in bytes; of an ensemble, its members'.
+        licence: Its licence, as in ``apache-2.0``, or None where a repo states none.
+        folder: Its folder, if it is on this machine.
+        repo_id: Its repo, if it is on the Hub.
+        revision: The repo's commit that this entry describes.
+    """
+
+    name: str
+    source: str
+    config: ModelConfig | EnsembleConfig
+    record: Record | None
+    size: int
+    licence: str | None = None
+    folder: Path | None = None
+    repo_id: str | None = None
+    revision: str | None = None
+
+    @property
+    def members(self) -> list[str]:
+        """The models whose mean it is, if it is an ensemble."""
+        return self.config.members if isinstance(self.config, EnsembleConfig) else []
+
+    @property
+    def summary(self) -> str:
+        """What kind of network it is, in two sentences."""
+        if isinstance(self.config, EnsembleConfig):
+            return self.config.summary
+        return lookup(self.config.name).description
+
+    @property
+    def paper_f1(self) -> float | None:
+        """The F1 that the paper reports for this network on all bands, if any."""
+        if self.members or self.config.name.endswith(RGB_SUFFIX):
+            return None
+        return lookup(self.config.name).paper_f1
+
+    @property
+    def result(self) -> Result | None:
+        """The result that stands for it."""
+        return self.record.headline if self.record else None
+
+    @property
+    def f1(self) -> float | None:
+        """F1 of that result; comparable only within one protocol."""
+        return self.result.f1 if self.result else None
+
+    @property
+    def protocol(self) -> str | None:
+        """How the data of that result was split, and which part was measured."""
+        return f"{self.result.protocol}, {self.result.subset}" if self.result else None
+
+    def to_dict(self) -> dict[str, object]:
+        """The entry as plain values for JSON."""
+        return {
+            "name": self.name,
+            "source": Path(self.source).name,  # not the path of a folder of the server
+            "summary": self.summary,
+            "bands": self.config.bands,
+            "unit": self.config.unit,
+            "threshold": self.config.threshold,
+            "f1": self.f1,
+            "protocol": self.protocol,
+            "megabytes": round(self.size / 1e6, 2),
+            "licence": self.licence,
+            "revision": self.revision,
+        }
+
+
+class ModelZoo:
+    """The models that can be loaded by name.
+
+    They come from the bundled models and from the environment variable
+    ``LANDSLIDE_ZOO``: folders of model folders, or Hub namespaces, separated by
+    commas. Unset, the zoo is the bundled models alone and no network is
+    touched. A Hub is asked on first need, in the background.
+
+    Where two sources have a model of the same name, the first keeps the name
+    (bundled ones first, then in the order given) and the other is listed as
+    ``SOURCE/NAME``.
+
+    Args:
+        source: A folder or a Hub namespace (several separated by commas), in
+            place of the bundled models and the environment's.
+        token: Token for private repos; the client's own where None.
+        timeout: Seconds to wait for a Hub's list, whenever it is needed.
+
+    Raises:
+        ModelError: If a source is a folder that does not exist, or no name at all.
+
+    Example:
+        >>> zoo = ModelZoo()
+        >>> model = zoo.load(zoo.default)
+    """
+
+    def __init__(
+        self,
+        source: str | Path | None = None,
+        *,
+        token: str | None = None,
+        timeout: float = 10.0,
+    ) -> None:
+        self._token = token
+        self._timeout = timeout
+        self._bundled = source is None
+        self._sources: list[Path | _Namespace] = [
+            place if isinstance(place, Path) else _Namespace(place, token)
+            for place in zoo_sources(source)
+        ]
+
+    def names(self) -> list[str]:
+        """Names of the models that can be loaded."""
+        return [entry.name for entry in self.entries()]
+
+    def compared_names(self) -> list[str]:
+        """Names of the models that a comparison takes by default: all but ensembles."""
+        return [entry.name for entry in self.entries() if not entry.members]
+
+    @property
+    def default(self) -> str:
+        """The model used where none is named: the first.
+
+        Raises:
+            ModelError: If the zoo is empty.
+        """
+        for name in self.names():
+            return name
+        raise ModelError("The zoo holds no model: set LANDSLIDE_ZOO to a folder or Hub namespace.")
+
+    def entries(self) -> list[ZooEntry]:
+        """What is known of each model without loading its weights."""
+        return self._list()[0]
+
+    def status(self) -> list[str]:
+        """A sentence for everything that keeps a model from being listed, such as a silent Hub."""
+        return self._list()[1]
+
+    @property
+    def pending(self) -> bool:
+        """Whether a Hub has yet to answer: the list may still grow."""
+        return any(isinstance(source, _Namespace) and source.pending for source in self._sources)
+
+    def entry(self, name: str) -> ZooEntry:
+        """What is known of one model.
+
+        Raises:
+            ModelError: If the zoo has no model of that name.
+        """
+        entries, faults = self._list()
+        for entry in entries:
+            if entry.name == name:
+                return entry
+        names = ", ".join(entry.name for entry in entries) or "none"
+        raise ModelError(
+            " ".join([f"There is no model {quoted(name)} in the zoo; it has {names}.", *faults])
+        )
+
+    def folder(self, name: str, **download: Unpack[Download]) -> Path:
+        """The folder of a model, downloaded from the Hub if need be.
+
+        Args:
+            name: One of :meth:`names`, or the id of a repo that is not listed.
+            download: How it is downloaded. A listed model is taken at the commit that
+                its entry describes where no revision is given.
+
+        Raises:
+            ModelError: If there is no such model or its files do not fit each other.
+            HubError: If the Hub does not give it.
+        """
+        download.setdefault("token", self._token)
+        listed = {entry.name: entry for entry in self.entries()}
+        if name not in listed and "/" in name and not Path(name).is_dir():
+            return find_folder(name, **download)
+        entry = self.entry(name)
+        if entry.repo_id is None:
+            assert entry.folder is not None
+            return find_folder(entry.folder)
+        download["revision"] = download.get("revision") or entry.revision
+        return find_folder(entry.repo_id, **download)
+
+    def load(
+        self,
+        name: str,
+        *,
+        backend: Backend = "auto",
+        device: str = "auto",
+        **download: Unpack[Download],
+    ) -> LoadedPredictor:
+        """Load a model by name.
+
+        Args:
+            name: One of :meth:`names`, or the id of a repo that is not listed.
+            backend: What computes it: see :func:`~landslide_zoo.inference.load_predictor`.
+            device: ``auto`` (a GPU where there is one), or a torch device.
+            download: As in :meth:`folder`.
+
+        Returns:
+            The model, in evaluation mode. A folder that is an ensemble is an
+            :class:`~landslide_zoo.inference.Ensemble`.
+
+        Raises:
+            ModelError: If there is no such model or its files do not fit.
+            HubError: If the Hub does not give it.
+        """
+        return load_predictor(self.folder(name, **download), backend, device)
+
+    def _list(self) -> tuple[list[ZooEntry], list[str]]:
+        """All entries, named apart, and all faults."""
+        listings = [_folder_listing(bundled_folders(), "bundled")] if self._bundled else []
+        for source in self._sources:
+            if isinstance(source, Path):
+                listings.append(_folder_listing(model_folders(source), str(source)))
+            else:
+                listings.append(source.listing(self._timeout))
+        entries: dict[str, ZooEntry] = {}
+        for listed, _ in listings:
+            for entry in listed:
+                name = f"{entry.source}/{entry.name}" if entry.name in entries else entry.name
+                entries.setdefault(name, replace(entry, name=name))
+        return list(entries.values()), [fault for _, faults in listings for fault in faults]
+
+
+def entry_file(entry: ZooEntry, name: str, limit: int) -> Path | None:
+    """A file of a listed model, such as its card, at the commit that the entry describes.
+
+    Args:
+        entry: The model.
+        name: Path in its folder.
+        limit: Size in bytes of the largest file that is taken.
+
+    Returns:
+        The file on this machine; None where there is none, or it is too large.
+
+    Raises:
+        HubError: If the Hub does not give it.
+    """
+    if entry.repo_id is None:
+        assert entry.folder is not None, "a model is in a folder or on a Hub"
+        path = entry.folder / name
+        return path if path.is_file() and path.stat().st_size <= limit else None
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        with hub_errors(entry.repo_id):
+            known = hf_hub_download(entry.repo_id, name, revision=entry.revision, dry_run=True)
+            if (known.file_size or 0) > limit:
+                return None
+            return Path(hf_hub_download(entry.repo_id, name, revision=entry.revision))
+    except EntryNotFoundError:
+        return None
+
+
+class _Namespace:
+    """The models of a Hub namespace, listed in the background.
+
+    Args:
+        name: User or organisation.
+        token: Token for private repos; the client's own where None.
+    """
+
+    def __init__(self, name: str, token: str | None) -> None:
+        self._name, self._token = name, token
+        self._lock = threading.Lock()
+        self._asking: threading.Thread | None = None
+        self._ask_again = 0.0
+        self._entries: list[ZooEntry] = []
+        self._faults = [f"The Hub has not yet said which models {name} has."]
+        self.pending = True
+
+    def listing(self, timeout: float) -> tuple[list[ZooEntry], list[str]]:
+        """Its entries and faults as known now, or as known once the Hub has answered."""
+        with self._lock:
+            if self._asking is None or (
+                not self._asking.is_alive() and time.monotonic() > self._ask_again
+            ):
+                # A daemon: a Hub that does not answer must not keep the program from ending.
+                self._asking = threading.Thread(target=self._ask, daemon=True)
+                self._asking.start()
+        self._asking.join(timeout)
+        return self._entries, self._faults
+
+    def _ask(self) -> None:
+        try:
+            self._entries, self._faults = self._describe_all()
+            self._ask_again = float("inf")
+        except Exception as error:  # whatever it is, the other sources can be used
+            self._faults = [
+                str(error)
+                if isinstance(error, LandslideZooError)
+                else f"{self._name} cannot be listed: {type(error).__name__}: {error}."
+            ]
+            self._entries = self._cached()
+            self._ask_again = time.monotonic() + _ASK_AGAIN_SECONDS
+        self.pending = False
+
+    def _describe_all(self) -> tuple[list[ZooEntry], list[str]]:
+        from huggingface_hub import HfApi
+
+        with hub_errors(self._name):
+            models = HfApi(token=self._token).list_models(author=self._name, filter=LIBRARY)
+            repo_ids = sorted(model.id for model in models)
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            answers = list(pool.map(self._describe, repo_ids))
+        entries = [answer for answer in answers if isinstance(answer, ZooEntry)]
+        faults = [answer for answer in answers if isinstance(answer, str)]
+        if not repo_ids:
+            faults = [f"The Hub has no models of this zoo under {self._name}."]
+        return entries, faults
+
+    def _describe(self, repo_id: str) -> ZooEntry | str:
+        """The entry of a repo at its newest commit, or a sentence on why it has none."""
+        from huggingface_hub import HfApi, hf_hub_download
+
+        try:
+            with hub_errors(repo_id):
+                info = HfApi(token=self._token).model_info(repo_id, files_metadata=True)
+                sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+                if not {CONFIG, WEIGHTS} <= sizes.keys():
+                    raise ModelError(f"{repo_id} lacks {CONFIG} or {WEIGHTS}.")
+                files = {}
+                for name in {CONFIG, RECORD} & sizes.keys():
+                    if sizes[name] > MAX_BYTES:
+                        raise ModelError(f"{name} of {repo_id} is too large.")
+                    files[name] = Path(
+                        hf_hub_download(repo_id, name, revision=info.sha, token=self._token)
+                    )
+            return ZooEntry(
+                name=repo_id.partition("/")[2],
+                source=self._name,
+                config=read_config(files[CONFIG]),
+                record=Record.read(files[RECORD]) if RECORD in files else None,
+                size=sum(size for name, size in sizes.items() if name.endswith(WEIGHTS)),
+                licence=info.card_data.license if info.card_data else None,
+                repo_id=repo_id,
+                revision=info.sha,
+            )
+        except LandslideZooError as error:
+            return str(error)
+        except Exception as error:  # one repo's contents are no matter of the others
+            return f"{repo_id} cannot be read: {type(error).__name__}: {error}."
+
+    def _cached(self) -> list[ZooEntry]:
+        """The models that the client's cache holds whole, each at its newest commit."""
+        from huggingface_hub import CacheNotFound, scan_cache_dir
+
+        entries = {}
+        try:
+            repos = scan_cache_dir().repos
+        except CacheNotFound:
+            return []
+        for repo in repos:
+            namespace, _, name = repo.repo_id.partition("/")
+            if repo.repo_type != "model" or namespace != self._name:
+                continue
+            for revision in sorted(repo.revisions, key=lambda commit: commit.last_modified):
+                try:
+                    entry = _folder_entry(revision.snapshot_path, name, namespace)
+                except ModelError:
+                    continue
+                entries[name] = replace(
+                    entry, folder=None, repo_id=repo.repo_id, revision=revision.commit_hash
+                )
+        return [entries[name] for name in sorted(entries)]
+
+
+def _folder_listing(folders: Mapping[str, Path], source: str) -> tuple[list[ZooEntry], list[str]]:
+    entries, faults = [], []
+    for name, folder in folders.items():
+        stamps = tuple(
+            path.stat().st_mtime_ns if path.is_file() else 0
+            for path in (folder / CONFIG, folder / RECORD, folder / WEIGHTS)
+        )
+        try:
+            entries.append(_read_once(folder, name, source, stamps))
+        except ModelError as error:
+            faults.append(str(error))
+    return entries, faults
+
+
+@lru_cache(maxsize=1024)
+def _read_once(folder: Path, name: str, source: str, stamps: tuple[int, ...]) -> ZooEntry:
+    """The entry of a folder, read again where the times of its files have changed."""
+    return _folder_entry(folder, name, source)
+
+
+def _folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
+    config, record = read_config(folder / CONFIG), read_record(folder)
+    return ZooEntry(
+        name=name,
+        source=source,
+        config=config,
+        record=record,
+        size=sum(path.stat().st_size for path in weights_files(folder)),
+        licence="other" if is_research_only(config, record) else "apache-2.0",
+        folder=folder,
+    )
