@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from landslide_zoo.web import gradio_import  # noqa: F401 - before Gradio
-
 try:  # before torch and Gradio, as it wants it; on a Space without ZeroGPU it does nothing
     from spaces import GPU as on_gpu
 except ImportError:

@@ -1,23 +1,24 @@
 """The public endpoints: the same work as on the page, for programs and agents.
 
 Each is an event of a file component, so that Gradio checks that what is given
-was uploaded: a path of the server's own disk is refused. Nothing else is done
-to what is given (``preprocess=False``): the endpoint says what is wrong with it.
+was uploaded: a path of the server's own disk is refused.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
 import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
-from landslide_zoo.errors import LandslideZooError, quoted, shown
+from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.inference.comparison import join_detections
 from landslide_zoo.inference.result import Steps
+from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.web.bands import composites, summarise_bands
-from landslide_zoo.web.components import plain_errors, pull_bar
+from landslide_zoo.web.components import WORK, plain_errors, pull_bar
 from landslide_zoo.web.downloads import (
     Content,
     detection_files,
@@ -25,13 +26,23 @@ from landslide_zoo.web.downloads import (
     figures_csv,
     write_files,
 )
+from landslide_zoo.web.map import MAPS
 from landslide_zoo.web.map_jobs import MapService, teller
 from landslide_zoo.web.map_worker import Request
 from landslide_zoo.web.rendering import png
 from landslide_zoo.web.service import Service, Upload
-from landslide_zoo.web.turns import caller_of
 
 _PROGRESS = gr.Progress()
+
+
+class NameList(gr.JSON):
+    """A list of names: ``gr.JSON`` leaves its type open, and an MCP tool's schema must not."""
+
+    is_template = True
+
+    def api_info(self) -> dict[str, Any]:
+        """The JSON schema of a value."""
+        return {"type": "array", "items": {"type": "string"}}
 
 
 def build_api(service: Service, maps: MapService) -> None:
@@ -49,12 +60,11 @@ def build_api(service: Service, maps: MapService) -> None:
 
     @plain_errors
     def detect(
-        request: gr.Request,
-        patch: dict[str, Any],
+        patch: str,
         model: str | None = None,
         threshold: float | None = None,
-        mask: dict[str, Any] | None = None,
-        clouds: str | None = None,
+        mask: str | None = None,
+        clouds: Literal["mask", "keep"] | None = None,
         rules_off: list[str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Find landslides in one Sentinel-2 patch with one model.
@@ -65,7 +75,6 @@ def build_api(service: Service, maps: MapService) -> None:
         .png, a table of objects as .csv.
 
         Args:
-            request: Who asks.
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
             model: A name that /models lists; the zoo's first model if left out.
             threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
@@ -73,18 +82,16 @@ def build_api(service: Service, maps: MapService) -> None:
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
         """
-        name, level = _name(model), _level(threshold)
-        steps, caller = _steps(clouds, rules_off), caller_of(request)
-        found = service.detect(name, _upload(patch, mask), level, caller, steps=steps)
+        steps = Steps(clouds or "mask", tuple(rules_off or ()))
+        found = service.detect(model or None, _upload(patch, mask), threshold, steps=steps)
         return found.to_dict(), write_files(detection_files(found))
 
     @plain_errors
     def compare(
-        request: gr.Request,
-        patch: dict[str, Any],
+        patch: str,
         models: list[str] | None = None,
-        mask: dict[str, Any] | None = None,
-        clouds: str | None = None,
+        mask: str | None = None,
+        clouds: Literal["mask", "keep"] | None = None,
         rules_off: list[str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Run several landslide models on one Sentinel-2 patch, each at its own threshold.
@@ -94,16 +101,15 @@ def build_api(service: Service, maps: MapService) -> None:
         objects (.csv), and pictures of where the models agree and disagree.
 
         Args:
-            request: Who asks.
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
             models: Names that /models lists; all of them if left out.
             mask: File of the known mask (.h5 or .png), to be scored against.
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
         """
-        names = _names("models", models) or service.zoo.compared_names()
-        steps, caller = _steps(clouds, rules_off), caller_of(request)
-        *_, results = service.compare(names, _upload(patch, mask), caller, steps)
+        names = models or service.zoo.compared_names()
+        steps = Steps(clouds or "mask", tuple(rules_off or ()))
+        *_, results = service.compare(names, _upload(patch, mask), steps)
         ensemble = join_detections(results)
         figures: dict[str, object] = {
             "models": [one.to_dict() for one in results],
@@ -112,9 +118,7 @@ def build_api(service: Service, maps: MapService) -> None:
         return figures, write_files(ensemble_files(results, ensemble))
 
     @plain_errors
-    def bands(
-        request: gr.Request, patch: dict[str, Any], mask: dict[str, Any] | None = None
-    ) -> tuple[dict[str, object], list[str]]:
+    def bands(patch: str, mask: str | None = None) -> tuple[dict[str, object], list[str]]:
         """Describe every band of one Sentinel-2 patch.
 
         The answer holds figures of each band (name, unit, lowest, highest, mean, deviation,
@@ -123,36 +127,35 @@ def build_api(service: Service, maps: MapService) -> None:
         the figures as .csv.
 
         Args:
-            request: Who asks.
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
             mask: File of the known mask (.h5 or .png), to tell landslide from other pixels.
         """
-        seen = service.read(_upload(patch, mask), caller_of(request))
-        rows = [one.to_dict() for one in summarise_bands(seen)]
+        described = service.read(_upload(patch, mask))
+        rows = [band.to_dict() for band in summarise_bands(described)]
         files: list[Content] = [
-            (f"{seen.name}_{one.key}.png", png(one.pixels)) for one in composites(seen)
+            (f"{described.name}_{picture.key}.png", png(picture.pixels))
+            for picture in composites(described)
         ]
-        height, width = seen.size
+        height, width = described.size
         figures: dict[str, object] = {
-            "patch": seen.name,
+            "patch": described.name,
             "height": height,
             "width": width,
-            "warnings": check_patch(seen),
+            "warnings": check_patch(described),
             "bands": rows,
         }
-        return figures, write_files([*files, (f"{seen.name}_bands.csv", figures_csv(rows))])
+        return figures, write_files([*files, (f"{described.name}_bands.csv", figures_csv(rows))])
 
     @plain_errors
     def map_scene(
-        request: gr.Request,
-        scene: dict[str, Any],
-        dem: dict[str, Any] | None = None,
+        scene: str,
+        dem: str | None = None,
         model: str | None = None,
         threshold: float | None = None,
         minimum_area: float | None = None,
-        clouds: str | None = None,
+        clouds: Literal["mask", "keep"] | None = None,
         rules_off: list[str] | None = None,
-        before: dict[str, Any] | None = None,
+        before: str | None = None,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[dict[str, object], list[str]]:
         """Map the landslides of a whole Sentinel-2 scene as polygons for a GIS.
@@ -165,7 +168,6 @@ def build_api(service: Service, maps: MapService) -> None:
         style for QGIS, the mask and the probability as GeoTIFF, a report as HTML.
 
         Args:
-            request: Who asks.
             scene: A GeoTIFF of Sentinel-2 bands, named or in their usual order, or a product's ZIP.
             dem: A GeoTIFF with elevation in metres, on any grid, where the model needs it.
             model: A name that /models lists; the zoo's first model if left out.
@@ -174,95 +176,51 @@ def build_api(service: Service, maps: MapService) -> None:
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
             before: A scene from before the event, like scene; what was as bare then is dropped.
-            progress: Is told how far the map is.
+            progress: How far the map is.
         """
-        if scene is None:
+        if not scene:
             raise LandslideZooError("There is no scene: give a GeoTIFF or a product's ZIP.")
         wanted = Request(
-            scene["path"],
-            _name(model) or service.zoo.default,
-            _path(dem),
-            _path(before),
-            _clouds(clouds),
-            _level(threshold),
-            _number("minimum_area", minimum_area, 1e12, "of hectares from 0 on"),
-            _names("rules_off", rules_off),
+            scene,
+            model or service.zoo.default,
+            dem,
+            before,
+            clouds or "mask",
+            threshold,
+            minimum_area,
+            rules_off or (),
         )
         bar = pull_bar(wanted.model, progress)
-        _, answer = maps.map_scene(wanted, caller_of(request), teller(progress), bar)
+        mapped, answer = maps.map_scene(wanted, teller(progress), bar)
+        for work in Path(mapped.folder).glob(".*"):  # it is not drawn again
+            shutil.rmtree(work, ignore_errors=True)
         return answer["figures"], answer["files"]
 
     with gr.Column(visible=False):
         patch, mask = gr.File(label="patch"), gr.File(label="mask")
-        model, threshold = gr.Textbox(None, label="model"), gr.Number(None, label="threshold")
-        names, rules_off = gr.JSON(None, label="models"), gr.JSON(None, label="rules_off")
-        for listed in (names, rules_off):
-            # JSON may be anything, and an MCP tool's schema must say what it is.
-            listed.api_info = lambda: {"type": "array", "items": {"type": "string"}}  # type: ignore
-        clouds = gr.Textbox(None, label="clouds")
-        answer = [gr.JSON(label="figures"), gr.File(label="files", file_count="multiple")]
-        gr.Button().click(models, None, answer[0], **_public("models"))
-        steps = [clouds, rules_off]
-        detecting = [patch, model, threshold, mask, *steps]
-        patch.upload(detect, detecting, answer, **_public("detect"))
-        patch.upload(compare, [patch, names, mask, *steps], answer, **_public("compare"))
-        patch.upload(bands, [patch, mask], answer, **_public("bands"))
         scene, dem, before = (gr.File(label=name) for name in ("scene", "dem", "before"))
-        smallest = gr.Number(None, label="minimum_area")
-        given = [scene, dem, model, threshold, smallest, *steps, before]
-        scene.upload(map_scene, given, answer, **_public("map_scene"))
+        model, names = gr.Textbox(None, label="model"), NameList(label="models")
+        threshold = gr.Number(None, label="threshold", minimum=0, maximum=1)
+        area = gr.Number(None, label="minimum_area", minimum=0)
+        clouds = gr.Radio(["mask", "keep"], value="mask", label="clouds")
+        known = [rule.attribute for rule in DEFAULT_RULES]
+        rules = gr.Dropdown([*known, "all"], value=[], multiselect=True, label="rules_off")
+        figures, files = gr.JSON(label="figures"), gr.File(label="files", file_count="multiple")
+        options = [clouds, rules]
+        gr.Button().click(models, None, figures, api_name="models")
+        for endpoint, inputs in (
+            (detect, [patch, model, threshold, mask, *options]),
+            (compare, [patch, names, mask, *options]),
+            (bands, [patch, mask]),
+        ):
+            work = {**WORK, "api_visibility": "public"}
+            patch.upload(endpoint, inputs, [figures, files], api_name=endpoint.__name__, **work)
+        inputs = [scene, dem, model, threshold, area, *options, before]
+        work = {**MAPS, "api_visibility": "public"}
+        scene.upload(map_scene, inputs, [figures, files], api_name="map_scene", **work)
 
 
-def _public(name: str) -> dict[str, Any]:
-    return {"api_name": name, "api_visibility": "public", "preprocess": False}
-
-
-def _upload(patch: dict[str, Any] | None, mask: dict[str, Any] | None) -> Upload:
-    if patch is None:
+def _upload(patch: str | None, mask: str | None) -> Upload:
+    if not patch:
         raise LandslideZooError("There is no patch: give an .h5 or .png file as patch.")
-    return Upload(patch["path"], _path(mask), Path(patch["path"]).stem)
-
-
-def _path(file: dict[str, Any] | None) -> str | None:
-    return file["path"] if file else None
-
-
-def _name(model: object) -> str | None:
-    if model is None or isinstance(model, str):
-        return model or None
-    raise LandslideZooError(f"model is {quoted(model)}; it must be a name that /models lists.")
-
-
-def _names(parameter: str, given: object) -> list[str]:
-    if given is None:
-        return []
-    if isinstance(given, list) and all(isinstance(one, str) for one in given):
-        return given
-    raise LandslideZooError(
-        f"{parameter} is {quoted(given)}; it must be a list of names, as in {_EXAMPLES[parameter]}."
-    )
-
-
-_EXAMPLES = {"models": '["unet-mobilenet_v2-rgb"]', "rules_off": '["median_slope"]'}
-
-
-def _steps(clouds: object, rules_off: object) -> Steps:
-    return Steps(_clouds(clouds), tuple(_names("rules_off", rules_off)))
-
-
-def _clouds(given: object) -> Literal["mask", "keep"]:
-    if given not in (None, "", "mask", "keep"):
-        raise LandslideZooError(f'clouds is {quoted(given)}; it must be "mask" or "keep".')
-    return "keep" if given == "keep" else "mask"
-
-
-def _number(parameter: str, given: object, highest: float, wanted: str) -> float | None:
-    if given is None or given == "":
-        return None
-    if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= highest:
-        return float(given)
-    raise LandslideZooError(f"{parameter} is {shown(repr(given))}; it must be a number {wanted}.")
-
-
-def _level(threshold: object) -> float | None:
-    return _number("The threshold", threshold, 1, "from 0 to 1")
+    return Upload(patch, mask, Path(patch).stem)

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
+import math
+import signal
+import threading
 from collections.abc import Sequence
-from inspect import signature
-from ipaddress import ip_address
-from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 
 import gradio as gr
-import gradio.mcp
-import gradio.routes
-from gradio.route_utils import FnIndexInferError
-from gradio.utils import get_upload_folder
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
@@ -29,21 +20,12 @@ from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
 from landslide_zoo.web.components import AT_ONCE, html, theme
 from landslide_zoo.web.detect import build_detect, draw_page
-from landslide_zoo.web.housekeeping import (
-    TemporaryFolder,
-    do_regularly,
-    exit_now,
-    give_memory_back,
-    interrupt_on_sigterm,
-    share_freed_memory,
-)
 from landslide_zoo.web.inputs import build_inputs
 from landslide_zoo.web.map import STATIC, build_map
 from landslide_zoo.web.map_jobs import MapService
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Service, Upload
-from landslide_zoo.web.sessions import drop_if_empty, make_sessions_small
 from landslide_zoo.web.zoo import build_zoo, draw_board
 from landslide_zoo.zoo.zoo import ModelZoo
 
@@ -51,91 +33,21 @@ logger = logging.getLogger(__name__)
 
 TITLE = "Landslide Zoo"
 _STATIC_FILES = ("landslide_zoo.web", "static")
-_MORE_THREADS = 64
-"""For what does not wait for its turn: pages, redrawing, downloads, models being pulled."""
-_VISITS = 2000
-"""Visits whose results are kept."""
-_FILES_OVER_MCP = (
-    " A file is given as its public address, or, where all files together are below 3 MB, as "
-    "data:application/octet-stream;base64,... itself."
-)
-_MISTAKES = (ClientDisconnect, FnIndexInferError, KeyError, TypeError)
-_NO_ENDPOINT = (
-    "There is no such endpoint: there are /models, /detect, /compare, /bands and /map_scene."
-)
-_BAD_INPUT = (
-    "What was sent cannot be taken: patch, mask, scene, dem and before are files, each uploaded "
-    'first and given as {"path": ..., "meta": {"_type": "gradio.FileData"}}, or as a public '
-    "address."
-)
+_VISITS = 500
+"""Visits whose results are kept; Gradio takes 0.2 MB for each, programs' requests included."""
 
 
 class App(gr.Blocks):
-    """Gradio's blocks with a temporary folder of their own.
+    """Gradio's blocks, and the work behind them.
 
     Args:
-        folder: Where uploads and results are kept.
         service: What its events share.
         options: Further arguments of ``gr.Blocks``.
     """
 
-    def __init__(self, folder: TemporaryFolder, service: Service, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, service: Service, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
-        self.folder = folder
         self.service = service
-
-    async def preprocess_data(
-        self,
-        block_fn: Any,  # noqa: ANN401
-        inputs: Sequence[Any],
-        *args: Any,  # noqa: ANN401
-        **options: Any,  # noqa: ANN401
-    ) -> list[Any]:
-        """Arguments of an event's function; None for those that were left out.
-
-        Raises:
-            gr.Error: If it is nothing that the event can take; Gradio itself would
-                say nothing to the client and print a traceback.
-        """
-        given = [*inputs, *[None] * (len(block_fn.inputs) - len(inputs))]
-        if any(_is_of_this_network(one) for one in given):
-            raise gr.Error(_BAD_INPUT, print_exception=False)
-        try:
-            return await super().preprocess_data(block_fn, given, *args, **options)
-        except gr.Error:
-            raise
-        except Exception as error:
-            raise gr.Error(_BAD_INPUT, print_exception=False) from error
-
-    async def process_api(self, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
-        """What an event answers; after it, a session that holds nothing is dropped."""
-        try:
-            return await super().process_api(*args, **options)
-        finally:
-            drop_if_empty(self, options.get("session_hash"), options.get("event_id"))
-
-
-def _is_of_this_network(given: Any) -> bool:  # noqa: ANN401
-    """Whether a file is to come from a private address; Gradio would ask a name server first."""
-    path = given.get("path") if isinstance(given, dict) else None
-    try:
-        host = urlsplit(path).hostname if isinstance(path, str) else None
-        return host is not None and (host == "localhost" or not ip_address(host).is_global)
-    except ValueError:  # a name, or no address at all
-        return False
-
-
-async def _tell(request: Request, error: Exception) -> Response:
-    """Answer a client's mistake with a sentence, and the log has no traceback of it."""
-    if isinstance(error, ClientDisconnect):
-        return Response()  # which nobody reads
-    # Arguments by name: Gradio looks both an endpoint and its parameters up unasked.
-    by_name = "/call/v2/" in request.url.path
-    if isinstance(error, FnIndexInferError) or (by_name and isinstance(error, KeyError)):
-        return JSONResponse({"detail": _NO_ENDPOINT}, 404)
-    if by_name:
-        return JSONResponse({"detail": f"{str(error).rstrip('.')}."}, 422)
-    raise error
 
 
 def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> App:
@@ -149,12 +61,14 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
     settings = settings or Settings.from_environment()
     service = Service(zoo or ModelZoo(timeout=0), settings)
     maps = MapService(service)
-    folder = TemporaryFolder(Path(get_upload_folder()), 60 * settings.keep_minutes)
-    os.environ["GRADIO_TEMP_DIR"] = str(folder.path)
-    vars(gradio.mcp)["GradioMCPServer"]._file_data_tool_description = _FILES_OVER_MCP
-    for module in (gradio.mcp, gradio.routes):  # they read the variable when they were imported
-        vars(module)["DEFAULT_TEMP_DIR"] = str(folder.path)
-    with App(folder, service, title=TITLE, analytics_enabled=False, fill_width=True) as app:
+    age = math.ceil(60 * settings.keep_minutes)
+    with App(
+        service,
+        title=TITLE,
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(min(60, age), age),
+    ) as app:
         build_api(service, maps)  # first: Gradio gives a name to whoever asks first
         html(render("header"))
         with gr.Row(equal_height=False, elem_id="lz-workspace"):
@@ -172,11 +86,7 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
                     chosen, board = build_zoo(tab, service)
         html(render("footer", minutes=settings.keep_minutes))
         _follow_zoo(app, service, models, [model, chosen, *mapping], board)
-    # Gradio asks for them for every component of every visit.
-    for kind in {type(block) for block in app.blocks.values()}:
-        vars(kind.__init__)["__signature__"] = signature(kind.__init__)
-    # Whose turn it is, is decided where the work is done.
-    app.queue(max_size=settings.queue, default_concurrency_limit=None)
+    app.queue(max_size=settings.queue)
     return app
 
 
@@ -219,38 +129,22 @@ def launch(app: App, **options: Any) -> None:  # noqa: ANN401
         options: Further arguments of ``gr.Blocks.launch``.
     """
     settings = app.service.settings
-    interrupt_on_sigterm()
-    share_freed_memory()
-    make_sessions_small()
-    do_regularly(
-        min(20.0, 30 * settings.keep_minutes),
-        app.folder.sweep,
-        give_memory_back,
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    app.launch(
+        theme=theme(),
+        css=asset("style.css"),
+        head=f"<script>{asset('script.js')}</script>",
+        max_file_size=int(settings.upload_mb * 2**20),
+        app_kwargs={"routes": [Mount(f"/{STATIC}", StaticFiles(packages=[_STATIC_FILES]))]},
+        state_session_capacity=_VISITS,
+        footer_links=["api"],
+        mcp_server=True,
+        prevent_thread_lock=True,
+        **options,
     )
-    try:
-        app.launch(
-            theme=theme(),
-            css=asset("style.css"),
-            head=f"<script>{asset('script.js')}</script>",
-            max_file_size=int(settings.upload_mb * 2**20),
-            max_threads=settings.queue + _MORE_THREADS,
-            app_kwargs={
-                "exception_handlers": dict.fromkeys(_MISTAKES, _tell),
-                "routes": [Mount(f"/{STATIC}", StaticFiles(packages=[_STATIC_FILES]))],
-            },
-            state_session_capacity=_VISITS,
-            footer_links=["api"],
-            mcp_server=True,
-            prevent_thread_lock=True,
-            **options,
-        )
-        Thread(target=_warm_up, args=[app.service], name="warming up", daemon=True).start()
-        app.block_thread()
-    except KeyboardInterrupt:
-        app.close(verbose=False)
-    finally:
-        app.folder.delete()
-    exit_now()
+    threading.Thread(target=_warm_up, args=[app.service], daemon=True).start()
+    app.block_thread()
 
 
 def _warm_up(service: Service) -> None:

@@ -13,11 +13,10 @@ from landslide_zoo.data.checks import check_patch
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.images import band_picture, false_colour, hillshade, ndvi, true_colour
-from landslide_zoo.web.components import AT_ONCE, QUIET, filled, html, number, problem, table
+from landslide_zoo.web.components import AT_ONCE, WORK, filled, html, number, problem, table
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import Picture, render
 from landslide_zoo.web.service import Service, Upload
-from landslide_zoo.web.turns import caller_of
 
 BINS = 40
 _DISPLAY_UNIT = "display value"
@@ -102,11 +101,11 @@ def build_bands(service: Service, inputs: Inputs) -> None:
     histograms = html(elem_id="lz-histograms")
     at_pixel = [pixel, values]
 
-    def show(uploads: list[Upload], shown: int | None, request: gr.Request) -> list[Any]:
+    def show(uploads: list[Upload], shown: int | None) -> list[Any]:
         seen, page, charts, y, x = None, render("empty", **_EMPTY), "", 0, 0
         try:
             if uploads:
-                patch = service.read(uploads[shown or 0], caller_of(request))
+                patch = service.read(uploads[shown or 0])
                 seen = _Seen(patch, summarise_bands(patch))
                 page, charts = _page(patch), render("histograms", bands=seen.summaries)
                 y, x = (side // 2 for side in patch.size)
@@ -136,7 +135,8 @@ def build_bands(service: Service, inputs: Inputs) -> None:
         [inputs.uploads, inputs.shown],
         [looked_at, viewer, chooser, histograms, row, column, *at_pixel],
         trigger_mode="always_last",
-        **QUIET,
+        show_progress="hidden",
+        **WORK,
     )
     viewer.probe(probe, looked_at, [row, column, *at_pixel], **AT_ONCE)
     gr.on([row.input, column.input], read_pixel, [looked_at, row, column], at_pixel, **AT_ONCE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -14,6 +13,7 @@ from landslide_zoo.figures.images import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
 from landslide_zoo.inference.comparison import ModelResult, join_detections
 from landslide_zoo.web.components import (
     AT_ONCE,
+    WORK,
     filled,
     html,
     number,
@@ -25,7 +25,6 @@ from landslide_zoo.web.downloads import comparison_files, write_zip
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import data_uri, render
 from landslide_zoo.web.service import Service, Upload
-from landslide_zoo.web.turns import caller_of
 
 _SCORES = ("F1", "Precision", "Recall", "IoU")
 _AREAS = ("Area (ha)", "Share (%)", "Objects", "Largest (ha)")
@@ -46,7 +45,7 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
     Returns:
         The choice of models.
     """
-    stop, outcome = gr.State(None), gr.State([])
+    outcome = gr.State([])
     names, ticked = service.zoo.names(), service.zoo.compared_names()
     models = gr.CheckboxGroup(
         names, value=ticked, label="Models", show_select_all=True, elem_id="lz-models"
@@ -62,61 +61,55 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
 
     def begin(names: list[str]) -> list[Any]:
         # Waiting models are shown before the queue is: others may be running networks.
+        waiting = [ModelResult(name) for name in names]
         return [
-            Event(),
-            *View(service).draw([ModelResult(name) for name in names]),
+            *View(service).draw(waiting),
             gr.Button(visible=False),
+            waiting,
             gr.Button(interactive=False),
-            gr.Button("Cancel", interactive=True),
+            gr.Button(interactive=True),
         ]
 
-    def run_all(
-        uploads: list[Upload],
-        shown: int | None,
-        names: list[str],
-        stopped: Event,
-        request: gr.Request,
-    ) -> Iterator[list[Any]]:
+    def run_all(uploads: list[Upload], shown: int | None, names: list[str]) -> Iterator[list[Any]]:
         try:
             if not uploads:
                 raise LandslideZooError("There is no patch yet: drop a file, or pick a sample.")
             if not names:
                 raise LandslideZooError("No model is ticked: tick at least one.")
-            upload, view = uploads[shown or 0], View(service)
-            for results in service.compare(names, upload, caller_of(request)):
-                cancelled = stopped.is_set()
-                found = any(one.detection for one in results)
-                ended = cancelled or not any(one.waiting for one in results)
-                offered = gr.Button(visible=found) if ended else gr.skip()
-                yield [*view.draw(results, cancelled), offered, results if ended else gr.skip()]
-                if cancelled:
-                    break
+            view = View(service)
+            for results in service.compare(names, uploads[shown or 0]):
+                ended = any(one.detection for one in results) and not any(
+                    one.waiting for one in results
+                )
+                yield [*view.draw(results), gr.Button(visible=ended), results]
         except LandslideZooError as error:
             yield [problem(error), gr.skip(), gr.skip(), gr.skip()]
+
+    def stop(results: list[ModelResult]) -> list[Any]:
+        found = any(one.detection for one in results)
+        return [*View(service).draw(results, cancelled=True), gr.Button(visible=found), *_ready()]
 
     def archive(results: list[ModelResult]) -> str:
         name = next(one.detection.patch.name for one in results if one.detection)
         files = comparison_files(results, join_detections(results))
         return write_zip(f"{name}_comparison.zip", files)
 
-    def end(stopped: Event) -> gr.Button:
-        stopped.set()
-        return gr.Button("Cancelling", interactive=False)
-
-    run.click(begin, models, [stop, page, figures, download, run, cancel], **AT_ONCE).then(
+    drawn = [page, figures, download]
+    running = run.click(begin, models, [*drawn, outcome, run, cancel], **AT_ONCE).then(
         run_all,
-        [inputs.uploads, inputs.shown, models, stop],
-        [page, figures, download, outcome],
-        api_visibility="private",
+        [inputs.uploads, inputs.shown, models],
+        [*drawn, outcome],
         show_progress="hidden",
-    ).then(_ready, None, [run, cancel], **AT_ONCE)
-    cancel.click(end, stop, cancel, **AT_ONCE)
+        **WORK,
+    )
+    running.then(_ready, None, [run, cancel], **AT_ONCE)
+    cancel.click(stop, outcome, [*drawn, run, cancel], cancels=running, **AT_ONCE)
     on_click(download, archive, [outcome])
     return models
 
 
 def _ready() -> tuple[gr.Button, gr.Button]:
-    return gr.Button(interactive=True), gr.Button("Cancel", interactive=False)
+    return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
 class View:

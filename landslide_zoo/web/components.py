@@ -26,6 +26,13 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
 """For redrawing: it does not wait behind networks, and only the last call counts."""
 
+WORK: dict[str, Any] = {
+    "api_visibility": "private",
+    "concurrency_id": "patches",
+    "concurrency_limit": 8,
+}
+"""For events that run a network: a few at once, so that some read or draw while one computes."""
+
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 

@@ -22,6 +22,7 @@ from landslide_zoo.inference.rules import DEFAULT_RULES, rule_title, rules_of
 from landslide_zoo.models.config import Rule
 from landslide_zoo.web.components import (
     AT_ONCE,
+    WORK,
     filled,
     html,
     model_choice,
@@ -35,7 +36,6 @@ from landslide_zoo.web.downloads import DOWNLOADS, Content, batch_files, write_f
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import Picture, render
 from landslide_zoo.web.service import Service, Upload, sentence
-from landslide_zoo.web.turns import caller_of
 
 Outcome = Detection | str
 """Result of a patch: a detection, or a sentence that says why there is none."""
@@ -45,7 +45,7 @@ _COLUMNS = ("Patch", "Area (ha)", "Share (%)", "Objects", "F1", "Warnings")
 _EMPTY = {
     "lead": "Find landslides in a satellite patch",
     "text": "Drop a Landslide4Sense .h5 patch or a true-colour .png, or pick a sample. "
-    "The answer is there in a second.",
+    "Results take about a second.",
 }
 _PROGRESS = gr.Progress()
 
@@ -70,10 +70,10 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
                 0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-threshold"
             )
             with gr.Accordion("Clouds and rules", open=False):
-                clouds = gr.Checkbox(True, label="Leave out what is under cloud")
+                clouds = gr.Checkbox(True, label="Mask clouds")
                 rules = gr.CheckboxGroup(
                     **_rule_choices(DEFAULT_RULES),
-                    label="Keep only objects with, where the bands tell",
+                    label="Post-processing rules",
                     elem_id="lz-rules",
                 )
             run = gr.Button("Find landslides", variant="primary")
@@ -105,16 +105,15 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
         leave_out: bool,
         rules_offered: list[str],
         ticked: list[str],
-        request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
         found: list[Outcome] = []
-        bar, caller = pull_bar(str(name), progress), caller_of(request)
+        bar = pull_bar(str(name), progress)
         steps = Steps("mask" if leave_out else "keep")
         off = _unticked(rules_offered, ticked)
         if uploads:
             progress((0, len(uploads)), desc="Looking for landslides", unit="patches")
-        for one in service.detect_all(name, uploads, caller, bar, steps):
+        for one in service.detect_all(name, uploads, bar, steps):
             if isinstance(one, LandslideZooError):
                 found.append(sentence(one))
             else:
@@ -154,7 +153,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
         detect,
         [inputs.uploads, model, clouds, offered, rules],
         [*everything, threshold],
-        api_visibility="private",
+        **WORK,
         show_progress_on=result,
         trigger_mode="always_last",
         # What is on show may have been chosen meanwhile.

@@ -73,7 +73,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
         patch_files: list[str] | None, mask_files: list[str] | None, before: list[Upload]
     ) -> list[Any]:
         if not patch_files and before in picks:
-            odd = ["A sample has its own mask: give a patch for this one."] if mask_files else []
+            odd = ["Samples already include a mask."] if mask_files else []
             return [gr.skip(), gr.skip(), render("notices", sentences=odd), gr.skip()]
         found, odd = pair_masks((patch_files or [])[:limit], mask_files or [])
         if len(patch_files or []) > limit:
@@ -117,8 +117,7 @@ def pair_masks(patches: Sequence[str], masks: Sequence[str]) -> tuple[list[Uploa
         found.append(Upload(patch, by_key.get(_key(patch)), name))
     used = {one.mask for one in found}
     odd = [
-        f"{Path(mask).name} belongs to no patch by its name: call it as its patch, "
-        "with mask in place of image."
+        f"{Path(mask).name} matches no patch: name it mask_N for image_N."
         for mask in masks
         if mask not in used and patches
     ]

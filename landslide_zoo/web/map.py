@@ -24,11 +24,10 @@ from landslide_zoo.web.components import (
     pull_bar,
 )
 from landslide_zoo.web.downloads import new_folder
-from landslide_zoo.web.map_jobs import HOW_TO_INSTALL, MapService, available, teller
-from landslide_zoo.web.map_worker import Request
+from landslide_zoo.web.map_jobs import HOW_TO_INSTALL, WORKERS, MapService, available, teller
+from landslide_zoo.web.map_worker import Gone, Request
 from landslide_zoo.web.rendering import asset, render
 from landslide_zoo.web.samples import PUTHUMALA
-from landslide_zoo.web.turns import Caller, Gone, caller_of
 
 STATIC = "gradio_api/landslide-zoo"
 """Where the app serves Leaflet and the map's own files, relative to the page."""
@@ -45,6 +44,11 @@ _DOWNLOADS = {
     "Report .html": ".html",
 }
 """Titles of the files, and how their names end; they are written when they are asked for."""
+MAPS: dict[str, Any] = {
+    "api_visibility": "private",
+    "concurrency_id": "maps",
+    "concurrency_limit": WORKERS,
+}
 _PROGRESS = gr.Progress()
 
 
@@ -61,7 +65,9 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
     if not available():
         html(problem(HOW_TO_INSTALL))
         return []
-    mapped, stop = gr.State(None), gr.State(None)
+    keep = 60 * maps.service.settings.keep_minutes
+    mapped = gr.State(None, time_to_live=keep, delete_callback=_forget)
+    stop = gr.State(None)
     with gr.Row(equal_height=False):
         with gr.Column(scale=0, min_width=310, elem_id="lz-map-inputs", elem_classes="lz-files"):
             scene = gr.File(
@@ -75,7 +81,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
             html(render("sample", sample=PUTHUMALA, samples=[]))
             model = model_choice(maps.service.zoo.names())
-            clouds = gr.Checkbox(True, label="Leave out what is under cloud")
+            clouds = gr.Checkbox(True, label="Mask clouds")
             run = gr.Button("Map landslides", variant="primary", elem_id="lz-map-run")
             cancel = gr.Button("Stop", variant="stop", interactive=False, elem_id="lz-map-stop")
         with gr.Column(min_width=320):
@@ -92,7 +98,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
                 )
                 area = gr.Number(
                     0,
-                    label="Smallest landslide in hectares (0: as the rules say)",
+                    label="Minimum area (ha), 0 = default",
                     minimum=0,
                     step=0.1,
                     elem_id="lz-map-area",
@@ -117,10 +123,8 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         smallest: float | None,
         before: Request | None,
         stopped: Event,
-        request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
-        caller = _until(stopped, caller_of(request))
         try:
             if not scene_file:
                 raise LandslideZooError(
@@ -137,7 +141,8 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             )
             wanted = replace(wanted, folder=_folder_of(before, wanted))
             bar = pull_bar(wanted.model, progress)
-            drawn, answer = maps.map_scene(wanted, caller, teller(progress), bar)
+            waits = lambda: not stopped.is_set()  # noqa: E731
+            drawn, answer = maps.map_scene(wanted, teller(progress), bar, waits)
         except LandslideZooError as error:
             return [*_nothing(problem(error)), gr.skip()]
         except Gone:
@@ -150,22 +155,21 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         level: float,
         smallest: float | None,
         before: Request | None,
-        request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> list[Any]:
         if before is None:
             return [gr.skip()] * len(shown)
         wanted = replace(before, threshold=level, minimum_area=smallest or None)
         try:
-            return _shown(*maps.map_scene(wanted, caller_of(request), teller(progress)))
+            return _shown(*maps.map_scene(wanted, teller(progress)))
         except LandslideZooError as error:
             return _nothing(problem(error))
 
     def one_file(end: str) -> Callable[..., str]:
         @plain_errors
-        def make(drawn: Request, request: gr.Request, progress: gr.Progress = _PROGRESS) -> str:
+        def make(drawn: Request, progress: gr.Progress = _PROGRESS) -> str:
             wanted = replace(drawn, files=True)
-            _, answer = maps.map_scene(wanted, caller_of(request), teller(progress))
+            _, answer = maps.map_scene(wanted, teller(progress))
             return next(path for path in answer["files"] if path.endswith(end))
 
         return make
@@ -177,8 +181,8 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             map_anew,
             [scene, dem, earlier, model, clouds, area, mapped, stop],
             [*shown, threshold],
-            api_visibility="private",
             show_progress_on=page,
+            **MAPS,
         ).then(lambda: gr.Button(interactive=False), None, cancel, **AT_ONCE)
     cancel.click(lambda stopped: stopped.set(), stop, None, **AT_ONCE)
     gr.on(
@@ -186,8 +190,8 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         redraw,
         [threshold, area, mapped],
         shown,
-        api_visibility="private",
         show_progress_on=page,
+        **MAPS,
         trigger_mode="always_last",
     )
     for button, end in zip(buttons, _DOWNLOADS.values(), strict=True):
@@ -206,16 +210,16 @@ def _folder_of(before: Request | None, wanted: Request) -> str:
     return ""
 
 
+def _forget(mapped: Request | None) -> None:
+    """Delete the folder of a map that a visitor has left."""
+    if mapped:
+        shutil.rmtree(mapped.folder, ignore_errors=True)
+
+
 def _sample() -> list[str | None]:
     """The sample's files, where the app may serve them from; it has no earlier scene."""
     folder = new_folder()
     return [*(str(shutil.copy(path, folder)) for path in (PUTHUMALA.path, PUTHUMALA.dem)), None]
-
-
-def _until(stopped: Event, caller: Caller) -> Caller:
-    """The caller, who waits no longer once they press Stop."""
-    waits = caller.waits
-    return replace(caller, waits=lambda: waits() and not stopped.is_set())
 
 
 def _nothing(page: str) -> list[Any]:

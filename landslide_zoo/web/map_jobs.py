@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -13,15 +12,13 @@ from threading import Condition
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 from tqdm.auto import tqdm
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.mapping import NEEDED
 from landslide_zoo.web.downloads import new_folder
-from landslide_zoo.web.map_worker import MapWorker, Request, Tell
+from landslide_zoo.web.map_worker import Gone, MapWorker, Request, Tell
 from landslide_zoo.web.service import Service, check_there
-from landslide_zoo.web.turns import Caller, Gone, Turns
 
 WORKERS = 2
 """Scenes mapped at once: another threshold need not wait behind a large scene."""
@@ -53,7 +50,6 @@ class MapService:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._turns = Turns(WORKERS, service.settings.queue)
         self._busy: set[str] = set()
         self._freed = Condition()
         self._workers = [MapWorker(service.settings) for _ in range(WORKERS)]
@@ -75,17 +71,17 @@ class MapService:
     def map_scene(
         self,
         request: Request,
-        caller: Caller,
         tell: Tell = lambda state: None,
         tqdm_class: type[tqdm] | None = None,
+        waits: Callable[[], bool] = lambda: True,
     ) -> tuple[Request, dict[str, Any]]:
         """Map a scene, or draw one again that was mapped.
 
         Args:
             request: What to map; with a folder, what was mapped there is drawn again.
-            caller: Who waits for it.
             tell: Is given every state of progress.
             tqdm_class: Progress bar of the model's download, if there is one.
+            waits: Says whether anybody still waits for it.
 
         Returns:
             The request with its folder, to draw it again by, and the answer of
@@ -93,29 +89,25 @@ class MapService:
 
         Raises:
             LandslideZooError: If it cannot be mapped.
-            Gone: If the caller no longer waits.
+            Gone: If nobody waits any more.
         """
         if not available():
             raise LandslideZooError(HOW_TO_INSTALL)
-        with self.service.pulls.turn(caller):
-            model = self.service.zoo.folder(request.model, tqdm_class=tqdm_class)
-        with (
-            self._alone(request.folder, caller),
-            self._turns.turn(caller),
-            self._worker() as worker,
-        ):
+        model = self.service.zoo.folder(request.model, tqdm_class=tqdm_class)
+        with self._alone(request.folder, waits), self._worker() as worker:
             check_there(request.inputs)
-            request = _keep(request)
-            answer = worker.run(request, model, caller.waits, tell)
+            if not Path(request.folder or "nowhere").is_dir():
+                request = replace(request, folder=str(new_folder()))
+            answer = worker.run(request, model, waits, tell)
         answer["figures"]["model"] = request.model
         return request, answer
 
     @contextmanager
-    def _alone(self, folder: str, caller: Caller) -> Iterator[None]:
+    def _alone(self, folder: str, waits: Callable[[], bool]) -> Iterator[None]:
         """A block in which no other is at work in a folder: it waits for those before it."""
         with self._freed:
             while folder in self._busy:
-                if not caller.waits():
+                if not waits():
                     raise Gone
                 self._freed.wait(_POLL_SECONDS)
             self._busy |= {folder} - {""}
@@ -147,15 +139,3 @@ def teller(progress: gr.Progress) -> Tell:
         progress((state["done"], state["total"] or 1), desc=text, unit="parts")
 
     return tell
-
-
-def _keep(request: Request) -> Request:
-    """The request with a folder of its own; what is in use does not grow old."""
-    parent = Path(get_upload_folder())
-    if not request.folder or not Path(request.folder).is_dir():
-        request = replace(request, folder=str(new_folder()))
-    for path in (*Path(request.folder).rglob("*"), *request.inputs):
-        if path.is_file() and path.is_relative_to(parent):
-            state = path.stat()  # its own time stays: with another it would be another scene
-            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    return request

@@ -28,7 +28,6 @@ from landslide_zoo.data.readers.process import WorkerProcess, limit_memory
 from landslide_zoo.errors import DataError, LandslideZooError, quoted
 from landslide_zoo.io import write_whole
 from landslide_zoo.settings import GIGABYTE, Settings
-from landslide_zoo.web.turns import Gone
 
 if TYPE_CHECKING:
     from landslide_zoo.inference.clouds import Clouds
@@ -42,6 +41,10 @@ IDLE_SECONDS = 600.0
 """How long a process waits for the next scene."""
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 10
+
+
+class Gone(Exception):
+    """Nobody waits for a map any more."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ class MapWorker(WorkerProcess):
         name = quoted(Path(request.scene).name)
         try:
             pixels = int(self.settings.map_megapixels * 1e6)
-            job = json.dumps([asdict(request), str(model), pixels])
+            memory = self.settings.map_gb / 2  # the rest is for the network and the libraries
+            job = json.dumps([asdict(request), str(model), pixels, memory])
             process.stdin.write(job.encode() + b"\n")
             process.stdin.flush()
             for line in _lines(process.stdout, waits, end):
@@ -134,9 +138,6 @@ class MapWorker(WorkerProcess):
                 if "step" not in answer:
                     break
                 tell(answer)
-        except Gone:  # a ValueError, as Gradio has it
-            self.close()
-            raise
         except TimeoutError as error:
             self.close()
             raise DataError(
@@ -187,8 +188,8 @@ def serve(seconds: int, memory: int) -> None:
         if not line:
             return
         signal.alarm(seconds + _GRACE_SECONDS)  # which ends it, where the app was killed
-        request, model, pixels = json.loads(line)
-        _send(answers, _answer(Request(**request), model, pixels, answers))
+        request, model, pixels, limit = json.loads(line)
+        _send(answers, _answer(Request(**request), model, pixels, limit, answers))
         signal.alarm(0)
 
 
@@ -198,10 +199,12 @@ def _send(stream: IO[bytes], answer: dict[str, Any]) -> None:
         content = content[stream.write(content) :]
 
 
-def _answer(request: Request, model: str, pixels: int, stream: IO[bytes]) -> dict[str, Any]:
+def _answer(
+    request: Request, model: str, pixels: int, memory: float, stream: IO[bytes]
+) -> dict[str, Any]:
     name = quoted(Path(request.scene).name)
     try:
-        return _mapped(request, model, pixels, lambda state: _send(stream, asdict(state)))
+        return _mapped(request, model, pixels, memory, lambda state: _send(stream, asdict(state)))
     except LandslideZooError as error:
         return {"error": str(error)}
     except MemoryError:
@@ -215,7 +218,7 @@ def _answer(request: Request, model: str, pixels: int, stream: IO[bytes]) -> dic
 
 
 def _mapped(
-    request: Request, model: str, pixels: int, tell: Callable[[State], None]
+    request: Request, model: str, pixels: int, memory: float, tell: Callable[[State], None]
 ) -> dict[str, Any]:
     from landslide_zoo.mapping import Probabilities, map_scene, open_scene
     from landslide_zoo.web.map_view import describe_map, write_pictures
@@ -240,6 +243,7 @@ def _mapped(
             before=request.before,
             threshold=request.threshold,
             minimum_area=request.minimum_area,
+            memory=memory,
             rules_off=request.rules_off,
             clouds=request.clouds,
             write=request.files,

@@ -6,12 +6,10 @@ import logging
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from landslide_zoo.data.patch import Patch
@@ -20,10 +18,9 @@ from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quote
 from landslide_zoo.inference.batching import NetworkThread
 from landslide_zoo.inference.cache import ModelCache
 from landslide_zoo.inference.comparison import ModelResult
-from landslide_zoo.inference.result import ALL_STEPS, SMALL, Detection, PreparedPatch, Steps
+from landslide_zoo.inference.result import ALL_STEPS, Detection, PreparedPatch, Steps
 from landslide_zoo.models import LoadedPredictor
 from landslide_zoo.settings import GIGABYTE, Settings
-from landslide_zoo.web.turns import Caller, Turns
 from landslide_zoo.web.zero_gpu import LentGpuPredictor, gpu_runner
 from landslide_zoo.zoo.zoo import ModelZoo
 
@@ -32,16 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-AT_WORK = 8
-"""Requests at work at once: some are read or drawn while a batch of others runs its network."""
 FILES_AT_WORK = 4
-"""How many of these are one visitor's files."""
-LARGE_AT_WORK = 2
-"""How many of these are large patches: each takes hundreds of megabytes."""
-PULLS = 16
-"""Models fetched from a Hub at once; a Hub that hangs holds up no more than these."""
+"""Patches of one visitor that are worked on at once: some are read while others run."""
 _FOLDERS = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?/(?:[^/\s'\"]+/)+")
-NOBODY = Caller()
 
 
 @dataclass(frozen=True)
@@ -99,9 +89,6 @@ class Service:
     Args:
         zoo: Where models come from.
         settings: The bounds.
-
-    Attributes:
-        pulls: Whose turn it is to fetch a model from a Hub.
     """
 
     def __init__(self, zoo: ModelZoo, settings: Settings) -> None:
@@ -109,26 +96,21 @@ class Service:
         self.settings = settings
         self.cache = ModelCache(self._load, int(settings.cache_gb * GIGABYTE))
         self._gpu = gpu_runner(zoo)
-        self._work = Turns(AT_WORK, settings.queue)
-        self.pulls = Turns(PULLS, settings.queue)
-        self._large = BoundedSemaphore(LARGE_AT_WORK)
         self._network = NetworkThread()
 
-    def read(self, upload: Upload, caller: Caller = NOBODY) -> Patch:
-        """Read an upload when it is the caller's turn.
+    def read(self, upload: Upload) -> Patch:
+        """Read an upload.
 
         Raises:
             DataError: If it cannot be read.
         """
-        with self._work.turn(caller):
-            return self._read(upload)
+        return upload.read(self.settings.patch_side**2)
 
     def detect(
         self,
         name: str | None,
         upload: Upload,
         threshold: float | None = None,
-        caller: Caller = NOBODY,
         tqdm_class: type[tqdm] | None = None,
         steps: Steps = ALL_STEPS,
     ) -> Detection:
@@ -138,7 +120,6 @@ class Service:
             name: One of the zoo's names; its first where None.
             upload: What to look at.
             threshold: The model's own where None.
-            caller: Who waits for it.
             tqdm_class: Progress bar of the model's download, if there is one.
             steps: What is done beside the network.
 
@@ -146,18 +127,17 @@ class Service:
             LandslideZooError: If the model cannot be had or cannot take the patch.
         """
         name = name or self.zoo.default
-        model = self._model(name, caller, tqdm_class)
-        with self._work.turn(caller):
-            prepared = PreparedPatch(self._read(upload), steps)
-            start = time.perf_counter()
-            found = self._run(name, model, prepared, threshold)
-            return replace(found, milliseconds=1000 * (time.perf_counter() - start))
+        self.zoo.entry(name)  # says what there is
+        model = self.cache.get(name, tqdm_class=tqdm_class)
+        prepared = PreparedPatch(self.read(upload), steps)
+        start = time.perf_counter()
+        found = self._run(name, model, prepared, threshold)
+        return replace(found, milliseconds=1000 * (time.perf_counter() - start))
 
     def detect_all(
         self,
         name: str | None,
         uploads: Sequence[Upload],
-        caller: Caller = NOBODY,
         tqdm_class: type[tqdm] | None = None,
         steps: Steps = ALL_STEPS,
     ) -> Iterator[Detection | LandslideZooError]:
@@ -166,7 +146,6 @@ class Service:
         Args:
             name: One of the zoo's names; its first where None.
             uploads: What to look at.
-            caller: Who waits for it.
             tqdm_class: Progress bar of the model's download, if there is one.
             steps: What is done beside the network.
 
@@ -176,7 +155,7 @@ class Service:
 
         def work(upload: Upload) -> Detection | LandslideZooError:
             try:
-                return self.detect(name, upload, None, caller, tqdm_class, steps)
+                return self.detect(name, upload, None, tqdm_class, steps)
             except LandslideZooError as error:
                 return error
 
@@ -188,18 +167,15 @@ class Service:
         self,
         names: Sequence[str],
         upload: Upload,
-        caller: Caller = NOBODY,
         steps: Steps = ALL_STEPS,
     ) -> Iterator[list[ModelResult]]:
-        """Run models on a patch, one after another, each in a turn of its own.
+        """Run models on a patch, one after another.
 
-        A model that fails says so in its own result, and the others go on. The
-        next one is loaded while one runs.
+        A model that fails says so in its own result, and the others go on.
 
         Args:
             names: Names of the zoo; one that is given twice runs once.
             upload: What to look at.
-            caller: Who waits for it.
             steps: What is done beside the network.
 
         Yields:
@@ -210,17 +186,14 @@ class Service:
                 patch cannot be read.
         """
         results = {name: ModelResult(self.zoo.entry(name).name) for name in names}
-        prepared = PreparedPatch(self.read(upload, caller), steps)
-        kept = prepared if _is_small(prepared.patch) else None
-        del prepared
+        prepared = PreparedPatch(self.read(upload), steps)
         yield list(results.values())
-        for name, model in self._each_model(list(results), caller):
+        waiting = list(results)
+        while name := self.next_model(waiting):
+            waiting.remove(name)
             try:
-                if isinstance(model, LandslideZooError):
-                    raise model
-                with self._work.turn(caller):
-                    seen = kept or PreparedPatch(self._read(upload), steps)
-                    results[name] = ModelResult(name, self._run(name, model, seen, None))
+                model = self.cache.get(name)
+                results[name] = ModelResult(name, self._run(name, model, prepared, None))
             except LandslideZooError as error:
                 results[name] = ModelResult(name, error=sentence(error))
             yield list(results.values())
@@ -230,52 +203,11 @@ class Service:
         held = set(self.cache.names)
         return min(names, key=lambda name: name not in held, default=None)
 
-    def _each_model(
-        self, names: list[str], caller: Caller
-    ) -> Iterator[tuple[str, LoadedPredictor | LandslideZooError]]:
-        """Models by name, or why one cannot be had; the next is loaded while one is used."""
-
-        def load(name: str) -> LoadedPredictor | LandslideZooError:
-            try:
-                return self._model(name, caller)
-            except LandslideZooError as error:
-                return error
-
-        def load_next() -> tuple[str, Future[LoadedPredictor | LandslideZooError]] | None:
-            name = self.next_model(names)
-            if name is None:
-                return None
-            names.remove(name)
-            return name, ahead.submit(copy_context().run, load, name)
-
-        # A thread of its own: a Hub that hangs holds up nobody else's models.
-        ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading")
-        try:
-            coming = load_next()
-            while coming is not None:
-                name, loading = coming
-                model = loading.result()
-                coming = load_next()
-                yield name, model
-        finally:
-            ahead.shutdown(wait=False, cancel_futures=True)
-
-    def _read(self, upload: Upload) -> Patch:
-        return upload.read(self.settings.patch_side**2)
-
     def _load(self, name: str, tqdm_class: type[tqdm] | None = None) -> LoadedPredictor:
         if self._gpu is None:
             return self.zoo.load(name, tqdm_class=tqdm_class, backend="auto")
         here = self.zoo.load(name, device="cpu", tqdm_class=tqdm_class, backend="auto")
         return LentGpuPredictor(name, here, self._gpu)
-
-    def _model(
-        self, name: str, caller: Caller, tqdm_class: type[tqdm] | None = None
-    ) -> LoadedPredictor:
-        """A model, pulled if need be while others run theirs."""
-        pulled = self.zoo.entry(name).repo_id and name not in self.cache.names
-        with self.pulls.turn(caller) if pulled else nullcontext():
-            return self.cache.get(name, tqdm_class=tqdm_class)
 
     def _run(
         self,
@@ -286,8 +218,7 @@ class Service:
     ) -> Detection:
         patch = prepared.patch
         try:
-            with nullcontext() if _is_small(patch) else self._large:
-                detection = prepared.detect(self._network.on(model), threshold)
+            detection = prepared.detect(self._network.on(model), threshold)
         except LandslideZooError:
             raise
         except Exception as error:
@@ -298,8 +229,3 @@ class Service:
             ) from error
         # Two sources may hold one network: the zoo's name tells them apart.
         return replace(detection, network=replace(detection.network, model=name))
-
-
-def _is_small(patch: Patch) -> bool:
-    """Whether a patch is kept from one model to the next instead of being read again."""
-    return patch.values[0].size <= SMALL

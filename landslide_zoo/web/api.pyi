@@ -1,0 +1,232 @@
+"""The public endpoints: the same work as on the page, for programs and agents.
+
+Each is an event of a file component, so that Gradio checks that what is given
+was uploaded: a path of the server's own disk is refused.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import gradio as gr
+
+from landslide_zoo.data.checks import check_patch
+from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.inference.comparison import join_detections
+from landslide_zoo.inference.result import Steps
+from landslide_zoo.inference.rules import DEFAULT_RULES
+from landslide_zoo.web.bands import composites, summarise_bands
+from landslide_zoo.web.components import WORK, plain_errors, pull_bar
+from landslide_zoo.web.downloads import (
+    Content,
+    detection_files,
+    ensemble_files,
+    figures_csv,
+    write_files,
+)
+from landslide_zoo.web.map import MAPS
+from landslide_zoo.web.map_jobs import MapService, teller
+from landslide_zoo.web.map_worker import Request
+from landslide_zoo.web.rendering import png
+from landslide_zoo.web.service import Service, Upload
+
+_PROGRESS = gr.Progress()
+
+from gradio.events import Dependency
+
+class NameList(gr.JSON):
+    """A list of names: ``gr.JSON`` leaves its type open, and an MCP tool's schema must not."""
+
+    is_template = True
+
+    def api_info(self) -> dict[str, Any]:
+        """The JSON schema of a value."""
+        return {"type": "array", "items": {"type": "string"}}
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def build_api(service: Service, maps: MapService) -> None:
+    """Wire the endpoints, on components that the page does not show."""
+
+    @plain_errors
+    def models() -> list[dict[str, object]]:
+        """List the landslide models of this zoo.
+
+        The answer holds, for each model, its name, what it reads, its threshold and size,
+        and its F1 with the protocol it was measured by. F1 of different protocols cannot be
+        compared.
+        """
+        return [entry.to_dict() for entry in service.zoo.entries()]
+
+    @plain_errors
+    def detect(
+        patch: str,
+        model: str | None = None,
+        threshold: float | None = None,
+        mask: str | None = None,
+        clouds: Literal["mask", "keep"] | None = None,
+        rules_off: list[str] | None = None,
+    ) -> tuple[dict[str, object], list[str]]:
+        """Find landslides in one Sentinel-2 patch with one model.
+
+        The answer holds figures (area in hectares, share, cloud, number of objects, what
+        rules dropped and why, time, warnings, and precision, recall, F1 and IoU where a
+        mask is known) and files: the probability as .npy, the mask as .h5, an overlay as
+        .png, a table of objects as .csv.
+
+        Args:
+            patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
+            model: A name that /models lists; the zoo's first model if left out.
+            threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
+            mask: File of the known mask (.h5 or .png), to be scored against.
+            clouds: "mask" (the default): what is under cloud is not observed; or "keep".
+            rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
+        """
+        steps = Steps(clouds or "mask", tuple(rules_off or ()))
+        found = service.detect(model or None, _upload(patch, mask), threshold, steps=steps)
+        return found.to_dict(), write_files(detection_files(found))
+
+    @plain_errors
+    def compare(
+        patch: str,
+        models: list[str] | None = None,
+        mask: str | None = None,
+        clouds: Literal["mask", "keep"] | None = None,
+        rules_off: list[str] | None = None,
+    ) -> tuple[dict[str, object], list[str]]:
+        """Run several landslide models on one Sentinel-2 patch, each at its own threshold.
+
+        The answer holds figures of each model (or its error) and of their mean, and files:
+        a table as .csv, the mean's probability (.npy), mask (.h5), overlay (.png) and
+        objects (.csv), and pictures of where the models agree and disagree.
+
+        Args:
+            patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
+            models: Names that /models lists; all of them if left out.
+            mask: File of the known mask (.h5 or .png), to be scored against.
+            clouds: "mask" (the default): what is under cloud is not observed; or "keep".
+            rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
+        """
+        names = models or service.zoo.compared_names()
+        steps = Steps(clouds or "mask", tuple(rules_off or ()))
+        *_, results = service.compare(names, _upload(patch, mask), steps)
+        ensemble = join_detections(results)
+        figures: dict[str, object] = {
+            "models": [one.to_dict() for one in results],
+            "together": ensemble.to_dict() if ensemble else None,
+        }
+        return figures, write_files(ensemble_files(results, ensemble))
+
+    @plain_errors
+    def bands(patch: str, mask: str | None = None) -> tuple[dict[str, object], list[str]]:
+        """Describe every band of one Sentinel-2 patch.
+
+        The answer holds figures of each band (name, unit, lowest, highest, mean, deviation,
+        and the means of landslide and other pixels where a mask is known) with warnings
+        about the patch, and files: true colour, false colour, NDVI and hillshade as .png,
+        the figures as .csv.
+
+        Args:
+            patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
+            mask: File of the known mask (.h5 or .png), to tell landslide from other pixels.
+        """
+        described = service.read(_upload(patch, mask))
+        rows = [band.to_dict() for band in summarise_bands(described)]
+        files: list[Content] = [
+            (f"{described.name}_{picture.key}.png", png(picture.pixels))
+            for picture in composites(described)
+        ]
+        height, width = described.size
+        figures: dict[str, object] = {
+            "patch": described.name,
+            "height": height,
+            "width": width,
+            "warnings": check_patch(described),
+            "bands": rows,
+        }
+        return figures, write_files([*files, (f"{described.name}_bands.csv", figures_csv(rows))])
+
+    @plain_errors
+    def map_scene(
+        scene: str,
+        dem: str | None = None,
+        model: str | None = None,
+        threshold: float | None = None,
+        minimum_area: float | None = None,
+        clouds: Literal["mask", "keep"] | None = None,
+        rules_off: list[str] | None = None,
+        before: str | None = None,
+        progress: gr.Progress = _PROGRESS,
+    ) -> tuple[dict[str, object], list[str]]:
+        """Map the landslides of a whole Sentinel-2 scene as polygons for a GIS.
+
+        It takes a GeoTIFF or the ZIP of a product and, where the model needs it, an
+        elevation raster (DEM). With a scene from before the event, only what is barer than
+        it was then counts. A map takes from seconds to minutes and reports its progress.
+        The answer holds figures (area in hectares, number of landslides, share observed and
+        under cloud, what rules dropped, notes) and files: polygons as GeoPackage with a
+        style for QGIS, the mask and the probability as GeoTIFF, a report as HTML.
+
+        Args:
+            scene: A GeoTIFF of Sentinel-2 bands, named or in their usual order, or a product's ZIP.
+            dem: A GeoTIFF with elevation in metres, on any grid, where the model needs it.
+            model: A name that /models lists; the zoo's first model if left out.
+            threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
+            minimum_area: Smallest landslide in hectares; that of the rules if left out.
+            clouds: "mask" (the default): what is under cloud is not observed; or "keep".
+            rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
+            before: A scene from before the event, like scene; what was as bare then is dropped.
+            progress: How far the map is.
+        """
+        if not scene:
+            raise LandslideZooError("There is no scene: give a GeoTIFF or a product's ZIP.")
+        wanted = Request(
+            scene,
+            model or service.zoo.default,
+            dem,
+            before,
+            clouds or "mask",
+            threshold,
+            minimum_area,
+            rules_off or (),
+        )
+        bar = pull_bar(wanted.model, progress)
+        mapped, answer = maps.map_scene(wanted, teller(progress), bar)
+        for work in Path(mapped.folder).glob(".*"):  # it is not drawn again
+            shutil.rmtree(work, ignore_errors=True)
+        return answer["figures"], answer["files"]
+
+    with gr.Column(visible=False):
+        patch, mask = gr.File(label="patch"), gr.File(label="mask")
+        scene, dem, before = (gr.File(label=name) for name in ("scene", "dem", "before"))
+        model, names = gr.Textbox(None, label="model"), NameList(label="models")
+        threshold = gr.Number(None, label="threshold", minimum=0, maximum=1)
+        area = gr.Number(None, label="minimum_area", minimum=0)
+        clouds = gr.Radio(["mask", "keep"], value="mask", label="clouds")
+        known = [rule.attribute for rule in DEFAULT_RULES]
+        rules = gr.Dropdown([*known, "all"], value=[], multiselect=True, label="rules_off")
+        figures, files = gr.JSON(label="figures"), gr.File(label="files", file_count="multiple")
+        options = [clouds, rules]
+        gr.Button().click(models, None, figures, api_name="models")
+        for endpoint, inputs in (
+            (detect, [patch, model, threshold, mask, *options]),
+            (compare, [patch, names, mask, *options]),
+            (bands, [patch, mask]),
+        ):
+            work = {**WORK, "api_visibility": "public"}
+            patch.upload(endpoint, inputs, [figures, files], api_name=endpoint.__name__, **work)
+        inputs = [scene, dem, model, threshold, area, *options, before]
+        work = {**MAPS, "api_visibility": "public"}
+        scene.upload(map_scene, inputs, [figures, files], api_name="map_scene", **work)
+
+
+def _upload(patch: str | None, mask: str | None) -> Upload:
+    if not patch:
+        raise LandslideZooError("There is no patch: give an .h5 or .png file as patch.")
+    return Upload(patch, mask, Path(patch).stem)
