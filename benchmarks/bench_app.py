@@ -116,7 +116,8 @@ async def ask(client: httpx.AsyncClient, url: str, path: Path) -> float:
     api = f"{url}/gradio_api"
     sent = await client.post(f"{api}/upload", files={"files": (path.name, path.read_bytes())})
     given = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
-    event = (await client.post(f"{api}/call/detect", json={"data": [given]})).json()["event_id"]
+    asked = await client.post(f"{api}/call/v2/detect", json={"patch": given})
+    event = asked.json()["event_id"]
     answer = (await client.get(f"{api}/call/detect/{event}")).text
     assert "event: complete" in answer and f'"{path.stem}"' in answer, answer[-500:]
     return time.perf_counter() - start

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import gradio as gr
 
@@ -33,16 +33,6 @@ from landslide_zoo.web.rendering import png
 from landslide_zoo.web.service import Service, Upload
 
 _PROGRESS = gr.Progress()
-
-
-class NameList(gr.JSON):
-    """A list of names: ``gr.JSON`` leaves its type open, and an MCP tool's schema must not."""
-
-    is_template = True
-
-    def api_info(self) -> dict[str, Any]:
-        """The JSON schema of a value."""
-        return {"type": "array", "items": {"type": "string"}}
 
 
 def build_api(service: Service, maps: MapService) -> None:
@@ -199,7 +189,10 @@ def build_api(service: Service, maps: MapService) -> None:
     with gr.Column(visible=False):
         patch, mask = gr.File(label="patch"), gr.File(label="mask")
         scene, dem, before = (gr.File(label=name) for name in ("scene", "dem", "before"))
-        model, names = gr.Textbox(None, label="model"), NameList(label="models")
+        model, names = gr.Textbox(None, label="model"), gr.JSON(label="models")
+        # JSON's own schema is no JSON Schema, and agents drop tools without one. A Gradio whose
+        # gr.JSON says what it holds makes this go (tests/web/test_clients.py).
+        names.api_info = lambda: {"type": "array", "items": {"type": "string"}}  # type: ignore
         threshold = gr.Number(None, label="threshold", minimum=0, maximum=1)
         area = gr.Number(None, label="minimum_area", minimum=0)
         clouds = gr.Radio(["mask", "keep"], value="mask", label="clouds")

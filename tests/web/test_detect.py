@@ -54,7 +54,7 @@ def test_a_sample_is_one_click_and_says_whose_it_is(page: Page) -> None:
 def test_a_mask_alone_leaves_the_sample_on_show(page: Page, patches: Path) -> None:
     pick_sample(page, 0)
     page.locator("#lz-masks input[type=file]").set_input_files(patches / "mask_1.h5")
-    expect(page.locator("#lz-input-notices")).to_contain_text("A sample has its own mask")
+    expect(page.locator("#lz-input-notices")).to_contain_text("include a mask")
     expect(page.locator(".lz-detection h2")).to_contain_text(samples()[0].path.stem)
 
 

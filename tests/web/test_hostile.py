@@ -12,7 +12,6 @@ import psutil
 import pytest
 from app_server import Server, serving
 from hostile_files import CARDS, FILES, write_models_with_cards
-from patch_files import write_png
 from playwright.sync_api import Page, expect
 from rest_client import Rest
 from visitor import choose_card, open_tab, rows
@@ -135,23 +134,3 @@ def test_300_clients_that_leave_leave_nothing(
     record_property("fault", "300 clients ask and leave")
     record_property("megabytes", round((after - before) / MEGABYTE))
     assert after < 1.1 * before
-
-
-def test_one_visitor_does_not_hold_the_queue(
-    warm: Rest, server: Server, patches: Path, tmp_path: Path
-) -> None:
-    """Twelve large patches of a program, and then one of a visit from the same address."""
-    modest, large = Rest(server.url, session="modest"), tmp_path / "large.png"
-    write_png(large, 640, 640)
-    uploads = [*(warm.upload(large) for _ in range(12)), modest.upload(patches / "image_1.h5")]
-    asked = {f"greedy {i}": warm.begin("detect", [uploads[i]]) for i in range(12)}
-    asked["modest"] = modest.begin("detect", [uploads[-1]])
-    order: list[str] = []
-
-    def listen(name: str) -> None:
-        assert warm.answer(asked[name])[0] == "complete"
-        order.append(name)
-
-    with ThreadPoolExecutor(len(asked)) as pool:
-        list(pool.map(listen, asked))
-    assert order.index("modest") < 6

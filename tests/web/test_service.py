@@ -1,4 +1,4 @@
-"""What tabs and endpoints share: requests that are given up, sentences without paths."""
+"""What tabs and endpoints share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from landslide_zoo.inference.result import Detection, Steps
 from landslide_zoo.settings import Settings
 from landslide_zoo.web.downloads import batch_files
 from landslide_zoo.web.service import Service, Upload, plain
-from landslide_zoo.web.turns import Caller, Gone
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +25,6 @@ def service(zoo_folder: Path) -> Service:
 @pytest.fixture
 def upload(patches: Path) -> Upload:
     return Upload(str(patches / "image_1.h5"), None, "image_1")
-
-
-def test_a_comparison_that_was_given_up_stops_at_the_next_model(
-    service: Service, upload: Upload
-) -> None:
-    listening = True
-    run = service.compare(["trial-rgb", "trial-14"], upload, Caller(waits=lambda: listening))
-    next(run)
-    results = next(run)
-    assert results[0].detection and results[1].waiting
-    listening = False
-    with pytest.raises(Gone):
-        next(run)
 
 
 def test_a_comparison_runs_what_is_in_memory_first_and_tells_what_cannot_be_loaded(

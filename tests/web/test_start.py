@@ -8,15 +8,12 @@ import sys
 HEAVY = ("torch", "torchvision", "timm", "openvino", "matplotlib", "scipy.ndimage", "rasterio")
 
 
-def test_the_page_needs_nothing_heavy_and_gradio_writes_no_type_stubs() -> None:
+def test_the_page_needs_nothing_heavy() -> None:
     code = (
-        "import pathlib, sys, landslide_zoo.web; read = pathlib.Path.read_text; seen = []\n"
-        "def noted(path, *a, **k): seen.append(path.suffix); return read(path, *a, **k)\n"
-        "pathlib.Path.read_text = noted\n"
-        "from landslide_zoo.web.app import build_app; build_app().folder.delete()\n"
-        f"print([name for name in {HEAVY} if name in sys.modules], '.pyi' in seen)"
+        "import sys; from landslide_zoo.web.app import build_app; build_app()\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout.strip() == "[] False"
+    assert done.stdout.strip() == "[]"
