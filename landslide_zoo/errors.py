@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 QUOTED = 80
 """Characters of a name or of a file's text in a sentence."""
@@ -42,6 +43,13 @@ def shown(text: object) -> str:
     if len(plain) <= QUOTED:
         return plain
     return f"…{plain[1 - QUOTED :]}" if "/" in plain else f"{plain[: QUOTED - 1]}…"
+
+
+def damaged(path: Path) -> DataError:
+    """The error for a file whose bytes contradict each other."""
+    return DataError(
+        f"{shown(path.name)} cannot be read: it is cut short or damaged; copy or download it again."
+    )
 
 
 def quoted(name: object) -> str:

@@ -3,7 +3,7 @@
 from landslide_zoo.data.augmentation import Augmentation
 from landslide_zoo.data.checks import check_patch, check_statistics, slope_of
 from landslide_zoo.data.files import public_name
-from landslide_zoo.data.grid import Grid
+from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.data.landslide4sense import (
     REGIONS,
     Place,
@@ -15,11 +15,8 @@ from landslide_zoo.data.landslide4sense import (
     place,
     split_samples,
 )
-from landslide_zoo.data.patch import Fingerprint, Patch
+from landslide_zoo.data.patch import Fingerprint, Grid, Patch
 from landslide_zoo.data.readers import FolderContents, patch_files, read_mask, read_patch
-from landslide_zoo.data.readers.hdf5 import write_mask_h5, write_patch_h5
-from landslide_zoo.data.readers.worker import read_patch_safely
-from landslide_zoo.io import write_whole
 
 __all__ = [
     "REGIONS",
@@ -41,10 +38,8 @@ __all__ = [
     "public_name",
     "read_mask",
     "read_patch",
-    "read_patch_safely",
     "slope_of",
     "split_samples",
     "write_mask_h5",
     "write_patch_h5",
-    "write_whole",
 ]

@@ -50,12 +50,11 @@ def check_patch(patch: Patch) -> list[str]:
     """What is odd about a patch, whatever model it is for.
 
     Returns:
-        One sentence for each oddity: what its reader noticed, missing or empty
-        pixels, values in another scale (raw digital numbers, reflectances, min-max,
-        z-scores), constant bands, swapped slope and DEM, a few far too bright
-        pixels, grey or BGR pictures. Empty if none.
+        One sentence for each oddity: missing or empty pixels, values in another scale
+        (raw digital numbers, reflectances, min-max, z-scores), constant bands, swapped
+        slope and DEM, a few far too bright pixels, grey or BGR pictures. Empty if none.
     """
-    sentences = [*patch.notes, _missing(patch), _empty(patch)]
+    sentences = [_missing(patch), _empty(patch)]
     if patch.unit == "display":
         sentences += [_constant(patch), _colours(patch), _dimmed(patch)]
     elif scale := _scale(patch):

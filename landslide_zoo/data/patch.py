@@ -1,16 +1,65 @@
-"""A patch: what every reader returns and every model takes."""
+"""A patch: what every reader returns and every model takes; and where its pixels lie."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from landslide_zoo.data.bands import BAND_NAMES, INDICES, TRUE_COLOUR, Unit, display_values
-from landslide_zoo.data.grid import UNPLACED, Grid
-from landslide_zoo.errors import DataError
+from landslide_zoo.errors import DataError, shown
+
+MIN_SIDE = 32
+"""Smallest height and width in pixels: the networks' stride."""
+MAX_SIDE = 16_384
+"""Largest height or width in pixels: what browsers and picture formats show."""
+MAX_PIXELS = 2048 * 2048
+"""Largest height x width of one patch: the plain U-Net takes 8 GB for it."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Coordinate system, transform and pixel size of a patch, a prediction or a scene.
+
+    A Landslide4Sense patch has a grid without place: its file says neither
+    where nor when, only that pixels are 10 m wide.
+
+    Attributes:
+        pixel_size: Height and width of a pixel on the ground, in metres.
+        crs: Coordinate system, as in ``EPSG:32643``; None where the place is not known.
+        transform: The affine transform (a, b, c, d, e, f) from column and row to
+            coordinates, x = a column + b row + c and y = d column + e row + f;
+            None where the place is not known.
+    """
+
+    pixel_size: tuple[float, float] = (10.0, 10.0)
+    crs: str | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+
+    @property
+    def pixel_area(self) -> float:
+        """Area of a pixel in square metres."""
+        return self.pixel_size[0] * self.pixel_size[1]
+
+    def hectares(self, pixels: float) -> float:
+        """Area of a number of pixels in hectares.
+
+        Example:
+            >>> Grid().hectares(150)
+            1.5
+        """
+        return pixels * self.pixel_area / 10_000
+
+    def square_kilometres(self, pixels: float) -> float:
+        """Area of a number of pixels in square kilometres."""
+        return pixels * self.pixel_area / 1_000_000
+
+
+UNPLACED = Grid()
+"""The grid of a Landslide4Sense patch: 10 m pixels, place unknown."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -30,7 +79,6 @@ class Patch:
         grid: Size and, where known, place of the pixels.
         filled: How many values were missing and were filled with the median of
             their band, for the network alone: their pixels are not observed.
-        notes: What its reader noticed, a sentence each.
     """
 
     values: np.ndarray
@@ -41,7 +89,6 @@ class Patch:
     observed: np.ndarray = None  # type: ignore[assignment]  # filled in below
     grid: Grid = UNPLACED
     filled: int = 0
-    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.observed is None:
@@ -99,6 +146,24 @@ class Patch:
         return INDICES[name].of(*self.in_unit(INDICES[name].bands, "physical"))
 
 
+def check_size(path: Path, height: int, width: int) -> None:
+    """Refuse a patch that is too small or too large.
+
+    Raises:
+        DataError: If its sides or its area are out of bounds.
+    """
+    if min(height, width) < MIN_SIDE:
+        raise DataError(
+            f"{shown(path.name)} is {height} x {width} pixels; "
+            f"a patch has at least {MIN_SIDE} x {MIN_SIDE}."
+        )
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        raise DataError(
+            f"{shown(path.name)} is too large for one patch ({height} x {width}): "
+            "cut it into parts of at most 2048 x 2048 pixels."
+        )
+
+
 def convert_values(
     values: np.ndarray,
     bands: Sequence[str],
@@ -122,7 +187,7 @@ def convert_values(
         if not set(to_bands) <= set(TRUE_COLOUR):
             raise DataError(f"Only {', '.join(TRUE_COLOUR)} have display values.")
         places = [bands.index(name) for name in TRUE_COLOUR]
-        values, bands = np.stack([display_values(one[places]) for one in values]), TRUE_COLOUR
+        values, bands = np.stack([display_values(image[places]) for image in values]), TRUE_COLOUR
     return values[:, [bands.index(name) for name in to_bands]]
 
 

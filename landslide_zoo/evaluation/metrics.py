@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from landslide_zoo.data.grid import UNPLACED, Grid
+from landslide_zoo.data.patch import UNPLACED, Grid
 from landslide_zoo.evaluation.bootstrap import Bootstrap
 from landslide_zoo.inference.objects import connected_parts
 from landslide_zoo.models.prediction import Scores, values_of

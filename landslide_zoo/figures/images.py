@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from landslide_zoo.data.bands import TRUE_COLOUR
-from landslide_zoo.data.grid import UNPLACED, Grid
-from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.patch import UNPLACED, Grid, Patch
 
 FALSE_COLOUR = ("B8", "B4", "B3")
 NDVI_COLOURS = "YlGn"

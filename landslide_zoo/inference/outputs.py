@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landslide_zoo.data.readers.hdf5 import write_mask_h5
+from landslide_zoo.data.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
 from landslide_zoo.figures.images import enlarge, marked, marks, png
 from landslide_zoo.inference.result import Detection

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from landslide_zoo.data.grid import Grid
-from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.figures.images import enlarge
 from landslide_zoo.inference.clouds import Clouds, find_clouds, product_level, why_no_clouds
 from landslide_zoo.mapping.probabilities import Journal, Progress, RawRaster

@@ -26,7 +26,7 @@ from scipy.sparse.csgraph import connected_components
 from shapely.geometry import MultiPolygon
 from shapely.geometry.polygon import orient
 
-from landslide_zoo.data.grid import Grid
+from landslide_zoo.data.patch import Grid
 from landslide_zoo.inference.layers import layers_fitting, layers_of, references_in
 from landslide_zoo.inference.objects import LandslideObject, connected_parts, describe
 from landslide_zoo.inference.rules import (

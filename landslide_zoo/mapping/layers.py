@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from scipy import ndimage
 
-from landslide_zoo.data.readers.values import FARTHEST, NODATA
+from landslide_zoo.data.readers import FARTHEST, NODATA
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.products import OPTICAL
 from landslide_zoo.mapping.rasters import Placement, Source, Window, per_cent, reading

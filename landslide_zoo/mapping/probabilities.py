@@ -17,7 +17,7 @@ import numpy as np
 from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.errors import RasterioError
 
-from landslide_zoo.data.grid import UNPLACED, Grid
+from landslide_zoo.data.patch import UNPLACED, Grid
 from landslide_zoo.errors import DataError
 from landslide_zoo.io import write_whole
 from landslide_zoo.mapping.rasters import Window

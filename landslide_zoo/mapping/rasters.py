@@ -33,10 +33,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
-from landslide_zoo.data.grid import UNPLACED, Grid
-from landslide_zoo.data.readers.limits import damaged
-from landslide_zoo.data.readers.values import NODATA
-from landslide_zoo.errors import DataError, shown
+from landslide_zoo.data.patch import UNPLACED, Grid
+from landslide_zoo.data.readers import NODATA
+from landslide_zoo.errors import DataError, damaged, shown
 
 _SMALL = 256
 """Side of a small window in pixels."""

@@ -17,8 +17,7 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
 from landslide_zoo.data.checks import FEW_BANDS
-from landslide_zoo.data.grid import Grid
-from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.errors import DataError, quoted
 from landslide_zoo.inference.clouds import Level
 from landslide_zoo.mapping.layers import Layer, Terrain

@@ -25,7 +25,7 @@ from rasterio.shutil import copy
 from shapely.geometry.polygon import orient
 
 from landslide_zoo import __version__
-from landslide_zoo.data.grid import Grid
+from landslide_zoo.data.patch import Grid
 from landslide_zoo.io import write_whole
 from landslide_zoo.mapping.landslides import LONGITUDE_LATITUDE, NOT_OBSERVED, Landslide, Landslides
 from landslide_zoo.mapping.network import members_of

@@ -10,8 +10,7 @@ from typing import Protocol, Self, overload
 
 import numpy as np
 
-from landslide_zoo.data.grid import UNPLACED, Grid
-from landslide_zoo.data.patch import Patch
+from landslide_zoo.data.patch import UNPLACED, Grid, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.config import PredictorConfig

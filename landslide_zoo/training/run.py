@@ -31,10 +31,9 @@ from accelerate.utils import broadcast_object_list, gather_object
 from safetensors import SafetensorError
 from torch import nn
 
-from landslide_zoo.data import write_whole
 from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.figures.charts import curves_figure
-from landslide_zoo.io import file_sha256
+from landslide_zoo.io import file_sha256, write_whole
 from landslide_zoo.models.folder import CONFIG, RECORD, load_weights, save_weights
 from landslide_zoo.text import csv_table
 from landslide_zoo.training.config import TrainConfig

@@ -24,10 +24,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from landslide_zoo.data.readers.process import WorkerProcess, limit_memory
 from landslide_zoo.errors import DataError, LandslideZooError, quoted
 from landslide_zoo.io import write_whole
 from landslide_zoo.settings import GIGABYTE, Settings
+from landslide_zoo.web.worker_process import WorkerProcess, limit_memory
 
 if TYPE_CHECKING:
     from landslide_zoo.inference.clouds import Clouds

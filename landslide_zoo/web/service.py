@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.readers.worker import read_patch_safely
+from landslide_zoo.data.safe_read import read_patch_safely
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
 from landslide_zoo.inference.batching import NetworkThread
 from landslide_zoo.inference.cache import ModelCache

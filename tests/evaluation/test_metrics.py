@@ -11,7 +11,7 @@ import torch
 from labelled_data import changed
 
 from landslide_zoo import LandslideModel, Patch
-from landslide_zoo.data.grid import Grid
+from landslide_zoo.data.patch import Grid
 from landslide_zoo.evaluation import (
     Bootstrap,
     LabelledPatches,

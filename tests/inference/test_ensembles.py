@@ -9,7 +9,7 @@ from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch, Prediction
 from landslide_zoo.data.bands import TRUE_COLOUR
-from landslide_zoo.data.grid import UNPLACED
+from landslide_zoo.data.patch import UNPLACED
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import Ensemble, join_predictions
 from landslide_zoo.models import predict

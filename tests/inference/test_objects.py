@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landslide_zoo.data.grid import Grid
+from landslide_zoo.data.patch import Grid
 from landslide_zoo.inference.objects import find_objects, label_objects
 from landslide_zoo.models.prediction import Prediction
 

@@ -8,7 +8,7 @@ import shapely
 from rasterio.features import rasterize
 from scipy import ndimage
 
-from landslide_zoo.data.grid import UNPLACED, Grid
+from landslide_zoo.data.patch import UNPLACED, Grid
 from landslide_zoo.mapping.landslides import Ground, crown_to_toe, joined, outlines
 from landslide_zoo.mapping.rasters import Window
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landslide_zoo.data.grid import Grid
+from landslide_zoo.data.patch import Grid
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping.probabilities import JOURNAL, Journal, Probabilities
 from landslide_zoo.mapping.rasters import Window
