@@ -23,9 +23,9 @@ from landslide_zoo import __version__
 from landslide_zoo.data import Augmentation
 from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.evaluation import PixelCounts
-from landslide_zoo.models import LandslideModel
+from landslide_zoo.inference.model import LandslideModel
+from landslide_zoo.inference.predict import SCORES
 from landslide_zoo.models.networks import load_encoder_weights
-from landslide_zoo.models.prediction import SCORES
 from landslide_zoo.training.config import TrainConfig, check_machine, parse_arguments
 from landslide_zoo.training.data import (
     PatchDataset,

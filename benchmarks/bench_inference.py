@@ -27,6 +27,8 @@ import torch
 import typer
 from competitors import eager, read, results
 from contenders import FIFTEEN, Contender, contenders, write_patches
+from landslide_zoo.inference.comparison import ModelResult
+from landslide_zoo.inference.result import ALL_STEPS
 from measuring import (
     geometric_mean,
     in_turn,
@@ -40,10 +42,7 @@ from peak import measured_peaks, operations
 
 from landslide_zoo import read_patch
 from landslide_zoo.inference import PreparedPatch, Steps, join_detections, write_outputs
-from landslide_zoo.inference.comparison import ModelResult
-from landslide_zoo.inference.result import ALL_STEPS
-from landslide_zoo.models import values_of
-from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor
+from landslide_zoo.inference.predict import BATCH_PIXELS, Predictor, values_of
 
 BATCHES = (1, 16, 64)
 CALLS = 3

@@ -31,7 +31,7 @@ sys.path.append(str(ROOT / "tests"))
 from synthetic_patches import write_dataset  # noqa: E402
 
 from landslide_zoo.data import find_samples, labelled, read_patch  # noqa: E402
-from landslide_zoo.models import LandslideModel  # noqa: E402
+from landslide_zoo.inference.model import LandslideModel  # noqa: E402
 from landslide_zoo.training import TrainConfig  # noqa: E402
 from landslide_zoo.training.losses import build_loss  # noqa: E402
 from landslide_zoo.training.optimisation import build_ema, build_optimizer  # noqa: E402

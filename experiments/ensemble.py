@@ -21,10 +21,10 @@ from landslide_zoo.data import public_name
 from landslide_zoo.evaluation import LabelledPatches, PixelCounts
 from landslide_zoo.evaluation.evaluate import evaluate
 from landslide_zoo.inference import Ensemble
+from landslide_zoo.inference.predict import predict
 from landslide_zoo.models import EnsembleConfig
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.folder import CONFIG, weights_sha256
-from landslide_zoo.models.prediction import predict
 from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 
 

@@ -9,8 +9,8 @@ from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.data import Patch, read_mask, read_patch
-    from landslide_zoo.models.model import LandslideModel
-    from landslide_zoo.models.prediction import Prediction
+    from landslide_zoo.inference.model import LandslideModel
+    from landslide_zoo.inference.predict import Prediction
     from landslide_zoo.zoo.zoo import ModelZoo
 
 __version__ = "0.1.0"
@@ -28,10 +28,10 @@ __all__ = [
 
 # Imported on first use: torch takes seconds, and `landslide-zoo --help` must not.
 _HOME = {
-    "LandslideModel": "landslide_zoo.models.model",
+    "LandslideModel": "landslide_zoo.inference.model",
     "ModelZoo": "landslide_zoo.zoo.zoo",
     "Patch": "landslide_zoo.data",
-    "Prediction": "landslide_zoo.models.prediction",
+    "Prediction": "landslide_zoo.inference.predict",
     "read_mask": "landslide_zoo.data",
     "read_patch": "landslide_zoo.data",
 }

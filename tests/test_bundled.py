@@ -10,7 +10,7 @@ from command_line import Command
 
 from landslide_zoo import LandslideModel, read_mask, read_patch
 from landslide_zoo.evaluation import LabelledPatches, evaluate
-from landslide_zoo.models import Scores
+from landslide_zoo.inference.predict import Scores
 from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.web.samples import samples
 from landslide_zoo.zoo import ModelZoo
@@ -30,7 +30,7 @@ def test_bundled_weights_are_small_enough_to_ship() -> None:
 
 def test_a_sample_that_comes_with_the_package_is_found(model: LandslideModel) -> None:
     (path,) = [sample.path for sample in samples() if sample.path.name == "image_2.h5"]
-    scores = model.predict(path).scores(read_mask(path))
+    scores = model.predict(path, postprocess=False).scores(read_mask(path))
     assert scores.f1 == pytest.approx(0.6237, abs=0.005)
 
 
@@ -84,4 +84,4 @@ def test_landslides_of_a_real_patch_are_found(model: LandslideModel, real_data: 
         real_data / "l4s-14band/annotations/mask_150.h5",
     )
     assert patch.mask is not None
-    assert model.predict(patch).scores(patch.mask).iou == pytest.approx(0.448, abs=1e-3)
+    assert model.predict(patch, postprocess=False).scores().iou == pytest.approx(0.448, abs=1e-3)

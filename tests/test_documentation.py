@@ -33,7 +33,7 @@ from snippets import ROOT, blocks, commands
 
 from landslide_zoo import LandslideModel, __version__, cli, read_mask, read_patch
 from landslide_zoo.data import write_mask_h5
-from landslide_zoo.inference import detect
+from landslide_zoo.inference import predict
 from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.training.config import parse_arguments
 from landslide_zoo.web.samples import PUTHUMALA, samples
@@ -196,7 +196,7 @@ def test_every_way_to_a_mask_is_the_one_in_the_guide(
     for run in (
         lambda: landslide_zoo(["predict", "image_1.h5", "--backend", "torch"], monkeypatch),
         lambda: landslide_zoo(["evaluate", BUNDLED, "--data", "DATASET"], monkeypatch),
-        lambda: detect(model, read_patch("image_1.h5")).to_dict(),
+        lambda: predict(model, [read_patch("image_1.h5")])[0].to_dict(),
     ):
         called = functions_called(run)
         assert set(path) <= set(called)

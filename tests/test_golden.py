@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from landslide_zoo.data import read_patch
-from landslide_zoo.inference import detect, load_predictor
+from landslide_zoo.inference import load_predictor, predict
 from landslide_zoo.mapping import map_scene
 from landslide_zoo.models.folder import bundled_folders
 
@@ -45,15 +45,15 @@ def test_patches(name: str, real_data: Path) -> None:
     for key, golden in FIGURES.items():
         if not key.startswith(f"{name}/"):
             continue
-        detection = detect(model, read_patch(real_data / golden["path"]))
-        mask = detection.prediction.mask.astype(bool)
+        (detection,) = predict(model, [read_patch(real_data / golden["path"])])
+        mask = detection.mask.astype(bool)
         pixels += mask.size
         different += int((mask != unpacked(key, mask.shape)).sum())
         network = detection.network.mask.astype(bool)
         network_different += int((network != unpacked(f"{key}/network", mask.shape)).sum())
-        area += detection.prediction.hectares
+        area += detection.hectares
         golden_area += golden["hectares"]
-        assert abs(int(detection.prediction.observed.sum()) - golden["observed"]) <= 20
+        assert abs(int(detection.observed.sum()) - golden["observed"]) <= 20
         objects = [[x.pixels, x.row, x.column] for x in detection.objects]
         if not same_places(objects, golden["objects"]):
             other_objects.append(key)

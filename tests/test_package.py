@@ -24,8 +24,8 @@ def test_dir_shows_the_public_names() -> None:
     [
         ("data", ["Grid", "Patch", "read_mask", "read_patch"]),
         ("figures", ["marked", "true_colour"]),
-        ("models", ["CATALOG", "LandslideModel", "Predictor", "predict"]),
-        ("inference", ["Ensemble", "TestTimeAugmentation", "detect"]),
+        ("models", ["CATALOG", "ModelConfig", "Record"]),
+        ("inference", ["Ensemble", "TestTimeAugmentation", "predict"]),
         ("evaluation", ["Evaluation", "LabelledPatches", "evaluate"]),
         ("zoo", ["ModelZoo", "ZooEntry", "publish_model", "publish_space"]),
     ],

@@ -30,7 +30,7 @@ from landslide_zoo.evaluation import LabelledPatches
 from landslide_zoo.evaluation.metrics import PixelCounts
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation
 from landslide_zoo.inference.objects import connected_parts
-from landslide_zoo.models.prediction import Predictor, Scores, predict
+from landslide_zoo.inference.predict import Predictor, Scores, predict
 
 PARTS = ("lowest third", "middle third", "highest third")
 

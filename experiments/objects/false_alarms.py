@@ -29,9 +29,9 @@ from landslide_zoo import LandslideModel, read_patch
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.inference.clouds import CLOUD, SHADOW, find_clouds, without_clouds
-from landslide_zoo.inference.layers import layers_of
+from landslide_zoo.inference.indices import layers_of
+from landslide_zoo.inference.predict import predict
 from landslide_zoo.inference.rules import RuledPrediction, apply_rules
-from landslide_zoo.models.prediction import predict
 
 SIDE = 128
 OPTICAL = BAND_NAMES[:12]

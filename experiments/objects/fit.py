@@ -33,10 +33,10 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.evaluation.bootstrap import block_of
 from landslide_zoo.inference.clouds import CloudMask, find_clouds, without_clouds
-from landslide_zoo.inference.layers import layers_of
+from landslide_zoo.inference.indices import layers_of
 from landslide_zoo.inference.objects import describe, label_objects
+from landslide_zoo.inference.predict import Prediction, Predictor, Scores, predict
 from landslide_zoo.inference.rules import DEFAULT_RULES, apply_rules
-from landslide_zoo.models.prediction import Prediction, Predictor, Scores, predict
 
 FOLDERS = "l4s-14band", "l4s-14band-more"
 TRAINED_ON = {1002, 3597}

@@ -18,7 +18,7 @@ import typer
 from landslide_zoo import LandslideModel
 from landslide_zoo.evaluation.dataset import LabelledPatches
 from landslide_zoo.inference.objects import connected_parts
-from landslide_zoo.models.prediction import predict
+from landslide_zoo.inference.predict import predict
 
 GRID = {
     "threshold": (0.3, 0.35, 0.402, 0.45, 0.5),

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from landslide_zoo.inference.backends import Backend
-    from landslide_zoo.models import LoadedPredictor
+    from landslide_zoo.inference.predict import LoadedPredictor
 
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda, cuda:1.")]
 BackendOption = Annotated[

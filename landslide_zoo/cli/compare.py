@@ -44,20 +44,20 @@ def compare(
     A model that fails is named on stderr, the others go on, and the exit status is 1.
     """
     from landslide_zoo.data import read_patch
-    from landslide_zoo.inference import Steps, detect
-    from landslide_zoo.models.prediction import SCORES, predict
+    from landslide_zoo.inference import predict, prepare
+    from landslide_zoo.inference.predict import SCORES
     from landslide_zoo.zoo import ModelZoo
 
-    steps = Steps(clouds, tuple(rule_off or ()), level)
-    given = read_patch(patch, mask)
+    prepared = prepare(read_patch(patch, mask), clouds, level)
     zoo = ModelZoo()
     names = model or zoo.compared_names() or [zoo.default]
     results = []
     for name in names:
         try:
             loaded = load_model(name, device, backend)
-            predict(loaded, [given])  # the first run also sets the network up: it is not timed
-            results.append(detect(loaded, given, threshold, steps).to_dict() | {"model": name})
+            predict(loaded, [prepared])  # the first run also sets the network up: it is not timed
+            (prediction,) = predict(loaded, [prepared], threshold, rules_off=rule_off or ())
+            results.append(prediction.to_dict() | {"model": name})
         except LandslideZooError as error:
             typer.echo(f"Error: {name}: {error}", err=True)
     for warning in dict.fromkeys(one for result in results for one in result["warnings"]):
@@ -65,7 +65,7 @@ def compare(
     if as_json:
         typer.echo(json.dumps(results, indent=2))
     elif results:
-        scored = COLUMNS if given.mask is None else COLUMNS + SCORES
+        scored = COLUMNS if prepared.mask is None else COLUMNS + SCORES
         typer.echo(text_table(scored, [_row(result, scored) for result in results]))
     if len(results) < len(names):
         raise typer.Exit(1)

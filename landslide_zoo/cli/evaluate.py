@@ -23,6 +23,7 @@ from landslide_zoo.text import text_table
 
 if TYPE_CHECKING:
     from landslide_zoo.evaluation import Evaluation, LabelledPatches, Stratum
+    from landslide_zoo.inference.predict import Options
 
 HEADER = (
     "model",
@@ -114,12 +115,11 @@ def evaluate(
     if data is not None:
         from landslide_zoo.cli.evaluator import Evaluator
         from landslide_zoo.evaluation import STRATA, LabelledPatches
-        from landslide_zoo.inference.result import Steps
 
-        steps = Steps(clouds, tuple(rule_off or ()), level)
+        options: Options = {"clouds": clouds, "rules_off": rule_off or (), "level": level}
         dataset = LabelledPatches.find(data, split, subset)
         strata = [*STRATA, *(_stratum(text, dataset) for text in stratum or [])]
-        evaluator = Evaluator(dataset, strata, negatives or [], tta, steps)
+        evaluator = Evaluator(dataset, strata, negatives or [], tta, options)
     if zoo:
         from landslide_zoo.cli.leaderboard import fill_leaderboard
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import typer
@@ -22,10 +23,9 @@ from landslide_zoo.evaluation import (
     keep_in_record,
     leak_warning,
 )
-from landslide_zoo.inference import Ensemble, Steps, TestTimeAugmentation
-from landslide_zoo.inference.result import Refinement
-from landslide_zoo.inference.rules import rules_of, switched_on
-from landslide_zoo.models import LoadedPredictor, Predictor
+from landslide_zoo.inference import Ensemble, Prediction, TestTimeAugmentation, predict
+from landslide_zoo.inference.predict import LoadedPredictor, Options, Predictor
+from landslide_zoo.inference.rules import check_rules_off, rules_of, switched_on
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.folder import bundled_folders
 
@@ -38,7 +38,7 @@ class Evaluator:
     strata: Sequence[Stratum]
     negatives: Sequence[Path]
     tta: bool
-    steps: Steps
+    options: Options
 
     def evaluate_ensemble(
         self, models: Sequence[LoadedPredictor], folders: Sequence[Path | None]
@@ -91,13 +91,18 @@ class Evaluator:
 
     def _refinements(self, predictor: Predictor) -> dict[str, Refine]:
         """What is done beside the network, by what it is called."""
-        self.steps.check(predictor.config)
-        refinement = Refinement(predictor, self.steps)
+        rules_off = self.options.get("rules_off", ())
+        check_rules_off(predictor.config, rules_off)
+
+        @lru_cache(maxsize=1)  # both steps ask about a patch, one after the other
+        def postprocessed(patch: Patch) -> Prediction:
+            return predict(predictor, [patch], **self.options)[0]
+
         found: dict[str, Refine] = {}
-        if self.steps.clouds == "mask":
-            found["without clouds"] = refinement.without_clouds
-        if switched_on(rules_of(predictor.config), self.steps.rules_off):
-            found[", ".join([*found, "with rules"])] = refinement.with_rules
+        if self.options.get("clouds") == "mask":
+            found["without clouds"] = lambda patch, _: postprocessed(patch).network
+        if switched_on(rules_of(predictor.config), rules_off):
+            found[", ".join([*found, "with rules"])] = lambda patch, _: postprocessed(patch)
         return found
 
     def _keep(

@@ -39,7 +39,7 @@ def export(
     """
     from landslide_zoo.data import read_patch
     from landslide_zoo.inference.export import export_onnx
-    from landslide_zoo.models.model import LandslideModel
+    from landslide_zoo.inference.model import LandslideModel
     from landslide_zoo.web.samples import samples
 
     loaded = load_model(model, device="cpu", backend="torch")

@@ -25,9 +25,9 @@ from landslide_zoo.errors import DataError, LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.inference.backends import Backend
+    from landslide_zoo.inference.predict import Predictor
     from landslide_zoo.mapping.many import Load, Outcome
     from landslide_zoo.mapping.probabilities import Listener, State
-    from landslide_zoo.models.prediction import Predictor
 
 
 class OutlineFormat(StrEnum):

@@ -23,9 +23,9 @@ from landslide_zoo.cli.common import (
 from landslide_zoo.errors import LandslideZooError, shown
 
 if TYPE_CHECKING:
-    from landslide_zoo.inference import PreparedPatch
+    from landslide_zoo.data import Patch
     from landslide_zoo.inference.backends import Backend
-    from landslide_zoo.inference.result import Steps
+    from landslide_zoo.inference.predict import Options
 
 
 def predict(
@@ -58,9 +58,8 @@ def predict(
     written, and the exit status is 1.
     """
     from landslide_zoo.inference.outputs import check_outputs
-    from landslide_zoo.inference.result import Steps
 
-    steps = Steps(clouds, tuple(rule_off or ()), level)
+    options: Options = {"clouds": clouds, "rules_off": rule_off or (), "level": level}
     files, faults = _find_patches(inputs)
     for fault in faults:
         typer.echo(f"Error: {fault}", err=True)
@@ -69,7 +68,7 @@ def predict(
         from landslide_zoo.models.folder import DEFAULT_MODEL
 
         name = model or DEFAULT_MODEL
-        written = _predict_all(files, name, output, threshold, steps, device, backend)
+        written = _predict_all(files, name, output, threshold, options, device, backend)
         if written < len(files) + len(faults):
             raise typer.Exit(1)
     elif faults:
@@ -108,7 +107,7 @@ def _predict_all(
     name: str,
     output: Path,
     threshold: float | None,
-    steps: Steps,
+    options: Options,
     device: str,
     backend: Backend,
 ) -> int:
@@ -119,32 +118,33 @@ def _predict_all(
     """
     from tqdm import tqdm
 
-    from landslide_zoo.inference.outputs import write_outputs
+    from landslide_zoo.inference import predict
+    from landslide_zoo.inference.rules import check_rules_off
 
     written, hectares = 0, 0.0
     notes: dict[str, str] = {}
     # A patch is read, and its clouds are found, while the model is loaded or sees the one before.
     with ThreadPoolExecutor(1) as reader:
-        prepared = reader.submit(_prepare, files[0], steps)
+        prepared = reader.submit(_prepare, files[0], options)
         model = load_model(name, device, backend)
-        steps.check(model.config)
+        check_rules_off(model.config, options["rules_off"])
         with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:
             for following in [*files[1:], None]:
                 current = prepared
                 if following:
-                    prepared = reader.submit(_prepare, following, steps)
+                    prepared = reader.submit(_prepare, following, options)
                 try:
-                    detection = current.result().detect(model, threshold)
-                    write_outputs(output, detection)
+                    (prediction,) = predict(model, [current.result()], threshold, **options)
+                    prediction.save(output)
                 except LandslideZooError as error:
                     bar.write(f"Error: {error}", file=sys.stderr)
                 else:
-                    for warning in detection.warnings:
+                    for warning in prediction.warnings:
                         bar.write(f"Warning: {warning}", file=sys.stderr)
-                    for note in detection.notes:
-                        notes.setdefault(note, detection.patch.name)
+                    for note in prediction.notes:
+                        notes.setdefault(note, prediction.patch.name)
                     written += 1
-                    hectares += detection.prediction.hectares
+                    hectares += prediction.hectares
                 bar.update()
     for note, patch_name in notes.items():
         typer.echo(f"{patch_name}: {note}")
@@ -155,11 +155,9 @@ def _predict_all(
     return written
 
 
-def _prepare(path: Path, steps: Steps) -> PreparedPatch:
+def _prepare(path: Path, options: Options) -> Patch:
     """Read a patch and find its clouds."""
     from landslide_zoo.data import read_patch
-    from landslide_zoo.inference import PreparedPatch
+    from landslide_zoo.inference import prepare
 
-    prepared = PreparedPatch(read_patch(path), steps)
-    _ = prepared.clouds
-    return prepared
+    return prepare(read_patch(path), options["clouds"], options["level"])

@@ -25,8 +25,8 @@ from landslide_zoo.evaluation.metrics import (
 )
 from landslide_zoo.evaluation.strata import STRATA, Group, SizeGroup, Stratum, size_groups
 from landslide_zoo.inference.ensembles import Ensemble
+from landslide_zoo.inference.predict import SCORES, Prediction, Predictor, Scores, predict
 from landslide_zoo.inference.tta import TestTimeAugmentation
-from landslide_zoo.models.prediction import SCORES, Prediction, Predictor, Scores, predict
 from landslide_zoo.models.record import Details, FalseAlarms, RefinedScores, Result
 
 PAPER_BATCH = 16
@@ -337,7 +337,9 @@ def _predictions(
     """Each patch with its prediction, and with that prediction after each step."""
     source, steps = iter(patches), list(steps)
     while batch := list(islice(source, _BATCH)):
-        for patch, prediction in zip(batch, predict(predictor, batch), strict=True):
+        for patch, prediction in zip(
+            batch, predict(predictor, batch, postprocess=False), strict=True
+        ):
             yield patch, [prediction, *(step(patch, prediction) for step in steps)]
 
 
@@ -351,7 +353,7 @@ def _count(
     histogram.add(probability, patch.mask, observed)
     area = np.zeros(2) if patch.mask.any() else _areas(prediction)
     return {
-        "counts": np.array(astuple(prediction.scores(patch.mask))),
+        "counts": np.array(astuple(Scores.of_masks(mask, patch.mask, observed))),
         "histogram": histogram.histogram,
         "reliability": Reliability.of(probability, patch.mask, observed).table,
         "landslides": count_landslides(mask, patch.mask, observed, prediction.grid),

@@ -19,12 +19,12 @@ from scipy.optimize import minimize_scalar
 from landslide_zoo.data.patch import UNPLACED, Grid
 from landslide_zoo.evaluation.bootstrap import Bootstrap
 from landslide_zoo.inference.objects import connected_parts
-from landslide_zoo.models.prediction import Scores, values_of
+from landslide_zoo.inference.predict import Scores, values_of
 from landslide_zoo.models.record import FalseAlarms
 
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
-    from landslide_zoo.models.model import LandslideModel
+    from landslide_zoo.inference.model import LandslideModel
 
 THRESHOLDS = 256
 """Thresholds are multiples of 1/256, which float32 holds exactly."""

@@ -16,8 +16,8 @@ from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation
 from landslide_zoo.evaluation.metrics import FOUND_SHARE, RELIABILITY_BINS
 from landslide_zoo.evaluation.strata import Group
 from landslide_zoo.figures.charts import bars_figure, precision_recall_figure, reliability_figure
+from landslide_zoo.inference.predict import SCORES, Scores
 from landslide_zoo.io import write_whole
-from landslide_zoo.models.prediction import SCORES, Scores
 from landslide_zoo.models.record import Record
 from landslide_zoo.text import csv_table, markdown_table
 

@@ -18,7 +18,7 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation.bootstrap import Bootstrap, Interval
 from landslide_zoo.evaluation.metrics import SIZE_EDGES, class_names
-from landslide_zoo.models.prediction import Prediction, Scores
+from landslide_zoo.inference.predict import Prediction, Scores
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""What is found in patches: ensembles, test-time augmentation, objects, results, files."""
+"""From patches to predictions: backends, clouds, rules, objects, ensembles, files.
+
+``LandslideModel`` is in :mod:`landslide_zoo.inference.model`: it brings torch.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,17 @@ import sys
 
 from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.inference.cache import ModelCache
-from landslide_zoo.inference.comparison import EnsembleResult, ModelResult, join_detections
 from landslide_zoo.inference.ensembles import Agreement, Ensemble, join_predictions
-from landslide_zoo.inference.objects import LandslideObject, find_objects
+from landslide_zoo.inference.objects import LandslideObject
 from landslide_zoo.inference.outputs import write_outputs
-from landslide_zoo.inference.result import Detection, PreparedPatch, Steps, detect
+from landslide_zoo.inference.predict import (
+    LoadedPredictor,
+    Prediction,
+    Predictor,
+    Scores,
+    predict,
+    prepare,
+)
 from landslide_zoo.inference.tta import TestTimeAugmentation
 
 # Each import of OpenVINO sends a message to its maker's analytics, unless its telemetry is missing.
@@ -18,19 +27,17 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = [
     "Agreement",
-    "Detection",
     "Ensemble",
-    "EnsembleResult",
     "LandslideObject",
+    "LoadedPredictor",
     "ModelCache",
-    "ModelResult",
-    "PreparedPatch",
-    "Steps",
+    "Prediction",
+    "Predictor",
+    "Scores",
     "TestTimeAugmentation",
-    "detect",
-    "find_objects",
-    "join_detections",
     "join_predictions",
     "load_predictor",
+    "predict",
+    "prepare",
     "write_outputs",
 ]

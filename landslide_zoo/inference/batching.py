@@ -10,7 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor, WrappedPredictor
+from landslide_zoo.inference.predict import BATCH_PIXELS, Predictor, WrappedPredictor
 
 
 @dataclass(eq=False)
@@ -34,7 +34,7 @@ class NetworkThread:
     """Runs the networks of many threads on one, batch by batch, without making any batch wait.
 
     What has come while a batch ran is the next batch: all of it that is for the same
-    predictor and of the same size, up to :data:`~landslide_zoo.models.prediction.BATCH_PIXELS`.
+    predictor and of the same size, up to :data:`~landslide_zoo.inference.predict.BATCH_PIXELS`.
     Whoever came first is in it. Each gets its own answer, or its own error.
     """
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
-from landslide_zoo.models.prediction import LoadedPredictor
+from landslide_zoo.inference.predict import LoadedPredictor
 
 
 class ModelCache:

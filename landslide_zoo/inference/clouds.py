@@ -92,41 +92,21 @@ class CloudNetwork:
         return odds / odds.sum(axis=0)
 
 
-@dataclass(frozen=True, eq=False)
-class CloudMask:
-    """Where a patch is under clouds and in their shadows.
+def cloud_note(clouds: np.ndarray) -> str | None:
+    """How much of a patch is under cloud, in a sentence; None where nothing is.
 
-    Attributes:
-        classes: 0 clear, 1 cloud, 2 shadow, shape (H, W), uint8.
+    Args:
+        clouds: Pixels under cloud, shape (H, W), bool.
+
+    Example:
+        >>> cloud_note(np.array([[False, True], [False, False]]))
+        '25 % of this patch is under cloud.'
     """
-
-    classes: np.ndarray
-
-    @property
-    def cloud(self) -> np.ndarray:
-        """Pixels under cloud, shape (H, W), bool."""
-        return self.classes == CLOUD
-
-    @property
-    def shadow(self) -> np.ndarray:
-        """Pixels in a cloud's shadow, shape (H, W), bool."""
-        return self.classes == SHADOW
-
-    @property
-    def share(self) -> float:
-        """Share of the patch under cloud, 0 to 1."""
-        return float(self.cloud.mean())
-
-    def sentence(self) -> str:
-        """The share under cloud as a sentence.
-
-        Example:
-            >>> CloudMask(np.array([[0, 1], [0, 0]])).sentence()
-            '25 % of this patch is under cloud.'
-        """
-        share = 100 * self.share
-        amount = f"{share:.0f} %" if share >= 1 or share == 0 else "Less than 1 %"
-        return f"{amount} of this patch is under cloud."
+    share = 100 * clouds.mean()
+    if not share:
+        return None
+    amount = f"{share:.0f} %" if share >= 1 else "Less than 1 %"
+    return f"{amount} of this patch is under cloud."
 
 
 def why_no_clouds(patch: Patch) -> str | None:
@@ -148,8 +128,8 @@ def product_level(patch: Patch) -> Level:
     return "L2A" if "B10" not in patch.bands and "B11" in patch.bands else "L1C"
 
 
-def find_clouds(patch: Patch, level: Level | None = None) -> CloudMask:
-    """Find the clouds and cloud shadows of a patch.
+def find_clouds(patch: Patch, level: Level | None = None) -> np.ndarray:
+    """The pixels of a patch that are under cloud, shape (H, W), bool.
 
     Args:
         patch: Digital numbers (reflectance x 10,000) of B2, B3, B4, B8 and,
@@ -166,10 +146,10 @@ def find_clouds(patch: Patch, level: Level | None = None) -> CloudMask:
     more = SHORT_WAVE if set(SHORT_WAVE) <= set(patch.bands) else ()
     with _loading:  # not twice where two ask for it at once
         network = _network(len(NEEDED) + len(more), level or product_level(patch))
-    return CloudMask(network.classify(patch.select((*NEEDED, *more)) / 10_000))
+    return network.classify(patch.select((*NEEDED, *more)) / 10_000) == CLOUD
 
 
-def without_clouds(patch: Patch, clouds: CloudMask) -> Patch:
+def without_clouds(patch: Patch, clouds: np.ndarray) -> Patch:
     """The patch with its clouds not observed; a scar in their shadow is still a scar.
 
     A cloud's values are lowered to the brightest that is observed, band by band:
@@ -180,14 +160,13 @@ def without_clouds(patch: Patch, clouds: CloudMask) -> Patch:
         patch: As it was read.
         clouds: Its clouds, from :func:`find_clouds`.
     """
-    hidden = clouds.cloud
-    observed = patch.observed & ~hidden
-    if not hidden.any() or not observed.any():
+    observed = patch.observed & ~clouds
+    if not clouds.any() or not observed.any():
         return replace(patch, observed=observed)
     values = patch.values.copy()
     for i, name in enumerate(patch.bands):
         if band(name).unit == "DN":
-            values[i][hidden] = np.minimum(values[i][hidden], values[i][observed].max())
+            values[i][clouds] = np.minimum(values[i][clouds], values[i][observed].max())
     return replace(patch, values=values, observed=observed)
 
 

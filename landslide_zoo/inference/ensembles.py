@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from landslide_zoo.data.patch import convert_values
+from landslide_zoo.inference.predict import PatchPredictor, Prediction, Predictor
+from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.models.config import EnsembleConfig, PredictorConfig
-from landslide_zoo.models.prediction import PatchPredictor, Prediction, Predictor
 from landslide_zoo.models.record import Record
 
 
@@ -84,11 +86,22 @@ class Agreement:
     votes: np.ndarray
     disagreement: np.ndarray
 
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values for JSON."""
+        return {
+            **self.mean.to_dict(),
+            "members": self.members,
+            "seen_by_all": int((self.votes == self.members).sum()),
+            "seen_by_any": int((self.votes > 0).sum()),
+            "mean_disagreement": round(float(self.disagreement.mean()), 4),
+        }
+
 
 def join_predictions(predictions: Sequence[Prediction]) -> Agreement:
     """Join predictions of one patch by several models.
 
-    Each model votes at its own threshold, as it was tuned.
+    Each model votes at its own threshold, after its own rules. On the mean their rules
+    decide where all have the same, else those for any network.
 
     Args:
         predictions: At least one, all of one patch.
@@ -98,16 +111,20 @@ def join_predictions(predictions: Sequence[Prediction]) -> Agreement:
     """
     if not predictions:
         raise ValueError("there is nothing to join: give at least one prediction")
-    probabilities = np.stack([prediction.probability for prediction in predictions])
+    first, probabilities = predictions[0], np.stack([each.probability for each in predictions])
+    same = all(each.rules == first.rules for each in predictions)
     return Agreement(
         members=len(predictions),
-        mean=Prediction(
+        mean=replace(
+            first,
             probability=probabilities.mean(axis=0, dtype=np.float32),
-            observed=predictions[0].observed,
-            threshold=float(np.mean([prediction.threshold for prediction in predictions])),
+            threshold=float(np.mean([each.threshold for each in predictions])),
             model=f"mean of {len(predictions)} models",
-            grid=predictions[0].grid,
+            rules=first.rules if same else DEFAULT_RULES,
+            milliseconds=sum(each.milliseconds for each in predictions),
+            warnings=(),
+            backend=", ".join(dict.fromkeys(each.backend for each in predictions)),
         ),
-        votes=np.stack([one.mask for one in predictions]).sum(axis=0, dtype=np.uint8),
+        votes=np.stack([each.mask for each in predictions]).sum(axis=0, dtype=np.uint8),
         disagreement=probabilities.std(axis=0, dtype=np.float32),
     )

@@ -20,10 +20,10 @@ from landslide_zoo.data.bands import Unit
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference.export_layers import AdaptivePooling, DigitalNumbers, DisplayValues
+from landslide_zoo.inference.model import LandslideModel
+from landslide_zoo.inference.predict import values_of
 from landslide_zoo.io import write_whole
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.model import LandslideModel
-from landslide_zoo.models.prediction import values_of
 
 Target = Literal["onnx", "deepness"]
 """``onnx``: batches of any size; ``deepness``: what the QGIS plugin Deepness can load."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import scipy
 
-from landslide_zoo.models.prediction import Prediction
+from landslide_zoo.data.patch import Grid
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _AROUND = np.array(
@@ -103,19 +103,6 @@ def number_by_size(labels: np.ndarray) -> np.ndarray:
     return numbers[labels]
 
 
-def find_objects(
-    prediction: Prediction, layers: Mapping[str, np.ndarray] | None = None
-) -> list[LandslideObject]:
-    """The connected landslides of a prediction's mask, the largest first.
-
-    Args:
-        prediction: What a model says.
-        layers: What the bands say, from :func:`landslide_zoo.inference.layers.layers_of`;
-            without them, objects have a place, a size, a shape and probabilities.
-    """
-    return describe(label_objects(prediction.mask), prediction, layers or {})
-
-
 _OWN = tuple(
     item.name
     for item in fields(LandslideObject)
@@ -125,33 +112,40 @@ _OWN = tuple(
 
 
 def describe(
-    labels: np.ndarray, prediction: Prediction, layers: Mapping[str, np.ndarray]
+    labels: np.ndarray,
+    probability: np.ndarray,
+    observed: np.ndarray,
+    grid: Grid,
+    layers: Mapping[str, np.ndarray],
 ) -> list[LandslideObject]:
     """The objects of a label image, in the order of their numbers.
 
     Args:
         labels: Number of each pixel's object, without gaps, 0 where there is
             none, shape (H, W).
-        prediction: Their probabilities, and what was observed.
-        layers: What the bands say.
+        probability: The network's, shape (H, W).
+        observed: Pixels that could be seen, shape (H, W), bool.
+        grid: Size of the pixels.
+        layers: NDVI, slope and the like; without them, objects have a place, a size, a
+            shape and probabilities.
     """
     where = labels > 0
     if not where.any():
         return []
     measures = measure(
         labels,
-        prediction.probability[where],
+        probability[where],
         {name: values[where] for name, values in layers.items()},
-        prediction.observed,
+        observed,
         layers["ndwi"] > 0 if "ndwi" in layers else None,
-        prediction.grid.pixel_size,
+        grid.pixel_size,
     )
     columns = {name: values.tolist() for name, values in measures.items()}
     own = {name: columns.pop(name) for name in _OWN}
     return [
         LandslideObject(
             number=i + 1,
-            hectares=prediction.grid.hectares(own["pixels"][i]),
+            hectares=grid.hectares(own["pixels"][i]),
             **{name: values[i] for name, values in own.items()},
             attributes={
                 name: values[i] for name, values in columns.items() if not math.isnan(values[i])

@@ -14,7 +14,7 @@ import numpy as np
 from landslide_zoo.data.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
 from landslide_zoo.figures.images import enlarge, marked, marks, png
-from landslide_zoo.inference.result import Detection
+from landslide_zoo.inference.predict import Prediction
 from landslide_zoo.io import write_whole
 
 OVERLAY_SIDE = 512
@@ -57,60 +57,60 @@ class OutputNames:
         return cls(f"{stem}.npy", mask, f"{stem}_overlay.png")
 
 
-def probability_npy(detection: Detection) -> bytes:
+def probability_npy(prediction: Prediction) -> bytes:
     """The network's probability as a file of NumPy."""
     file = io.BytesIO()
-    np.save(file, detection.network.probability.astype(np.float32), allow_pickle=False)
+    np.save(file, prediction.probability.astype(np.float32), allow_pickle=False)
     return file.getvalue()
 
 
-def mask_h5(detection: Detection) -> bytes:
+def mask_h5(prediction: Prediction) -> bytes:
     """The mask, and what was observed, as a file of HDF5."""
     file = io.BytesIO()
-    write_mask_h5(file, detection.prediction.mask, detection.prediction.observed)
+    write_mask_h5(file, prediction.mask, prediction.observed)
     return file.getvalue()
 
 
-def overlay_png(detection: Detection) -> bytes:
+def overlay_png(prediction: Prediction) -> bytes:
     """The overlay as a PNG file."""
-    return png(overlay_picture(detection))
+    return png(overlay_picture(prediction))
 
 
-def overlay_picture(detection: Detection) -> np.ndarray:
+def overlay_picture(prediction: Prediction) -> np.ndarray:
     """True colour with outlines: red of landslides, dashed of what rules dropped; cloud hatched.
 
     Returns:
         Shape (H, W, 3), uint8; a small patch is enlarged by a whole factor to about
         :data:`OVERLAY_SIDE`.
     """
-    drawn = overlay_marks(detection)
-    factor = len(drawn) // len(detection.picture)
-    return marked(enlarge(detection.picture, factor), drawn)
+    drawn = overlay_marks(prediction)
+    factor = len(drawn) // len(prediction.picture)
+    return marked(enlarge(prediction.picture, factor), drawn)
 
 
-def overlay_marks(detection: Detection, side: int = OVERLAY_SIDE) -> np.ndarray:
+def overlay_marks(prediction: Prediction, side: int = OVERLAY_SIDE) -> np.ndarray:
     """The outlines and the hatching of an overlay, from :func:`landslide_zoo.figures.marks`.
 
     Args:
-        detection: What was found.
+        prediction: What was found.
         side: A smaller patch is enlarged by a whole factor to about this, in pixels.
 
     Returns:
         Shape (H, W), uint8.
     """
     # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
-    factor = max(1, side // max(detection.patch.size))
-    found, dropped = detection.prediction.mask > 0, detection.ruled.dropped_labels > 0
-    hidden = ~detection.prediction.observed
+    factor = max(1, side // max(prediction.patch.size))
+    found, dropped = prediction.mask > 0, prediction.dropped_labels > 0
+    hidden = ~prediction.observed
     return marks(*(enlarge(layer, factor) for layer in (found, dropped, hidden)))
 
 
-def write_outputs(folder: Path, detection: Detection) -> list[Path]:
-    """Write the files of a detection, each whole before it gets its name.
+def write_outputs(folder: Path, prediction: Prediction) -> list[Path]:
+    """Write the files of a prediction, each whole before it gets its name.
 
     Args:
         folder: Made if need be; files of the same names are replaced.
-        detection: What to write; its patch's name gives the files theirs.
+        prediction: What to write; its patch's name gives the files theirs.
 
     Returns:
         The files: probability, mask, overlay.
@@ -118,9 +118,9 @@ def write_outputs(folder: Path, detection: Detection) -> list[Path]:
     Raises:
         DataError: If one cannot be written; none is left half-written.
     """
-    paths = [folder / name for name in astuple(OutputNames.of(detection.patch.name))]
+    paths = [folder / name for name in astuple(OutputNames.of(prediction.patch.name))]
     for path, content in zip(paths, (probability_npy, mask_h5, overlay_png), strict=True):
-        write_whole(path, content(detection))
+        write_whole(path, content(prediction))
     return paths
 
 

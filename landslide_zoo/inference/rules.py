@@ -7,20 +7,19 @@ a layer, as ``vegetation``, cuts pixels out of objects; one on an attribute of a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from landslide_zoo.inference.layers import LAYERS, Layer
+from landslide_zoo.errors import ModelError, quoted
+from landslide_zoo.inference.indices import LAYERS, Layer
 from landslide_zoo.inference.objects import (
     LandslideObject,
     connected_parts,
-    describe,
     label_objects,
 )
 from landslide_zoo.models.config import PredictorConfig, Rule
-from landslide_zoo.models.prediction import Prediction
 
 _SOURCE = "17 labelled 14-band Landslide4Sense patches, leave-one-block-out (experiments/objects)"
 
@@ -77,7 +76,6 @@ ALL_RULES = "all"
 """In place of an attribute: every rule."""
 LISTED = 10
 """Pixels from which a part that a rule cut out of objects is listed by itself."""
-_ABOVE_ZERO = float(np.finfo(np.float32).tiny)
 _LAYER_OF = {"elevation_range": "elevation", "water_contact": "ndwi"}
 """Layers of the attributes that are not named after one."""
 
@@ -103,26 +101,22 @@ class DroppedObject:
 
 
 @dataclass(frozen=True, eq=False)
-class RuledPrediction:
-    """A prediction after rules.
+class RuledObjects:
+    """The objects of a mask after rules.
 
     Attributes:
-        prediction: The same with probability 0 where a rule dropped what was found.
         kept: The landslides that remain, the largest first.
         labels: Number of the kept landslide of each pixel, 0 where there is none,
             shape (H, W), int32.
         dropped: What rules dropped, the largest first: whole objects, and parts cut
             out of objects from ten pixels on.
-        dropped_labels: The number of what was dropped of each pixel, shape (H, W), int32.
-        skipped: Why rules could not be applied, a sentence each.
+        dropped_labels: The number of the dropped object of each pixel, shape (H, W), int32.
     """
 
-    prediction: Prediction
     kept: list[LandslideObject]
     labels: np.ndarray
     dropped: list[DroppedObject]
     dropped_labels: np.ndarray
-    skipped: tuple[str, ...]
 
 
 def rules_of(config: PredictorConfig) -> tuple[Rule, ...]:
@@ -133,6 +127,20 @@ def rules_of(config: PredictorConfig) -> tuple[Rule, ...]:
 def switched_on(rules: Sequence[Rule], off: Collection[str]) -> tuple[Rule, ...]:
     """The rules but for those on the attributes that are switched off."""
     return tuple(rule for rule in rules if not {rule.attribute, ALL_RULES} & set(off))
+
+
+def check_rules_off(config: PredictorConfig, off: Collection[str]) -> None:
+    """Check that a model has the rules that are switched off.
+
+    Raises:
+        ModelError: If it has no such rule.
+    """
+    known = [rule.attribute for rule in rules_of(config)]
+    for name in off:
+        if name not in (*known, ALL_RULES):
+            raise ModelError(
+                f"{config.name} has no rule on {quoted(name)}; it has {', '.join(known)}."
+            )
 
 
 def rule_title(rule: Rule) -> str:
@@ -162,47 +170,37 @@ def why_skipped(rule: Rule, layers: Collection[str]) -> str | None:
 
 
 def apply_rules(
-    prediction: Prediction,
+    mask: np.ndarray,
     layers: Mapping[str, np.ndarray],
-    rules: Sequence[Rule] = DEFAULT_RULES,
-) -> RuledPrediction:
-    """Keep of a prediction what rules allow.
+    rules: Sequence[Rule],
+    describe: Callable[[np.ndarray], list[LandslideObject]],
+) -> RuledObjects:
+    """Keep of a mask what rules allow.
 
     Args:
-        prediction: What a model says, at any threshold.
-        layers: What the bands say of each pixel, from
-            :func:`landslide_zoo.inference.layers.layers_of`.
-        rules: The rules that are switched on. One whose layer is not known is
-            skipped, and said to be.
+        mask: What a network marks, shape (H, W), bool.
+        layers: NDVI, slope and the like, from
+            :func:`landslide_zoo.inference.indices.layers_of`.
+        rules: The rules that are switched on. One whose layer is not known is skipped.
+        describe: Makes the objects of a label image (H, W), in the order of their numbers.
     """
-    mask = prediction.mask.astype(bool)
     broken = cut_by_rules(mask, layers, rules)
     labels = label_objects(mask & (broken == 0))
     whole = int(labels.max(initial=0))
     labels, cut = _with_cut_parts(labels, broken)
-    objects = describe(labels, prediction, layers)
+    objects = describe(labels)
     breaks = [*(dropped_by(one, layers, rules) for one in objects[:whole]), *cut]
-    broken = np.maximum(broken, np.array([0, *breaks], dtype=np.int16)[labels])
     pairs = list(zip(objects, breaks, strict=True))
     # Whole objects are dropped: those that remain are what they were, numbered anew.
     kept, kept_labels = _numbered([one for one, number in pairs if not number], labels)
     pairs.sort(key=lambda pair: (-pair[0].pixels, pair[1]))
     dropped, dropped_labels = _numbered([one for one, number in pairs if number], labels)
     reasons = [rules[number - 1] for _, number in pairs if number]
-    return RuledPrediction(
-        prediction=replace(
-            prediction,
-            probability=np.where(broken > 0, np.float32(0), prediction.probability),
-            # At a threshold of 0, what was dropped would be in the mask again.
-            threshold=max(prediction.threshold, _ABOVE_ZERO)
-            if broken.any()
-            else prediction.threshold,
-        ),
+    return RuledObjects(
         kept=kept,
         labels=kept_labels,
         dropped=[DroppedObject.by(*each) for each in zip(reasons, dropped, strict=True)],
         dropped_labels=dropped_labels,
-        skipped=tuple(reason for rule in rules if (reason := why_skipped(rule, layers))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landslide_zoo.models.prediction import WrappedPredictor
+from landslide_zoo.inference.predict import WrappedPredictor
 
 ORIENTATIONS = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
 """The dihedral group D4: quarter turns, of the patch and of its mirror image."""

@@ -143,7 +143,7 @@ class FoundClouds:
         if not patch.observed.any():
             return _clear(part)
         before = inside.row - fine.row, inside.column - fine.column
-        cloud = find_clouds(_means(patch, self._factor, before), self._level).cloud
+        cloud = find_clouds(_means(patch, self._factor, before), self._level)
         return cloud[part.within(around)]
 
 

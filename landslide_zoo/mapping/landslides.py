@@ -27,7 +27,7 @@ from shapely.geometry import MultiPolygon
 from shapely.geometry.polygon import orient
 
 from landslide_zoo.data.patch import Grid
-from landslide_zoo.inference.layers import layers_fitting, layers_of, references_in
+from landslide_zoo.inference.indices import layers_fitting, layers_of, references_in
 from landslide_zoo.inference.objects import LandslideObject, connected_parts, describe
 from landslide_zoo.inference.rules import (
     LISTED,
@@ -49,7 +49,6 @@ from landslide_zoo.mapping.probabilities import (
 from landslide_zoo.mapping.rasters import Placement, Window, blocks, hull
 from landslide_zoo.mapping.scenes import TERRAIN, Scene
 from landslide_zoo.models.config import Rule
-from landslide_zoo.models.prediction import Prediction
 
 LONGITUDE_LATITUDE = "EPSG:4326"
 END = 10
@@ -732,7 +731,7 @@ def describe_large(
     outline = joined(pieces)
     row, column = sums[1:3] / pixels
     layers = {name: np.concatenate(parts) for name, parts in samples.items()}
-    attributes = _summed_up(layers)
+    attributes = _summed_up(layers, grid)
     fall = None
     if "elevation" in layers:
         rows, columns = np.concatenate(places, axis=1)
@@ -758,14 +757,14 @@ def describe_large(
     return one, outline, fall
 
 
-def _summed_up(layers: dict[str, np.ndarray]) -> dict[str, float]:
+def _summed_up(layers: dict[str, np.ndarray], grid: Grid) -> dict[str, float]:
     """What layers (n,) say of the pixels of one object."""
     if not layers:
         return {}
     count = len(next(iter(layers.values())))
     row = np.ones((1, count), dtype=np.int32)
-    pixels = Prediction(np.ones(row.shape, np.float32), row > 0, 0.0, "")
-    (one,) = describe(row, pixels, {name: values[None] for name, values in layers.items()})
+    samples = {name: values[None] for name, values in layers.items()}
+    (one,) = describe(row, row.astype(np.float32), row > 0, grid, samples)
     own = ("perimeter", "elongation", "compactness", "hidden_contact", "water_contact")
     return {name: value for name, value in one.attributes.items() if name not in own}
 
@@ -871,7 +870,7 @@ def find_landslides(
     """Find the landslides of a scene from a network's probabilities.
 
     The result does not depend on ``memory``: blocks are joined. On a scene of 128 x 128 it
-    is what :func:`landslide_zoo.inference.result.detect` finds in the patch.
+    is what :func:`landslide_zoo.inference.predict` finds in the patch.
 
     Args:
         scene: The bands, by which objects are described and rules judge.
@@ -1025,11 +1024,8 @@ class _Finder:
         self, view: View, layers: dict[str, np.ndarray], labels: np.ndarray, parts: Parts
     ) -> None:
         """Describe parts that lie inside a view; labels count them from 1."""
-        prediction = Prediction(
-            view.probability, view.observed, self.threshold, "", self.ground.grid
-        )
         shapes = outlines(labels, view.window)
-        for one in describe(labels, prediction, layers):
+        for one in describe(labels, view.probability, view.observed, self.ground.grid, layers):
             box = slice(one.top, one.bottom + 1), slice(one.left, one.right + 1)
             rows, columns = np.nonzero(labels[box] == one.number)
             fall = None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from landslide_zoo.errors import LandslideZooError, quoted, shown
+from landslide_zoo.inference.predict import Predictor
 from landslide_zoo.mapping.cluster import Share, ray_cluster
 from landslide_zoo.mapping.landslides import Coverage
 from landslide_zoo.mapping.maps import SceneMap, map_scene
@@ -34,7 +35,6 @@ from landslide_zoo.mapping.storage import (
     write_text,
 )
 from landslide_zoo.mapping.writers import __version__
-from landslide_zoo.models.prediction import Predictor
 
 FINISHED = ".finished"
 """Folder beside the maps with a small file for each scene that is done."""

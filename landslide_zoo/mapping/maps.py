@@ -10,8 +10,8 @@ from pathlib import Path
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.backends import Backend, load_predictor
 from landslide_zoo.inference.clouds import Clouds, Level
-from landslide_zoo.inference.result import Steps
-from landslide_zoo.inference.rules import rules_of, switched_on
+from landslide_zoo.inference.predict import Predictor
+from landslide_zoo.inference.rules import check_rules_off, rules_of, switched_on
 from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.io import write_whole
 from landslide_zoo.mapping.change import Earlier, align, rules_with_change
@@ -29,7 +29,6 @@ from landslide_zoo.mapping.writers import (
     write_probability,
 )
 from landslide_zoo.models.folder import DEFAULT_MODEL
-from landslide_zoo.models.prediction import Predictor
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -146,7 +145,7 @@ def map_scene(
         predictor = TestTimeAugmentation(predictor)
     config = predictor.config
     every = rules_of(config) if before is None else rules_with_change(rules_of(config))
-    Steps(rules_off=tuple(rules_off)).check(config.model_copy(update={"rules": list(every)}))
+    check_rules_off(config.model_copy(update={"rules": list(every)}), rules_off)
     rules = switched_on(every, rules_off)
     threshold = config.threshold if threshold is None else threshold
     told, folder = Progress(progress), Path(output)

@@ -17,6 +17,7 @@ import numpy as np
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.inference.clouds import Clouds
 from landslide_zoo.inference.ensembles import Ensemble
+from landslide_zoo.inference.predict import BATCH_PIXELS, Predictor, run_network
 from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.io import write_whole
 from landslide_zoo.mapping.clouds import CloudReader, find_scene_clouds, one_pixel
@@ -25,7 +26,6 @@ from landslide_zoo.mapping.probabilities import Journal, Listener, Probabilities
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.prediction import BATCH_PIXELS, Predictor, predict
 
 
 @dataclass(frozen=True)
@@ -388,10 +388,10 @@ class _Run:
         seen = [number for number, tile in enumerate(batch) if tile.patches]
         for place, member in enumerate(self.members):
             patches = [batch[number].patches[place] for number in seen]
-            for number, prediction in zip(seen, predict(member.network, patches), strict=True):
+            for number, probability in zip(seen, run_network(member.network, patches), strict=True):
                 height, width = found[number].shape
                 share = np.float32(member.weight)
-                found[number] += share * prediction.probability[:height, :width]
+                found[number] += share * probability[:height, :width]
         return found
 
     def _keep(self, done: int, carry: np.ndarray) -> None:

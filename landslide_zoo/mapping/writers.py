@@ -26,13 +26,13 @@ from shapely.geometry.polygon import orient
 
 from landslide_zoo import __version__
 from landslide_zoo.data.patch import Grid
+from landslide_zoo.inference.predict import Predictor
 from landslide_zoo.io import write_whole
 from landslide_zoo.mapping.landslides import LONGITUDE_LATITUDE, NOT_OBSERVED, Landslide, Landslides
 from landslide_zoo.mapping.network import members_of
 from landslide_zoo.mapping.probabilities import Probabilities, writing
 from landslide_zoo.mapping.rasters import Window, blocks, environment
 from landslide_zoo.models.config import Rule
-from landslide_zoo.models.prediction import Predictor
 from landslide_zoo.text import templates_of
 
 PROVENANCE = "landslide_zoo"

@@ -13,11 +13,11 @@ from landslide_zoo.data import Augmentation, Fingerprint, Patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
 from landslide_zoo.inference.ensembles import Ensemble
+from landslide_zoo.inference.model import LandslideModel
+from landslide_zoo.inference.predict import run_network
 from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig, Scaling
 from landslide_zoo.models.folder import WEIGHTS, find_folder
-from landslide_zoo.models.model import LandslideModel
-from landslide_zoo.models.prediction import predict
 from landslide_zoo.models.scaling import InputScaling
 from landslide_zoo.training.config import TrainConfig
 from landslide_zoo.training.losses import UNOBSERVED
@@ -134,9 +134,9 @@ def soft_targets(teachers: Sequence[Teacher], patches: Iterable[Patch], share: f
     ensemble = Ensemble([model for model, _ in teachers], name="teachers")
     targets = []
     for patch in patches:
-        [prediction] = predict(ensemble, [patch])
+        [probability] = run_network(ensemble, [patch])
         assert patch.mask is not None
-        target = (1 - share) * patch.mask + share * prediction.probability
+        target = (1 - share) * patch.mask + share * probability
         targets.append(target.astype(np.float16))
     return np.stack(targets)
 

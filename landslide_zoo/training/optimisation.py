@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from landslide_zoo.models.model import LandslideModel
+from landslide_zoo.inference.model import LandslideModel
 from landslide_zoo.training.config import TrainConfig
 
 

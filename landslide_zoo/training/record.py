@@ -15,8 +15,8 @@ from accelerate import Accelerator
 from landslide_zoo.data import public_name
 from landslide_zoo.evaluation import LabelledPatches, PixelCounts, evaluate, fit_temperature
 from landslide_zoo.figures.charts import curves_figure, examples_figure
+from landslide_zoo.inference.model import LandslideModel
 from landslide_zoo.models.folder import TRAIN_CONFIG
-from landslide_zoo.models.model import LandslideModel
 from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 from landslide_zoo.training.config import TrainConfig
 from landslide_zoo.training.run import Progress
@@ -109,7 +109,7 @@ def best_threshold(model: LandslideModel, dataset: LabelledPatches) -> float:
     counts = PixelCounts()
     for patch in dataset:
         assert patch.mask is not None
-        prediction = model.predict(patch)
+        prediction = model.predict(patch, postprocess=False)
         counts.add(prediction.probability, patch.mask, prediction.observed)
     return counts.best_threshold()
 
@@ -140,5 +140,5 @@ def _examples(model: LandslideModel, patches: LabelledPatches) -> bytes:
     for index in np.argsort(areas, kind="stable")[shares.astype(int)]:
         patch = patches[int(index)]
         assert patch.mask is not None
-        rows.append((patch, patch.mask, model.predict(patch).mask))
+        rows.append((patch, patch.mask, model.predict(patch, postprocess=False).mask))
     return examples_figure(rows)

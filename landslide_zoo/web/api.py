@@ -14,8 +14,8 @@ import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.inference.comparison import join_detections
-from landslide_zoo.inference.result import Steps
+from landslide_zoo.inference.ensembles import join_predictions
+from landslide_zoo.inference.predict import Options, Prediction
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.web.bands import composites, summarise_bands
 from landslide_zoo.web.components import WORK, plain_errors, pull_bar
@@ -24,6 +24,7 @@ from landslide_zoo.web.downloads import (
     detection_files,
     ensemble_files,
     figures_csv,
+    model_figures,
     write_files,
 )
 from landslide_zoo.web.map import MAPS
@@ -72,8 +73,8 @@ def build_api(service: Service, maps: MapService) -> None:
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
         """
-        steps = Steps(clouds or "mask", tuple(rules_off or ()))
-        found = service.detect(model or None, _upload(patch, mask), threshold, steps=steps)
+        options: Options = {"clouds": clouds or "mask", "rules_off": rules_off or ()}
+        found = service.detect(model or None, _upload(patch, mask), threshold, options=options)
         return found.to_dict(), write_files(detection_files(found))
 
     @plain_errors
@@ -98,14 +99,15 @@ def build_api(service: Service, maps: MapService) -> None:
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
         """
         names = models or service.zoo.compared_names()
-        steps = Steps(clouds or "mask", tuple(rules_off or ()))
-        *_, results = service.compare(names, _upload(patch, mask), steps)
-        ensemble = join_detections(results)
+        options: Options = {"clouds": clouds or "mask", "rules_off": rules_off or ()}
+        *_, outcomes = service.compare(names, _upload(patch, mask), options)
+        predictions = [each for each in outcomes.values() if isinstance(each, Prediction)]
+        agreement = join_predictions(predictions) if len(predictions) > 1 else None
         figures: dict[str, object] = {
-            "models": [one.to_dict() for one in results],
-            "together": ensemble.to_dict() if ensemble else None,
+            "models": model_figures(outcomes),
+            "together": agreement.to_dict() if agreement else None,
         }
-        return figures, write_files(ensemble_files(results, ensemble))
+        return figures, write_files(ensemble_files(outcomes, agreement))
 
     @plain_errors
     def bands(patch: str, mask: str | None = None) -> tuple[dict[str, object], list[str]]:

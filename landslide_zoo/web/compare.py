@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.images import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
-from landslide_zoo.inference.comparison import ModelResult, join_detections
+from landslide_zoo.inference import Agreement, Prediction, join_predictions
 from landslide_zoo.web.components import (
     AT_ONCE,
     WORK,
@@ -24,7 +24,10 @@ from landslide_zoo.web.components import (
 from landslide_zoo.web.downloads import comparison_files, write_zip
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import data_uri, render
-from landslide_zoo.web.service import Service, Upload
+from landslide_zoo.web.service import Outcome, Service, Upload
+
+Outcomes = Mapping[str, Outcome | None]
+"""Of each model by name; None where it has not run."""
 
 _SCORES = ("F1", "Precision", "Recall", "IoU")
 _AREAS = ("Area (ha)", "Share (%)", "Objects", "Largest (ha)")
@@ -45,7 +48,7 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
     Returns:
         The choice of models.
     """
-    outcome = gr.State([])
+    outcome = gr.State({})
     names, ticked = service.zoo.names(), service.zoo.compared_names()
     models = gr.CheckboxGroup(
         names, value=ticked, label="Models", show_select_all=True, elem_id="lz-models"
@@ -61,7 +64,7 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
 
     def begin(names: list[str]) -> list[Any]:
         # Waiting models are shown before the queue is: others may be running networks.
-        waiting = [ModelResult(name) for name in names]
+        waiting: dict[str, Outcome | None] = dict.fromkeys(names)
         return [
             *View(service).draw(waiting),
             gr.Button(visible=False),
@@ -77,21 +80,19 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
             if not names:
                 raise LandslideZooError("No model is ticked: tick at least one.")
             view = View(service)
-            for results in service.compare(names, uploads[shown or 0]):
-                ended = any(one.detection for one in results) and not any(
-                    one.waiting for one in results
-                )
-                yield [*view.draw(results), gr.Button(visible=ended), results]
+            for outcomes in service.compare(names, uploads[shown or 0]):
+                ended = bool(_predictions(outcomes)) and None not in outcomes.values()
+                yield [*view.draw(outcomes), gr.Button(visible=ended), outcomes]
         except LandslideZooError as error:
             yield [problem(error), gr.skip(), gr.skip(), gr.skip()]
 
-    def stop(results: list[ModelResult]) -> list[Any]:
-        found = any(one.detection for one in results)
-        return [*View(service).draw(results, cancelled=True), gr.Button(visible=found), *_ready()]
+    def stop(outcomes: Outcomes) -> list[Any]:
+        found = bool(_predictions(outcomes))
+        return [*View(service).draw(outcomes, cancelled=True), gr.Button(visible=found), *_ready()]
 
-    def archive(results: list[ModelResult]) -> str:
-        name = next(one.detection.patch.name for one in results if one.detection)
-        files = comparison_files(results, join_detections(results))
+    def archive(outcomes: Outcomes) -> str:
+        name = _predictions(outcomes)[0].patch.name
+        files = comparison_files(outcomes, _join(outcomes))
         return write_zip(f"{name}_comparison.zip", files)
 
     drawn = [page, figures, download]
@@ -106,6 +107,17 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
     cancel.click(stop, outcome, [*drawn, run, cancel], cancels=running, **AT_ONCE)
     on_click(download, archive, [outcome])
     return models
+
+
+def _predictions(outcomes: Outcomes) -> list[Prediction]:
+    """Those of the models that ran."""
+    return [outcome for outcome in outcomes.values() if isinstance(outcome, Prediction)]
+
+
+def _join(outcomes: Outcomes) -> Agreement | None:
+    """The models that ran together; None if they are fewer than two."""
+    predictions = _predictions(outcomes)
+    return join_predictions(predictions) if len(predictions) > 1 else None
 
 
 def _ready() -> tuple[gr.Button, gr.Button]:
@@ -124,35 +136,36 @@ class View:
         self._cells: dict[str, Markup] = {}
         self._picture: str | None = None
 
-    def draw(self, results: Sequence[ModelResult], cancelled: bool = False) -> list[Any]:
+    def draw(self, outcomes: Outcomes, cancelled: bool = False) -> list[Any]:
         """The page and the table of a comparison as far as it has come."""
-        found = [one.detection for one in results if one.detection]
-        waiting = [one.model for one in results if one.waiting]
+        found = _predictions(outcomes)
+        waiting = [model for model, outcome in outcomes.items() if outcome is None]
         if found and self._picture is None:
             self._picture = data_uri(found[0].picture)
-        for one in results:
-            if not one.waiting and one.model not in self._cells:
-                self._cells[one.model] = Markup(render("cell", one=one))
+        for model, outcome in outcomes.items():
+            if outcome is not None and model not in self._cells:
+                self._cells[model] = Markup(render("cell", model=model, outcome=outcome))
         page = render(
-            "comparison" if results else "empty",
+            "comparison" if outcomes else "empty",
             **_EMPTY,
-            results=results,
+            models=list(outcomes),
+            waiting=waiting,
             cells=self._cells,
             picture=self._picture,
             running=self._service.next_model(waiting),
             loaded=self._service.cache.names,
-            done=len(results) - len(waiting),
+            done=len(outcomes) - len(waiting),
             patch=found[0].patch.name if found else None,
             warnings=found[0].warnings if found else (),
             cancelled=cancelled and bool(waiting),
-            ensemble=None if waiting and not cancelled else join_detections(results),
+            agreement=None if waiting and not cancelled else _join(outcomes),
             agreement_colours=AGREEMENT_COLOURS,
             disagreement_colours=DISAGREEMENT_COLOURS,
         )
-        return [page, filled([_figures(one) for one in results if one.detection], _COLUMNS)]
+        return [page, filled([_figures(one) for one in found], _COLUMNS)]
 
 
-def _figures(one: ModelResult) -> list[object]:
+def _figures(one: Prediction) -> list[object]:
     figures = one.to_dict()
     scores = figures.get("scores", {})
     return [

@@ -17,7 +17,7 @@ from landslide_zoo.figures.images import (
     probability_picture,
 )
 from landslide_zoo.inference.outputs import overlay_marks
-from landslide_zoo.inference.result import Detection, Steps
+from landslide_zoo.inference.predict import Options, Prediction
 from landslide_zoo.inference.rules import DEFAULT_RULES, rule_title, rules_of
 from landslide_zoo.models.config import Rule
 from landslide_zoo.web.components import (
@@ -35,10 +35,7 @@ from landslide_zoo.web.components import (
 from landslide_zoo.web.downloads import DOWNLOADS, Content, batch_files, write_files, write_zip
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.rendering import Picture, render
-from landslide_zoo.web.service import Service, Upload, sentence
-
-Outcome = Detection | str
-"""Result of a patch: a detection, or a sentence that says why there is none."""
+from landslide_zoo.web.service import Outcome, Service, Upload, sentence
 
 _MARKS_SIDE = 384
 _COLUMNS = ("Patch", "Area (ha)", "Share (%)", "Objects", "F1", "Warnings")
@@ -109,11 +106,11 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
     ) -> list[Any]:
         found: list[Outcome] = []
         bar = pull_bar(str(name), progress)
-        steps = Steps("mask" if leave_out else "keep")
+        options: Options = {"clouds": "mask" if leave_out else "keep"}
         off = _unticked(rules_offered, ticked)
         if uploads:
             progress((0, len(uploads)), desc="Looking for landslides", unit="patches")
-        for one in service.detect_all(name, uploads, bar, steps):
+        for one in service.detect_all(name, uploads, bar, options):
             if isinstance(one, LandslideZooError):
                 found.append(sentence(one))
             else:
@@ -133,7 +130,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
         return [*_all(found), *_view(found, shown)]
 
     def one_file(
-        content: Callable[[Detection], Content], found: list[Outcome], shown: int | None
+        content: Callable[[Prediction], Content], found: list[Outcome], shown: int | None
     ) -> str:
         one = found[shown or 0]
         assert not isinstance(one, str)
@@ -187,7 +184,7 @@ def _unticked(offered: Sequence[str], ticked: Collection[str]) -> list[str]:
     return [attribute for attribute in offered if attribute not in ticked]
 
 
-def _detections(outcomes: list[Outcome]) -> list[Detection]:
+def _detections(outcomes: list[Outcome]) -> list[Prediction]:
     return [one for one in outcomes if not isinstance(one, str)]
 
 
@@ -201,7 +198,7 @@ def _slider(outcomes: list[Outcome]) -> gr.Slider:
     """The slider at the model's own threshold."""
     if not (found := _detections(outcomes)):
         return gr.skip()
-    own = found[0].prediction.threshold
+    own = found[0].threshold
     info = f"Probability from which a pixel counts as landslide; the model's own is {own:.2f}"
     return gr.Slider(value=round(own, 2), info=info)
 
@@ -214,14 +211,14 @@ def _all(outcomes: list[Outcome]) -> list[Any]:
     return [outcomes, render("problems", sentences=faults), filled(rows, _COLUMNS)]
 
 
-def _figures(one: Detection) -> list[object]:
+def _figures(one: Prediction) -> list[object]:
     figures = one.to_dict()
     return [
         one.patch.name,
         number(figures["area_hectares"]),
         number(100 * figures["share"], 1),
         figures["objects"],
-        number(one.scores.f1 if one.scores else None),
+        number(figures.get("scores", {}).get("f1")),
         len(one.warnings),
     ]
 
@@ -259,8 +256,8 @@ def draw_page(outcomes: list[Outcome], shown: int | None = None) -> str:
     )
 
 
-def _layers(one: Detection) -> list[Picture]:
-    mask = one.prediction.mask
+def _layers(one: Prediction) -> list[Picture]:
+    mask = one.mask
     layers = [
         Picture(
             "overlay",
@@ -273,7 +270,7 @@ def _layers(one: Detection) -> list[Picture]:
             "probability",
             "Probability",
             "What the network says of each pixel, always on the scale from 0 to 1.",
-            probability_picture(one.network.probability),
+            probability_picture(one.probability),
         ),
         Picture("mask", "Mask", "White: at or above the threshold.", mask_picture(mask)),
     ]

@@ -12,27 +12,27 @@ from typing import Any
 from gradio.utils import get_upload_folder
 
 from landslide_zoo.figures.images import agreement_picture, disagreement_picture, png
-from landslide_zoo.inference.comparison import EnsembleResult, ModelResult
+from landslide_zoo.inference.ensembles import Agreement
 from landslide_zoo.inference.objects import LandslideObject
 from landslide_zoo.inference.outputs import OutputNames, mask_h5, overlay_png, probability_npy
-from landslide_zoo.inference.result import Detection
+from landslide_zoo.inference.predict import Prediction
 from landslide_zoo.text import csv_table
 
 Content = tuple[str, bytes | str]
 """A file's name and what it holds."""
 
 
-DOWNLOADS: dict[str, Callable[[Detection], Content]] = {
+DOWNLOADS: dict[str, Callable[[Prediction], Content]] = {
     "Probability .npy": lambda one: (_names(one).probability, probability_npy(one)),
     "Mask .h5": lambda one: (_names(one).mask, mask_h5(one)),
     "Overlay .png": lambda one: (_names(one).overlay, overlay_png(one)),
     "Objects .csv": lambda one: (f"{one.patch.name}_objects.csv", objects_csv(one)),
 }
-"""Titles of a detection's files, and what makes them, in the order in which the API gives them."""
+"""Titles of a prediction's files, and what makes them, in the order in which the API gives them."""
 
 
-def _names(detection: Detection) -> OutputNames:
-    return OutputNames.of(detection.patch.name)
+def _names(prediction: Prediction) -> OutputNames:
+    return OutputNames.of(prediction.patch.name)
 
 
 def write_files(contents: Iterable[Content]) -> list[str]:
@@ -56,27 +56,27 @@ def write_zip(name: str, contents: Iterable[Content]) -> str:
     return str(path)
 
 
-def detection_files(detection: Detection) -> list[Content]:
+def detection_files(prediction: Prediction) -> list[Content]:
     """Probability, mask, overlay and table of objects, in this order."""
-    return [make(detection) for make in DOWNLOADS.values()]
+    return [make(prediction) for make in DOWNLOADS.values()]
 
 
-def batch_files(detections: Sequence[Detection]) -> list[Content]:
-    """All files of several detections, and a table of their figures."""
-    files = [file for one in detections for file in detection_files(one)]
-    return [*files, ("figures.csv", figures_csv([one.to_dict() for one in detections]))]
+def batch_files(predictions: Sequence[Prediction]) -> list[Content]:
+    """All files of several predictions, and a table of their figures."""
+    files = [file for one in predictions for file in detection_files(one)]
+    return [*files, ("figures.csv", figures_csv([one.to_dict() for one in predictions]))]
 
 
 def ensemble_files(
-    results: Sequence[ModelResult], ensemble: EnsembleResult | None
+    outcomes: Mapping[str, Prediction | str | None], agreement: Agreement | None
 ) -> list[Content]:
     """Files of a comparison as a whole: a table, and all files of the models' mean."""
-    files: list[Content] = [("figures.csv", figures_csv([one.to_dict() for one in results]))]
-    if ensemble:
-        stem, agreement = ensemble.mean.patch.name, ensemble.agreement
+    files: list[Content] = [("figures.csv", figures_csv(model_figures(outcomes)))]
+    if agreement:
+        stem = agreement.mean.patch.name
         votes = agreement_picture(agreement.votes, agreement.members)
         files += [
-            *detection_files(ensemble.mean),
+            *detection_files(agreement.mean),
             (f"{stem}_agreement.png", png(votes)),
             (f"{stem}_disagreement.png", png(disagreement_picture(agreement.disagreement))),
         ]
@@ -84,22 +84,30 @@ def ensemble_files(
 
 
 def comparison_files(
-    results: Sequence[ModelResult], ensemble: EnsembleResult | None
+    outcomes: Mapping[str, Prediction | str | None], agreement: Agreement | None
 ) -> list[Content]:
     """Every model's files in a folder of its own, and what belongs to no single one."""
     files = [
-        (f"{one.model}/{name}", content)
-        for one in results
-        if one.detection
-        for name, content in detection_files(one.detection)
+        (f"{model}/{name}", content)
+        for model, outcome in outcomes.items()
+        if isinstance(outcome, Prediction)
+        for name, content in detection_files(outcome)
     ]
-    return [*files, *ensemble_files(results, ensemble)]
+    return [*files, *ensemble_files(outcomes, agreement)]
 
 
-def objects_csv(detection: Detection) -> str:
+def model_figures(outcomes: Mapping[str, Prediction | str | None]) -> list[dict[str, Any]]:
+    """The figures of each model of a comparison, or its error, as plain values for JSON."""
+    return [
+        outcome.to_dict() if isinstance(outcome, Prediction) else {"model": model, "error": outcome}
+        for model, outcome in outcomes.items()
+    ]
+
+
+def objects_csv(prediction: Prediction) -> str:
     """A table of single landslides, one a row; rows and columns in pixels, area in hectares."""
-    if detection.objects:
-        return figures_csv([asdict(one) for one in detection.objects])
+    if prediction.objects:
+        return figures_csv([asdict(one) for one in prediction.objects])
     known = [one.name for one in fields(LandslideObject) if one.name != "attributes"]
     return ",".join(known) + "\n"
 

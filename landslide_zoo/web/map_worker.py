@@ -31,8 +31,8 @@ from landslide_zoo.web.worker_process import WorkerProcess, limit_memory
 
 if TYPE_CHECKING:
     from landslide_zoo.inference.clouds import Clouds
+    from landslide_zoo.inference.predict import LoadedPredictor
     from landslide_zoo.mapping.probabilities import State
-    from landslide_zoo.models import LoadedPredictor
 
 Tell = Callable[[dict[str, Any]], None]
 """Is given every state of progress: its step, done, total, seconds_left."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -17,9 +16,13 @@ from landslide_zoo.data.safe_read import read_patch_safely
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
 from landslide_zoo.inference.batching import NetworkThread
 from landslide_zoo.inference.cache import ModelCache
-from landslide_zoo.inference.comparison import ModelResult
-from landslide_zoo.inference.result import ALL_STEPS, Detection, PreparedPatch, Steps
-from landslide_zoo.models import LoadedPredictor
+from landslide_zoo.inference.predict import (
+    LoadedPredictor,
+    Options,
+    Prediction,
+    predict,
+    prepare,
+)
 from landslide_zoo.settings import GIGABYTE, Settings
 from landslide_zoo.web.zero_gpu import LentGpuPredictor, gpu_runner
 from landslide_zoo.zoo.zoo import ModelZoo
@@ -32,6 +35,9 @@ logger = logging.getLogger(__name__)
 FILES_AT_WORK = 4
 """Patches of one visitor that are worked on at once: some are read while others run."""
 _FOLDERS = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?/(?:[^/\s'\"]+/)+")
+
+Outcome = Prediction | str
+"""What came of a patch or a model: a prediction, or a sentence that says why there is none."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,8 @@ class Service:
         upload: Upload,
         threshold: float | None = None,
         tqdm_class: type[tqdm] | None = None,
-        steps: Steps = ALL_STEPS,
-    ) -> Detection:
+        options: Options | None = None,
+    ) -> Prediction:
         """Run a model of the zoo on a patch.
 
         Args:
@@ -121,7 +127,7 @@ class Service:
             upload: What to look at.
             threshold: The model's own where None.
             tqdm_class: Progress bar of the model's download, if there is one.
-            steps: What is done beside the network.
+            options: What is done besides the network.
 
         Raises:
             LandslideZooError: If the model cannot be had or cannot take the patch.
@@ -129,33 +135,30 @@ class Service:
         name = name or self.zoo.default
         self.zoo.entry(name)  # says what there is
         model = self.cache.get(name, tqdm_class=tqdm_class)
-        prepared = PreparedPatch(self.read(upload), steps)
-        start = time.perf_counter()
-        found = self._run(name, model, prepared, threshold)
-        return replace(found, milliseconds=1000 * (time.perf_counter() - start))
+        return self._run(name, model, self.read(upload), threshold, options)
 
     def detect_all(
         self,
         name: str | None,
         uploads: Sequence[Upload],
         tqdm_class: type[tqdm] | None = None,
-        steps: Steps = ALL_STEPS,
-    ) -> Iterator[Detection | LandslideZooError]:
+        options: Options | None = None,
+    ) -> Iterator[Prediction | LandslideZooError]:
         """Run a model of the zoo on several patches, some of them at once.
 
         Args:
             name: One of the zoo's names; its first where None.
             uploads: What to look at.
             tqdm_class: Progress bar of the model's download, if there is one.
-            steps: What is done beside the network.
+            options: What is done besides the network.
 
         Yields:
             What was found, or why nothing was, in the order of the uploads.
         """
 
-        def work(upload: Upload) -> Detection | LandslideZooError:
+        def work(upload: Upload) -> Prediction | LandslideZooError:
             try:
-                return self.detect(name, upload, None, tqdm_class, steps)
+                return self.detect(name, upload, None, tqdm_class, options)
             except LandslideZooError as error:
                 return error
 
@@ -167,8 +170,8 @@ class Service:
         self,
         names: Sequence[str],
         upload: Upload,
-        steps: Steps = ALL_STEPS,
-    ) -> Iterator[list[ModelResult]]:
+        options: Options | None = None,
+    ) -> Iterator[dict[str, Outcome | None]]:
         """Run models on a patch, one after another.
 
         A model that fails says so in its own result, and the others go on.
@@ -176,27 +179,29 @@ class Service:
         Args:
             names: Names of the zoo; one that is given twice runs once.
             upload: What to look at.
-            steps: What is done beside the network.
+            options: What is done besides the network.
 
         Yields:
-            The results of all models, first with none run, then after each.
+            The outcome of each model by name, None until it has run: first with none run,
+            then after each.
 
         Raises:
             LandslideZooError: If the zoo has no model of one of the names, or the
                 patch cannot be read.
         """
-        results = {name: ModelResult(self.zoo.entry(name).name) for name in names}
-        prepared = PreparedPatch(self.read(upload), steps)
-        yield list(results.values())
-        waiting = list(results)
+        outcomes: dict[str, Outcome | None] = {self.zoo.entry(name).name: None for name in names}
+        options = options or {}
+        prepared = prepare(self.read(upload), options.get("clouds", "mask"), options.get("level"))
+        yield dict(outcomes)
+        waiting = list(outcomes)
         while name := self.next_model(waiting):
             waiting.remove(name)
             try:
                 model = self.cache.get(name)
-                results[name] = ModelResult(name, self._run(name, model, prepared, None))
+                outcomes[name] = self._run(name, model, prepared, None, options)
             except LandslideZooError as error:
-                results[name] = ModelResult(name, error=sentence(error))
-            yield list(results.values())
+                outcomes[name] = sentence(error)
+            yield dict(outcomes)
 
     def next_model(self, names: Sequence[str]) -> str | None:
         """The next of these to run: one that is in memory, before others drop it; None if none."""
@@ -213,12 +218,13 @@ class Service:
         self,
         name: str,
         model: LoadedPredictor,
-        prepared: PreparedPatch,
+        patch: Patch,
         threshold: float | None,
-    ) -> Detection:
-        patch = prepared.patch
+        options: Options | None,
+    ) -> Prediction:
         try:
-            detection = prepared.detect(self._network.on(model), threshold)
+            batched = self._network.on(model)
+            (prediction,) = predict(batched, [patch], threshold, **(options or {}))
         except LandslideZooError:
             raise
         except Exception as error:
@@ -228,4 +234,4 @@ class Service:
                 "the server's log says more."
             ) from error
         # Two sources may hold one network: the zoo's name tells them apart.
-        return replace(detection, network=replace(detection.network, model=name))
+        return replace(prediction, model=name)

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from landslide_zoo.inference.predict import LoadedPredictor, PatchPredictor
 from landslide_zoo.models.config import PredictorConfig
-from landslide_zoo.models.prediction import LoadedPredictor, PatchPredictor
 from landslide_zoo.models.record import Record
 from landslide_zoo.web import on_gpu
 from landslide_zoo.zoo.zoo import ModelZoo

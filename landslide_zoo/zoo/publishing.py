@@ -13,7 +13,7 @@ from landslide_zoo.errors import HubError, ModelError, hub_errors, quoted
 from landslide_zoo.models.folder import RECORD, WEIGHTS, find_folder, publishing
 
 if TYPE_CHECKING:
-    from landslide_zoo.models.model import LandslideModel
+    from landslide_zoo.inference.model import LandslideModel
 
 DISTRIBUTION = "landslide-zoo"
 SPACE_FILES = ("README.md", "requirements.txt", "space_app.py")
@@ -124,7 +124,7 @@ def _load_whole(folder: str | Path) -> LandslideModel:
     Raises:
         ModelError: If a file is missing or does not fit the others.
     """
-    from landslide_zoo.models.model import LandslideModel  # publishing a Space needs no torch
+    from landslide_zoo.inference.model import LandslideModel  # publishing a Space needs no torch
 
     found = find_folder(folder)
     model = LandslideModel.from_folder(found, device="cpu")

@@ -10,8 +10,8 @@ import pytest
 from command_line import Command
 from patch_files import write_h5, write_patch, write_png
 
-from landslide_zoo import LandslideModel, read_patch
-from landslide_zoo.models import Scores
+from landslide_zoo import LandslideModel
+from landslide_zoo.inference.predict import Scores
 
 FIGURES = ["model", "threshold", "area_hectares", "share", "objects", "milliseconds", "backend"]
 SCORES = ["precision", "recall", "f1", "iou"]
@@ -50,10 +50,12 @@ def test_scores_against_a_mask_are_those_of_the_library(
     truth[10:30, 10:30] = 1
     path = write_patch(tmp_path / "a.h5")
     mask = write_h5(tmp_path / "mask.h5", mask=truth)
-    plain = ("--clouds", "keep", "--rule-off", "all", "--backend", "torch")  # the network alone
+    plain = ("--clouds", "keep", "--rule-off", "all")  # the network alone
     rows = json.loads(compare(path, "--mask", mask, *plain, "--json").out)
     for row, folder in zip(rows, models, strict=True):
-        found = LandslideModel.from_pretrained(folder, device="cpu").predict(read_patch(path))
+        found = LandslideModel.from_pretrained(folder, device="cpu").predict(
+            path, postprocess=False
+        )
         scores = Scores.of_masks(found.mask, truth)
         assert row["scores"]["f1"] == pytest.approx(scores.f1, abs=1e-4)
         assert row["scores"]["true_positives"] == scores.true_positives

@@ -17,7 +17,7 @@ from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation import Evaluation, LabelledPatches, difference, evaluate
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation, join_predictions
-from landslide_zoo.models import Prediction, Scores
+from landslide_zoo.inference.predict import Prediction, Scores
 
 Pixels = tuple[np.ndarray, np.ndarray]
 

@@ -27,7 +27,7 @@ from landslide_zoo.evaluation.metrics import (
     count_landslides,
     false_alarms,
 )
-from landslide_zoo.models.prediction import Scores
+from landslide_zoo.inference.predict import Scores
 
 Pixels = tuple[np.ndarray, np.ndarray]
 

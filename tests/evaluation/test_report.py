@@ -19,7 +19,7 @@ from landslide_zoo.evaluation import (
     leak_warning,
     write_report,
 )
-from landslide_zoo.models import Prediction
+from landslide_zoo.inference.predict import Prediction
 
 
 def test_the_network_alone_and_further_steps_stand_side_by_side(

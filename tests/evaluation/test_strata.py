@@ -11,7 +11,7 @@ import pytest
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation import LabelledPatches, Stratum, evaluate, raster_stratum
-from landslide_zoo.models import Prediction
+from landslide_zoo.inference.predict import Prediction
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_an_edge_belongs_to_the_class_above_it(dataset: LabelledPatches) -> None
     values[0, :5] = (-5.0, 9.99, 10.0, 20.0, 99.0)
     stratum = Stratum("x", "", (10, 20), lambda patch: values)
     everything = np.ones(patch.size, np.float32)
-    counted = stratum.count(patch, Prediction(everything, patch.observed, 0.5, "all"))
+    counted = stratum.count(patch, Prediction(everything, patch.observed, 0.5, "all", patch))
     assert counted.sum(axis=1).tolist() == [2, 1, 2]
 
 

@@ -12,7 +12,7 @@ from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.data.patch import UNPLACED
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import Ensemble, join_predictions
-from landslide_zoo.models import predict
+from landslide_zoo.inference.predict import predict
 
 
 def make_prediction(values: list[float], threshold: float) -> Prediction:

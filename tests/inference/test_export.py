@@ -21,7 +21,8 @@ from landslide_zoo.data.bands import TRUE_COLOUR, display_values
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference.export import TILE, TOLERANCE, export_onnx
 from landslide_zoo.inference.export_layers import AdaptivePooling, DisplayValues
-from landslide_zoo.models import catalog, values_of
+from landslide_zoo.inference.predict import values_of
+from landslide_zoo.models import catalog
 
 ONE_OF_EACH = (  # architecture, and each way of pooling and attention
     "unet-mobilenet_v2-rgb",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.inference.layers import EVERYWHERE, references_in
+from landslide_zoo.inference.indices import EVERYWHERE, references_in
 
 BANDS = ("B4", "B3", "B2", "B8", "B11", "B12")
 NAMES = ("vegetation_ndvi", "vegetation_nbr2", "vegetation_swir_red", "dark", "bright")

@@ -7,7 +7,7 @@ import pytest
 
 from landslide_zoo.data.patch import Grid
 from landslide_zoo.inference.objects import find_objects, label_objects
-from landslide_zoo.models.prediction import Prediction
+from landslide_zoo.inference.predict import Prediction
 
 
 def prediction(probability: np.ndarray, grid: Grid = Grid()) -> Prediction:  # noqa: B008

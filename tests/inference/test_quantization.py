@@ -18,7 +18,7 @@ from landslide_zoo.evaluation import LabelledPatches
 from landslide_zoo.inference import load_predictor
 from landslide_zoo.inference.backends.calibration import calibrate
 from landslide_zoo.inference.backends.quantization import Ranges
-from landslide_zoo.models import predict
+from landslide_zoo.inference.predict import predict
 from landslide_zoo.models.folder import RANGES, bundled_folders
 from landslide_zoo.web.samples import samples
 

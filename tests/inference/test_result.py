@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from landslide_zoo.inference.result import Refinement, Steps
 from patch_files import random_patch
 from trained_model import untrained
 
@@ -16,8 +17,7 @@ from landslide_zoo import LandslideModel, Patch, read_patch
 from landslide_zoo.data import Grid, check_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference import ModelResult, PreparedPatch, detect, join_detections
-from landslide_zoo.inference.layers import PatchLayers, layers_of
-from landslide_zoo.inference.result import Refinement, Steps
+from landslide_zoo.inference.indices import PatchLayers, layers_of
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.models.config import Rule
 

@@ -10,10 +10,10 @@ import pytest
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
-from landslide_zoo.inference.layers import layers_of
+from landslide_zoo.inference.indices import layers_of
+from landslide_zoo.inference.predict import Prediction
 from landslide_zoo.inference.rules import DEFAULT_RULES, apply_rules, rules_of
 from landslide_zoo.models.config import Rule, catalog_config
-from landslide_zoo.models.prediction import Prediction
 
 # Digital numbers of B1 to B12 as Landslide4Sense has them, and the slope.
 FOREST = (1200, 880, 740, 450, 760, 2000, 2450, 2500, 760, 10, 1300, 590, 35)

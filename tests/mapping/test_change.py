@@ -202,7 +202,7 @@ def test_clouds_of_a_real_earlier_scene_hide_everything(real_data: Path, tmp_pat
         open_scene(later) as scene,
         align(slovenia / "S2_L1C_2015-08-20_13bands.tif", scene) as earlier,
     ):
-        cloud = find_clouds(earlier.read(earlier.whole), "L1C").cloud
+        cloud = find_clouds(earlier.read(earlier.whole), "L1C")
         found = found_on(
             scene,
             bare_ground(scene, tmp_path),

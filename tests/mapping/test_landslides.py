@@ -13,14 +13,14 @@ from mapped_scenes import FIELD, Slope, found_on, mask_of, where
 
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
-from landslide_zoo.inference.layers import layers_of
+from landslide_zoo.inference.indices import layers_of
 from landslide_zoo.inference.objects import describe
-from landslide_zoo.inference.rules import DEFAULT_RULES, LISTED, apply_rules
+from landslide_zoo.inference.predict import Prediction
+from landslide_zoo.inference.rules import DEFAULT_RULES, LISTED
 from landslide_zoo.mapping.landslides import Landslides, find_landslides
 from landslide_zoo.mapping.probabilities import Probabilities, State
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.models.config import Rule
-from landslide_zoo.models.prediction import Prediction
 
 SMALL_BLOCKS = 1  # byte of memory: the smallest blocks there are, 256 x 256
 MIDDLE = (slice(50, 70), slice(40, 60))
@@ -58,16 +58,15 @@ def test_a_patch_is_judged_as_detect_judges_it(
     patch = replace(patch, observed=observed)
     red = patch.select(("B4",))[0]
     probability = np.clip(red / np.median(red) / 4, 0, 1).astype(np.float32)
-    expected = apply_rules(
-        Prediction(probability, observed, 0.4, "bright", patch.grid), layers_of(patch)
-    )
+    indices = layers_of(patch)
+    expected = Prediction(probability, observed, 0.4, "bright", patch, indices, DEFAULT_RULES)
     probabilities = Probabilities(tmp_path, patch.size)
     probabilities.create()
     probabilities.write(0, probability, observed, ~observed)
     found = find_landslides(PatchScene(patch), probabilities, threshold=0.4, rules=DEFAULT_RULES)
-    assert np.array_equal(mask_of(found) == 1, expected.prediction.mask > 0)
+    assert np.array_equal(mask_of(found) == 1, expected.mask > 0)
     assert np.array_equal(mask_of(found) == 255, ~observed)
-    assert [one.object for one in found.objects] == expected.kept
+    assert [one.object for one in found.objects] == expected.objects
     listed = [one for one in expected.dropped if one.object.pixels >= LISTED]
     assert [(one.object, one.why) for one in found.dropped] == [
         (one.object, one.why) for one in listed
@@ -131,8 +130,8 @@ def test_what_is_larger_than_a_window_is_described_in_pieces(tmp_path: Path) -> 
         patch = scene.read(scene.whole)
     (one,) = found.objects
     layers = layers_of(patch, {"ndvi", "slope", "elevation", "ndwi", "brightness"})
-    prediction = Prediction(slope.probability, slope.observed, 0.5, "", scene.grid)
-    (expected,) = describe(frame.astype(np.int32), prediction, layers)
+    labels = frame.astype(np.int32)
+    (expected,) = describe(labels, slope.probability, slope.observed, scene.grid, layers)
     ours = {name: one.object.attributes[name] for name in expected.attributes}
     assert ours == pytest.approx(expected.attributes, abs=2e-3)
     assert replace(one.object, attributes={}) == replace(expected, attributes={})

@@ -20,10 +20,10 @@ from scene_files import write_dem, write_scene
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.inference import load_predictor
+from landslide_zoo.inference.predict import Predictor
 from landslide_zoo.mapping import map_many, map_scene
 from landslide_zoo.mapping.cluster import LOCAL_WORKERS, Share, _share
 from landslide_zoo.mapping.many import FINISHED, Outcome, map_one
-from landslide_zoo.models import Predictor
 
 OPTIONS = {"clouds": "keep", "rules_off": ["all"], "threshold": 0.5}
 WORKER = "ray::MapWorker"

@@ -17,7 +17,7 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.inference import detect
+from landslide_zoo.inference import predict
 from landslide_zoo.inference.clouds import find_clouds
 from landslide_zoo.mapping import map_scene
 from landslide_zoo.mapping.clouds import FoundClouds
@@ -51,16 +51,16 @@ def test_a_patch_is_mapped_as_it_is_detected(
 ) -> None:
     patch = read_patch(real_data / f"l4s-14band/images/image_{number}.h5")
     path = write_raster(tmp_path / "scene.tif", patch.values, patch.bands, dtype="float32")
-    expected = detect(model, patch)
+    (expected,) = predict(model, [patch])
     found = map_scene(path, tmp_path / "out", model=model, level="L1C", probability="float32")
     files = named(found)
-    seen = expected.prediction.observed
+    seen = expected.observed
     probability = pixels(files["probability.tif"])
     assert np.array_equal(np.isfinite(probability), seen)
-    assert np.abs(probability - expected.network.probability)[seen].max() < 1e-5
+    assert np.abs(probability - expected.probability)[seen].max() < 1e-5
     mask = pixels(files["mask.tif"])
     assert np.array_equal(mask == 255, ~seen)
-    assert np.array_equal(mask[seen], expected.prediction.mask[seen])
+    assert np.array_equal(mask[seen], expected.mask[seen])
     assert len(found.landslides) == len(expected.objects)
 
 

@@ -13,7 +13,7 @@ from trained_model import untrained
 from landslide_zoo import LandslideModel, Patch, read_patch
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.models.model import choose_device
+from landslide_zoo.inference.model import choose_device
 
 SMALL = "unet-mobilenet_v2"
 

@@ -16,7 +16,8 @@ from trained_model import untrained
 from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
-from landslide_zoo.models import Predictor, catalog, predict, values_of
+from landslide_zoo.inference.predict import Predictor, predict, values_of
+from landslide_zoo.models import catalog
 
 SIZES = [(128, 128), (100, 140), (33, 47), (32, 32)]
 BACKENDS: dict[str, Callable[[LandslideModel], Predictor]] = {

@@ -8,8 +8,8 @@ import pytest
 from landslide_zoo import Patch, Prediction
 from landslide_zoo.data import Grid
 from landslide_zoo.errors import ModelError
-from landslide_zoo.models import PredictorConfig, predict
-from landslide_zoo.models.prediction import BATCH_PIXELS
+from landslide_zoo.inference.predict import BATCH_PIXELS, predict
+from landslide_zoo.models import PredictorConfig
 
 
 def make_prediction(

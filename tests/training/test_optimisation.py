@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from landslide_zoo.models.model import LandslideModel
+from landslide_zoo.inference.model import LandslideModel
 from landslide_zoo.training import TrainConfig
 from landslide_zoo.training.optimisation import build_ema, build_optimizer, build_scheduler
 

@@ -17,8 +17,7 @@ from synthetic_patches import make_patch
 
 from landslide_zoo import ModelZoo, read_patch
 from landslide_zoo.data import write_patch_h5
-from landslide_zoo.inference.result import detect
-from landslide_zoo.models import LoadedPredictor
+from landslide_zoo.inference.predict import LoadedPredictor, predict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CLIENTS = 50
@@ -75,7 +74,7 @@ def assert_own_answer(
     assert not isinstance(answer, Exception), "the queue was full"
     figures, files = answer
     assert figures["patch"] == path.stem
-    expected = detect(model, read_patch(path)).network.probability
+    expected = predict(model, [read_patch(path)])[0].probability
     # bfloat16 rounds a patch differently by itself and among others.
     np.testing.assert_allclose(np.load(files[0]), expected, atol=0.02)
 

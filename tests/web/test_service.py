@@ -11,7 +11,7 @@ from PIL import Image
 
 from landslide_zoo import ModelZoo, read_patch
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.inference.result import Detection, Steps
+from landslide_zoo.inference import Prediction
 from landslide_zoo.settings import Settings
 from landslide_zoo.web.downloads import batch_files
 from landslide_zoo.web.service import Service, Upload, plain
@@ -34,9 +34,8 @@ def test_a_comparison_runs_what_is_in_memory_first_and_tells_what_cannot_be_load
     names = ["unreadable", "trial-14"]
     assert service.next_model(names) == "trial-14" and service.next_model([]) is None
     before, first, last = service.compare(names, upload)
-    assert [one.waiting for one in before] == [True, True]
-    assert [one.waiting for one in first] == [True, False]
-    assert last[0].error and last[1].detection is not None
+    assert list(before.values()) == [None, None] and first["unreadable"] is None
+    assert isinstance(first["trial-14"], Prediction) and isinstance(last["unreadable"], str)
 
 
 def test_many_at_once_each_get_their_own_answer(service: Service, patches: Path) -> None:
@@ -46,11 +45,14 @@ def test_many_at_once_each_get_their_own_answer(service: Service, patches: Path)
         for number in (1, 2, 3)
     ]
     model = service.cache.get("trial-rgb")
-    alone = [model.predict(read_patch(patches / f"image_{n}.h5")).probability for n in (1, 2, 3)]
-    found = list(service.detect_all("trial-rgb", uploads, steps=Steps("keep")))
+    alone = [
+        model.predict(read_patch(patches / f"image_{n}.h5"), clouds="keep").probability
+        for n in (1, 2, 3)
+    ]
+    found = list(service.detect_all("trial-rgb", uploads, options={"clouds": "keep"}))
     for place, (one, upload) in enumerate(zip(found, uploads, strict=True)):
-        assert isinstance(one, Detection) and one.patch.name == upload.name
-        np.testing.assert_allclose(one.network.probability, alone[place % 3], atol=1e-3)
+        assert isinstance(one, Prediction) and one.patch.name == upload.name
+        np.testing.assert_allclose(one.probability, alone[place % 3], atol=1e-3)
 
 
 def test_names_are_known_before_anything_is_read(service: Service, upload: Upload) -> None:
@@ -76,8 +78,8 @@ def test_the_table_of_figures_tells_the_scores_from_those_of_the_network_alone(
     upload = Upload(str(patches / "image_1.h5"), str(patches / "mask_1.h5"), "image_1")
     found = service.detect("trial-rgb", upload)
     (row,) = csv.DictReader(dict(batch_files([found]))["figures.csv"].splitlines())
-    for prefix, prediction in (("", found.prediction), ("network_", found.network)):
-        scores = prediction.scores(found.patch.mask)
+    for prefix, prediction in (("", found), ("network_", found.network)):
+        scores = prediction.scores()
         assert float(row[f"{prefix}f1"]) == pytest.approx(scores.f1, abs=1e-4)
         assert int(row[f"{prefix}false_positives"]) == scores.false_positives
     assert row["false_positives"] != row["network_false_positives"]

@@ -9,9 +9,9 @@ from typing import Literal, Unpack
 
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.ensembles import Ensemble
+from landslide_zoo.inference.predict import LoadedPredictor
 from landslide_zoo.models.config import EnsembleConfig, read_config
 from landslide_zoo.models.folder import CONFIG, Download, find_folder, member_folder, read_record
-from landslide_zoo.models.prediction import LoadedPredictor
 
 Backend = Literal["auto", "torch", "openvino", "openvino-int8"]
 """What computes a network.
@@ -51,7 +51,7 @@ def load_predictor(
     if isinstance(config, EnsembleConfig):
         return _load_ensemble(folder, config, backend, device)
     if backend == "torch":
-        from landslide_zoo.models.model import LandslideModel
+        from landslide_zoo.inference.model import LandslideModel
 
         return LandslideModel.from_folder(folder, device=device)
     installed = find_spec("openvino") is not None
@@ -98,6 +98,6 @@ def _is_gpu(device: str) -> bool:
     """Whether a device is a GPU; torch takes a second to import and is asked only if need be."""
     if device == "cpu" or (device == "auto" and not any(Path(one).exists() for one in _DRIVERS)):
         return False
-    from landslide_zoo.models.model import choose_device
+    from landslide_zoo.inference.model import choose_device
 
     return choose_device(device).type != "cpu"

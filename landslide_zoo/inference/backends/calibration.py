@@ -18,10 +18,10 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.backends.openvino import load_network
 from landslide_zoo.inference.backends.precision import CONVOLUTIONS, first_layers
 from landslide_zoo.inference.backends.quantization import Ranges
+from landslide_zoo.inference.predict import values_of
 from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.folder import CONFIG, weights_files
-from landslide_zoo.models.prediction import values_of
 
 _NO_LAYERS = ("Constant", "Parameter", "Convert")
 _PATCHES = 200

@@ -14,9 +14,9 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
 from landslide_zoo.inference.backends.graphs import SCALING, Graph, fused
+from landslide_zoo.inference.model import LandslideModel
 from landslide_zoo.models.catalog import RGB_SUFFIX, names
 from landslide_zoo.models.config import ModelConfig, catalog_config
-from landslide_zoo.models.model import LandslideModel
 
 _CONSTANTS = 100_000
 """Bytes of a graph's constants beside the weights; more would be weights."""

@@ -31,14 +31,14 @@ from landslide_zoo.inference.backends.processor import (
     write_compiled,
 )
 from landslide_zoo.inference.backends.quantization import Ranges
+from landslide_zoo.inference.predict import PatchPredictor
 from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.folder import CONFIG, read_record, weights_files
-from landslide_zoo.models.prediction import PatchPredictor
 from landslide_zoo.models.record import Record
 
 if TYPE_CHECKING:
-    from landslide_zoo.models.model import LandslideModel
+    from landslide_zoo.inference.model import LandslideModel
 
 _FORMAT = 1
 """Counts up when what is made of a network changes."""
@@ -223,7 +223,7 @@ def load_network(folder: Path) -> ov.Model:
 def _converted(folder: Path) -> ov.Model:
     """The network of a model folder as PyTorch has it."""
     from landslide_zoo.inference.backends.conversion import convert
-    from landslide_zoo.models.model import LandslideModel
+    from landslide_zoo.inference.model import LandslideModel
 
     return convert(LandslideModel.from_folder(folder, device="cpu"))
 

@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 import torch
 
+from landslide_zoo.inference.model import LandslideModel
+from landslide_zoo.inference.predict import PatchPredictor
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.model import LandslideModel
-from landslide_zoo.models.prediction import PatchPredictor
 from landslide_zoo.models.record import Record
 
 _CHUNK = 8

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import zlib
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from landslide_zoo.errors import ModelError
+from landslide_zoo.inference.predict import PatchPredictor
 from landslide_zoo.io import file_sha256
 from landslide_zoo.models.card import eval_results, render_card
 from landslide_zoo.models.config import ModelConfig, catalog_config
@@ -34,9 +37,11 @@ from landslide_zoo.models.folder import (
     weights_files,
 )
 from landslide_zoo.models.networks import STRIDE, build_network
-from landslide_zoo.models.prediction import PatchPredictor
 from landslide_zoo.models.record import Record
 from landslide_zoo.models.scaling import InputScaling
+
+if TYPE_CHECKING:
+    from landslide_zoo.inference.predict import Predictor
 
 
 class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_name=LIBRARY):
@@ -60,6 +65,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         the ranges for eight bits."""
         self.scaling = InputScaling(config)
         self.network = build_network(config)
+        self._compiled: tuple[object, Predictor] | None = None
 
     def __repr__(self) -> str:
         weights = sum(parameter.numel() for parameter in self.network.parameters())
@@ -87,8 +93,8 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
 
     @property
     def backend(self) -> str:
-        """What computes it, for the result."""
-        return "torch float32"
+        """What computes :meth:`probabilities`, for the result."""
+        return self._predictor().backend
 
     @property
     def nbytes(self) -> int:
@@ -146,8 +152,37 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         return self(torch.from_numpy(values).to(self.device)).float()[:, 0]
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """Landslide probabilities (N, H, W), float32, from bands (N, B, H, W), float32."""
-        return torch.sigmoid(self.logits(values)).cpu().numpy()
+        """Landslide probabilities (N, H, W), float32, from bands (N, B, H, W), float32.
+
+        On a processor the network is compiled at first, and again after its weights have
+        changed. PyTorch's own are the sigmoid of :meth:`logits`.
+        """
+        return self._predictor().probabilities(values)
+
+    def _predictor(self) -> Predictor:
+        """The fastest that computes the model as it is now."""
+        if self.device.type != "cpu":
+            from landslide_zoo.inference.backends.torch import TorchPredictor
+
+            return TorchPredictor(self)
+        from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
+
+        state = self._checksum(), self.config.model_dump(exclude={"name", "threshold", "rules"})
+        if self._compiled is None or self._compiled[0] != state:
+            self._compiled = state, OpenVinoPredictor.from_model(copy.deepcopy(self))
+        return self._compiled[1]
+
+    def _checksum(self) -> int:
+        """Changes with any weight, whatever changed it."""
+        checksum = 0
+        for tensor in self.network.state_dict().values():
+            checksum = zlib.crc32(
+                tensor.contiguous().reshape(-1).view(torch.uint8).numpy(), checksum
+            )
+        return checksum
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_compiled": None}  # it can be neither copied nor pickled
 
     def save_pretrained(
         self,
