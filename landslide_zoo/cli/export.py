@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from landslide_zoo.cli.common import load_model
 from landslide_zoo.errors import ModelError
 
 
@@ -40,11 +39,14 @@ def export(
     from landslide_zoo.data import read_patch
     from landslide_zoo.inference.export import export_onnx
     from landslide_zoo.inference.model import LandslideModel
+    from landslide_zoo.models.config import ModelConfig, read_config
+    from landslide_zoo.models.folder import CONFIG, find_folder
     from landslide_zoo.web.samples import samples
 
-    loaded = load_model(model, device="cpu", backend="torch")
-    if not isinstance(loaded, LandslideModel):
+    folder = find_folder(model)
+    if not isinstance(read_config(folder / CONFIG), ModelConfig):
         raise ModelError(f"{model} is an ensemble: export its members, one file each.")
+    loaded = LandslideModel.from_folder(folder, device="cpu")
     name = loaded.config.name + ("-deepness" if target == "deepness" else "")
     path = output or Path(f"{name}.onnx")
     patches = [read_patch(sample.path) for sample in samples()]

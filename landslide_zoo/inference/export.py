@@ -80,7 +80,7 @@ def export_onnx(
     form = _Form(model.config, unit or model.config.unit, target)
     model = copy.deepcopy(model).cpu().eval()
     compared = [
-        (form.given(batch), model.probabilities(values_of(batch, model.config)))
+        (form.given(batch), torch.sigmoid(model.logits(values_of(batch, model.config))).numpy())
         for batch in form.batches(patches)
     ]
     content = form.describe(_trace(nn.Sequential(*form.layers(), _Probabilities(model)), form))

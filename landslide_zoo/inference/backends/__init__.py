@@ -51,9 +51,9 @@ def load_predictor(
     if isinstance(config, EnsembleConfig):
         return _load_ensemble(folder, config, backend, device)
     if backend == "torch":
-        from landslide_zoo.inference.model import LandslideModel
+        from landslide_zoo.inference.backends.torch import TorchPredictor
 
-        return LandslideModel.from_folder(folder, device=device)
+        return TorchPredictor.from_folder(folder, device, half=False)
     installed = find_spec("openvino") is not None
     if backend.startswith("openvino"):
         if not installed:

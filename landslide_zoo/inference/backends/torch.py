@@ -25,22 +25,23 @@ class TorchPredictor(PatchPredictor):
 
     Args:
         model: The model; its network is laid out anew in memory.
+        half: Whether a GPU computes in float16; float32 where not.
     """
 
-    def __init__(self, model: LandslideModel) -> None:
+    def __init__(self, model: LandslideModel, half: bool = True) -> None:
         self._model = model.eval()
         model.network.to(memory_format=torch.channels_last)
         self.record: Record | None = model.record
-        self._gpu = model.device.type != "cpu"
+        self._half = half and model.device.type != "cpu"
 
     @classmethod
-    def from_folder(cls, folder: Path, device: str = "auto") -> Self:
+    def from_folder(cls, folder: Path, device: str = "auto", half: bool = True) -> Self:
         """Load a model folder that is on this machine.
 
         Raises:
             ModelError: If its files are missing or do not fit each other.
         """
-        return cls(LandslideModel.from_folder(folder, device=device))
+        return cls(LandslideModel.from_folder(folder, device=device), half)
 
     @property
     def config(self) -> ModelConfig:
@@ -50,7 +51,7 @@ class TorchPredictor(PatchPredictor):
     @property
     def backend(self) -> str:
         """What computes it, for the result."""
-        return f"torch {'float16' if self._gpu else 'float32'}"
+        return f"torch {'float16' if self._half else 'float32'}"
 
     @property
     def nbytes(self) -> int:
@@ -60,8 +61,8 @@ class TorchPredictor(PatchPredictor):
     @torch.inference_mode()
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Landslide probabilities (N, H, W), float32, from bands (N, B, H, W), float32."""
-        if not self._gpu:
-            return self._model.probabilities(values)
+        if not self._half:
+            return torch.sigmoid(self._model.logits(values)).cpu().numpy()
         found = []
         with torch.autocast(self._model.device.type, torch.float16):
             for chunk in torch.from_numpy(values).split(_CHUNK):
