@@ -35,7 +35,6 @@ os.environ |= {
     "HF_ENDPOINT": f"http://127.0.0.1:{_PORT.getsockname()[1]}",
     "HF_HOME": str(_HOME / "huggingface"),
     "LANDSLIDE_ZOO_CACHE": str(_HOME / "cache"),
-    "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -52,7 +51,6 @@ sys.path.insert(0, str(TESTS))
 from collections.abc import Iterator  # noqa: E402
 
 import pytest  # noqa: E402
-from huggingface_hub.utils import _http  # noqa: E402
 from loopback_hub import LoopbackHub  # noqa: E402
 from network_guard import sitecustomize  # noqa: E402, F401 - installs the guard here
 
@@ -71,6 +69,7 @@ def network_guard() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def _running_hub() -> Iterator[LoopbackHub]:
     hub = LoopbackHub(_PORT.getsockname()[1])
+    hub.start()
     yield hub
     hub.stop()
 
@@ -80,13 +79,6 @@ def hub(_running_hub: LoopbackHub) -> LoopbackHub:
     """The loopback Hub, running and empty, with a namespace and tokens of this test's own."""
     _running_hub.reset()
     return _running_hub
-
-
-@pytest.fixture
-def impatient_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the Hub's client try a dead server again at once, not after 1, 2, 4, 8 and 8 s."""
-    for request in (_http.http_backoff, _http.http_stream_backoff.__wrapped__):
-        monkeypatch.setitem(request.__kwdefaults__, "base_wait_time", 0)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -16,12 +17,11 @@ from torch.nn import functional
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.predict import PatchPredictor
 from landslide_zoo.io import file_sha256
-from landslide_zoo.models.card import eval_results, render_card
-from landslide_zoo.models.config import ModelConfig, catalog_config
+from landslide_zoo.models.card import eval_results, push_folder, render_card
+from landslide_zoo.models.config import EnsembleConfig, ModelConfig, catalog_config, read_config
 from landslide_zoo.models.folder import (
     CONFIG,
     LIBRARY,
-    PATTERNS,
     RANGES,
     RECORD,
     TRAIN_CONFIG,
@@ -30,7 +30,6 @@ from landslide_zoo.models.folder import (
     find_folder,
     folder_files,
     load_weights,
-    publishing,
     read_record,
     save_weights,
     staged_folder,
@@ -259,15 +258,15 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         Raises:
             HubError: If the Hub refuses or cannot be reached; it is as it was.
         """
-        with publishing(repo_id, private=private, token=token):
-            return super().push_to_hub(
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push_folder(
+                Path(folder),
                 repo_id,
                 private=private,
                 token=token,
-                commit_message=commit_message or f"Publish {self.config.name}",
-                branch=revision,
-                delete_patterns=PATTERNS,
-                model_card_kwargs={"name": repo_id},
+                commit_message=commit_message,
+                revision=revision,
             )
 
     @classmethod
@@ -289,7 +288,8 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
                 see :class:`~landslide_zoo.models.folder.Download`.
 
         Returns:
-            The model, in evaluation mode.
+            The model, in evaluation mode; where the folder is an ensemble's, an
+            :class:`~landslide_zoo.inference.Ensemble`.
 
         Raises:
             ModelError: If there is no such model or its files do not fit.
@@ -300,7 +300,12 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
             >>> model.config.bands
             ['B4', 'B3', 'B2']
         """
-        return cls.from_folder(find_folder(pretrained_model_name_or_path, **download), device)
+        folder = find_folder(pretrained_model_name_or_path, **download)
+        if isinstance(read_config(folder / CONFIG), EnsembleConfig):
+            from landslide_zoo.inference.backends import load_predictor
+
+            return load_predictor(folder, device=str(device))  # type: ignore[return-value]
+        return cls.from_folder(folder, device)
 
     @classmethod
     def from_folder(cls, folder: Path, device: str | torch.device = "auto") -> Self:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,27 @@ import yaml
 from huggingface_hub import (
     EvalResult,
     EvalResultEntry,
+    HfApi,
     ModelCard,
     ModelCardData,
     eval_result_entries_to_yaml,
 )
 
+from landslide_zoo.errors import HubError, hub_errors
 from landslide_zoo.io import write_whole
 from landslide_zoo.models.catalog import lookup
 from landslide_zoo.models.config import EnsembleConfig, ModelConfig, read_config
-from landslide_zoo.models.folder import CARD, CONFIG, EVAL_RESULTS, LIBRARY, RECORD
+from landslide_zoo.models.folder import (
+    CARD,
+    CONFIG,
+    EVAL_RESULTS,
+    LIBRARY,
+    PATTERNS,
+    RECORD,
+    folder_files,
+    member_folders,
+    read_record,
+)
 from landslide_zoo.models.record import Record, Result, is_research_only
 
 LICENCE: dict[str, Any] = {"license": "apache-2.0"}
@@ -94,6 +108,70 @@ def replace_record(folder: Path, record: Record) -> None:
     card = render_card(read_config(folder / CONFIG), record, figures)
     write_whole(folder / RECORD, record.to_json())
     write_whole(folder / CARD, str(card))
+
+
+def push_folder(
+    folder: Path,
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    token: str | None = None,
+    commit_message: str | None = None,
+    revision: str | None = None,
+) -> str:
+    """Push a model folder to the Hub in one commit, in place of what was there.
+
+    The card is that of the repo; an ensemble's members are pushed in folders of their own.
+
+    Args:
+        folder: The model folder.
+        repo_id: As in ``someone/unet-resnet34``; made if it is not there.
+        private: Whether a new repo is private.
+        token: Token with the right to write; the client's own where None.
+        commit_message: Message of the commit.
+        revision: Branch to push to; the main one where None.
+
+    Returns:
+        URL of the commit.
+
+    Raises:
+        HubError: If the Hub refuses or cannot be reached.
+    """
+    config, record = read_config(folder / CONFIG), read_record(folder)
+    files = folder_files(folder)
+    figures = [name for name in files if name.endswith(".png")]
+    for name, member in member_folders(folder).items():
+        files |= {f"{name}/{file}": path for file, path in folder_files(member).items()}
+    api = HfApi(token=token)
+    with tempfile.TemporaryDirectory() as staged, hub_errors(repo_id):
+        for name, path in files.items():
+            (Path(staged) / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, Path(staged) / name)
+        card = render_card(config, record, figures, repo_id)
+        (Path(staged) / CARD).write_text(str(card), encoding="utf-8")
+        make_repo(api, repo_id, private)
+        commit = api.upload_folder(
+            repo_id=repo_id,
+            folder_path=staged,
+            allow_patterns=PATTERNS,
+            delete_patterns=PATTERNS,
+            commit_message=commit_message or f"Publish {config.name}",
+            revision=revision,
+        )
+    return commit.commit_url
+
+
+def make_repo(api: HfApi, repo_id: str, private: bool | None, **kind: Any) -> None:  # noqa: ANN401
+    """Make a repo where there is none.
+
+    Raises:
+        HubError: If the repo is there and public although it is to be private.
+    """
+    api.create_repo(repo_id, private=private, exist_ok=True, **kind)
+    if private and not api.repo_info(repo_id, repo_type=kind.get("repo_type")).private:
+        raise HubError(
+            f"{repo_id} exists and is public: make it private on its page, or choose another name."
+        )
 
 
 def eval_results(record: Record) -> dict[str, str]:

@@ -8,10 +8,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from safetensors import SafetensorError, safe_open
 
@@ -36,11 +36,13 @@ EVAL_RESULTS = ".eval_results"
 """Folder of the results that the Hub shows on a dataset's leaderboard."""
 RANGES = "int8.safetensors"
 """Between which values the network's numbers lie, for those who compute it in eight bits."""
-PATTERNS = [
+FILES = [
     *(CONFIG, WEIGHTS, RECORD, CARD, TRAIN_CONFIG, RANGES),
     *("*.png", f"{EVAL_RESULTS}/*.yaml"),
 ]
 """What belongs to a model folder; whatever else lies in it is no part of it."""
+PATTERNS = [*FILES, *(f"*/{name}" for name in (CONFIG, WEIGHTS, RECORD))]
+"""What belongs to a repo: an ensemble's holds its members in folders of their own."""
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
@@ -161,7 +163,7 @@ def folder_files(folder: Path) -> dict[str, Path]:
     """The files of a model folder, by their path in it."""
     return {
         path.relative_to(folder).as_posix(): path
-        for pattern in PATTERNS
+        for pattern in FILES
         for path in sorted(folder.glob(pattern))
     }
 
@@ -229,24 +231,26 @@ def _download(repo_id: str, options: Download) -> Path:
     return folder
 
 
-def member_folder(folder: Path, name: str) -> Path:
-    """The folder of a member of an ensemble: the one beside the ensemble's, else a bundled model.
+def member_folders(folder: Path) -> dict[str, Path]:
+    """The folders of an ensemble's members, by name; none where it is no ensemble.
 
-    Args:
-        folder: The ensemble's.
-        name: The member's.
+    A member is in the ensemble's folder (as in a repo), beside it, or bundled.
 
     Raises:
-        ModelError: If there is neither.
+        ModelError: If one is missing.
     """
-    beside = folder.resolve().parent / name
-    found = beside if (beside / CONFIG).is_file() else bundled_folders().get(name)
-    if found is None:
-        raise ModelError(
-            f"{folder} is an ensemble, and there is no model {quoted(name)} beside it: copy its "
-            "members there too."
-        )
-    return found
+    config, bundled = read_config(folder / CONFIG), bundled_folders()
+    folders = {}
+    for name in config.members if isinstance(config, EnsembleConfig) else ():
+        places = [folder / name, folder.resolve().parent / name, bundled.get(name, folder / name)]
+        places = [place for place in places if (place / CONFIG).is_file()]
+        if not places:
+            raise ModelError(
+                f"{folder} is an ensemble, and there is no model {quoted(name)} beside it: copy "
+                "its members there too."
+            )
+        folders[name] = places[0]
+    return folders
 
 
 def weights_files(folder: Path) -> list[Path]:
@@ -255,11 +259,7 @@ def weights_files(folder: Path) -> list[Path]:
     Raises:
         ModelError: If one is missing.
     """
-    config = read_config(folder / CONFIG)
-    members = config.members if isinstance(config, EnsembleConfig) else []
-    files = [
-        place / WEIGHTS for place in ([member_folder(folder, name) for name in members] or [folder])
-    ]
+    files = [place / WEIGHTS for place in member_folders(folder).values() or [folder]]
     for path in files:
         if not path.is_file():
             raise ModelError(f"There is no {WEIGHTS} in {path.parent}: it is not a model folder.")
@@ -276,47 +276,6 @@ def weights_sha256(folder: Path) -> str:
     return (
         digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
     )
-
-
-@contextmanager
-def publishing(
-    repo_id: str,
-    *,
-    private: bool | None,
-    token: str | None,
-    repo_type: Literal["model", "space"] = "model",
-) -> Iterator[None]:
-    """A block that publishes to a repo; a failure leaves the Hub as it was.
-
-    Args:
-        repo_id: As in ``someone/unet-resnet34``; made in the block if it is not there.
-        private: Whether the repo must be private.
-        token: Token with the right to write; the client's own where None.
-        repo_type: What kind of repo it is.
-
-    Raises:
-        HubError: If the Hub refuses or cannot be reached, or the repo is there
-            and public although it was to be private.
-    """
-    from huggingface_hub import HfApi
-
-    api = HfApi(token=token)
-    with hub_errors(repo_id):
-        known = api.repo_exists(repo_id, repo_type=repo_type)
-        if known and private and not api.repo_info(repo_id, repo_type=repo_type).private:
-            raise HubError(
-                f"{repo_id} exists and is public: make it private on its page, or choose "
-                "another name."
-            )
-        try:
-            yield
-        except BaseException:
-            # The repo was made for this push alone: nobody wants it empty.
-            with suppress(Exception):  # the Hub may have died; what failed first is said
-                names = [] if known else api.list_repo_files(repo_id, repo_type=repo_type)
-                if not known and set(names) <= {".gitattributes"}:
-                    api.delete_repo(repo_id, repo_type=repo_type)
-            raise
 
 
 @contextmanager

@@ -366,7 +366,7 @@ class _Namespace:
             with hub_errors(repo_id):
                 info = HfApi(token=self._token).model_info(repo_id, files_metadata=True)
                 sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-                if not {CONFIG, WEIGHTS} <= sizes.keys():
+                if CONFIG not in sizes or not any(name.endswith(WEIGHTS) for name in sizes):
                     raise ModelError(f"{repo_id} lacks {CONFIG} or {WEIGHTS}.")
                 files = {}
                 for name in {CONFIG, RECORD} & sizes.keys():

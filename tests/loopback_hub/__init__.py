@@ -1,11 +1,9 @@
 """A small Hugging Face Hub on loopback, for tests: the genuine client talks to it.
 
-It speaks the HTTP interface that ``huggingface_hub`` uses (repositories,
-commits, LFS uploads, references, downloads), keeps everything in memory, and
-can be told to stop answering, to answer badly or to die in the middle of an upload.
+It speaks the HTTP interface that ``huggingface_hub`` uses (repositories, commits,
+uploads and downloads by LFS and by Xet), and keeps everything in memory.
 """
 
-from loopback_hub.faults import Damage, Refuse, Trickle
 from loopback_hub.server import LoopbackHub
 
-__all__ = ["Damage", "LoopbackHub", "Refuse", "Trickle"]
+__all__ = ["LoopbackHub"]

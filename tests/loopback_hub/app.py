@@ -1,157 +1,189 @@
-"""The loopback Hub's application: errors, accounts, repositories and their references."""
+"""The loopback Hub's application: repositories, uploads, downloads."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
-from urllib.parse import parse_qs
 
+import yaml
 from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from loopback_hub import downloads, uploads, views
-from loopback_hub.cards import problems
-from loopback_hub.requests import Repository, Requester, Stored, repo_id_of
-from loopback_hub.store import Kind, Refusal, Repo, Store
+from loopback_hub import xet
+from loopback_hub.store import Commit, File, Refusal, Repo, Store
 
 router = APIRouter()
-ReadableRepo = Annotated[Repo, Depends(Repository(Store.readable))]
-WritableRepo = Annotated[Repo, Depends(Repository(Store.writable))]
-_REPO = "/api/{kind}/{namespace}/{name}"
+_REPO = "/api/{kind}/{owner}/{name}"
+_LARGE = (".safetensors", ".bin", ".h5", ".onnx", ".png")
+_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
 
 
-def build_app(
-    store: Store, answering: Callable[[], Awaitable[None]], received: Callable[[int], None]
-) -> FastAPI:
-    """The application over a store.
-
-    Args:
-        store: What it serves.
-        answering: Awaited before every answer, so that a test can hold them back.
-        received: Told the size of every piece of an upload as it arrives.
-    """
+def build_app(store: Store) -> FastAPI:
+    """The application over a store."""
     app = FastAPI(openapi_url=None)
-    app.state.store, app.state.received = store, received
+    app.state.store, app.state.xet = store, xet.Xet()
     app.include_router(router)
-    app.include_router(uploads.router)
-    app.include_router(downloads.router)
+    app.include_router(xet.router)
 
     @app.middleware("http")
-    async def hold(
+    async def note(
         request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         store.requests.append(f"{request.method} {request.url.path}")
-        await answering()
-        for pattern, fault in store.faults.items():
-            if re.search(pattern, request.url.path):
-                return await fault.answer(request, call_next)
         return await call_next(request)
 
     @app.exception_handler(Refusal)
     async def refuse(request: Request, refusal: Refusal) -> JSONResponse:
-        headers = {"X-Error-Message": refusal.message}
-        if refusal.code:
-            headers["X-Error-Code"] = refusal.code
-        return JSONResponse(refusal.body, refusal.status, headers)
-
-    @app.exception_handler(404)
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
-        message = f"The loopback Hub does not know {request.method} {request.url.path}"
-        return JSONResponse({"error": message}, 501, {"X-Error-Message": message})
+        headers = {"X-Error-Message": refusal.message, "X-Error-Code": refusal.code}
+        body = {"error": refusal.message, "url": str(request.base_url)}
+        return JSONResponse(body, refusal.status, headers)
 
     return app
 
 
+def _store(request: Request) -> Store:
+    return request.app.state.store
+
+
+def _user(request: Request) -> tuple[str, str]:
+    return _store(request).user(request.headers.get("authorization"))
+
+
+def _readable(request: Request) -> Repo:
+    path = request.path_params
+    repo_id = f"{path['owner']}/{path['name']}"
+    return _store(request).readable(path.get("kind", "models"), repo_id, _user(request)[0])
+
+
+def _writable(request: Request) -> Repo:
+    repo = _readable(request)
+    _store(request).check_writer(repo.owner, *_user(request))
+    return repo
+
+
+ReadableRepo = Annotated[Repo, Depends(_readable)]
+WritableRepo = Annotated[Repo, Depends(_writable)]
+Items = Annotated[list[dict[str, Any]], Body(embed=True)]
+
+
+@router.get("/api/whoami-v2")
+async def whoami(request: Request) -> dict[str, Any]:
+    """Whose token it is."""
+    name, role = _user(request)
+    if not name:
+        raise Refusal(401, "Invalid username or password.")
+    token = {"accessToken": {"displayName": "token", "role": role}}
+    return {"type": "user", "name": name, "orgs": [], "auth": token}
+
+
 @router.post("/api/validate-yaml")
-async def validate_yaml(
-    content: Annotated[str, Body()], repo_type: Annotated[str, Body(alias="repoType")]
-) -> JSONResponse:
+async def validate_yaml(content: Annotated[str, Body(embed=True)]) -> JSONResponse:
     """Whether a card's front matter would be taken."""
-    errors = [{"message": message} for message in problems(repo_type, content)]
-    return JSONResponse({"errors": errors, "warnings": []}, 400 if errors else 200)
+    try:
+        front_matter(content)
+    except yaml.YAMLError as error:
+        return JSONResponse({"errors": [{"message": str(error)}], "warnings": []}, 400)
+    return JSONResponse({"errors": [], "warnings": []})
+
+
+def front_matter(readme: str) -> dict[str, Any]:
+    """The metadata of a card."""
+    match = _FRONT_MATTER.match(readme)
+    return (yaml.safe_load(match[1]) if match else None) or {}
 
 
 @router.post("/api/repos/create")
-async def create(
-    request: Request, store: Stored, token: Requester, body: Annotated[dict[str, Any], Body()]
-) -> dict[str, str]:
+async def create(request: Request, body: Annotated[dict[str, Any], Body()]) -> dict[str, str]:
     """Create a repository."""
-    kind = f"{body.get('type') or 'model'}s"
-    private, sdk = body.get("visibility") == "private", body.get("sdk")
-    repo = Repo(kind, repo_id_of(body, token), private, sdk=sdk)  # type: ignore[arg-type]
-    url = f"{request.base_url}{'' if kind == 'models' else f'{kind}/'}{repo.id}"
-    try:
-        store.create(repo, token)
-    except Refusal as refusal:
-        refusal.body["url"] = url  # the client reads it where the repository exists already
-        raise
-    return {"url": url, "name": repo.id, "id": repo.head.id}
-
-
-@router.delete("/api/repos/delete")
-async def delete(store: Stored, token: Requester, body: Annotated[dict[str, Any], Body()]) -> None:
-    """Delete a repository."""
-    kind = f"{body.get('type') or 'model'}s"
-    repo = store.writable(kind, repo_id_of(body, token), token)  # type: ignore[arg-type]
-    del store.repos[repo.kind, repo.id]
+    (user, role), kind = _user(request), f"{body.get('type') or 'model'}s"
+    owner = body.get("organization") or user
+    _store(request).check_writer(owner, user, role)
+    repo_id = f"{owner}/{body['name']}"
+    _store(request).create(kind, repo_id, body.get("visibility") == "private")
+    return {"url": f"{request.base_url}{'' if kind == 'models' else f'{kind}/'}{repo_id}"}
 
 
 @router.get("/api/{kind}")
 async def list_repos(
-    kind: Kind,
-    store: Stored,
-    token: Requester,
+    request: Request,
+    kind: str,
     author: str = "",
     filter: Annotated[list[str], Query()] = [],  # noqa: B006 - the parameter's name
-    limit: int = 1000,
 ) -> list[dict[str, Any]]:
-    """The repositories that the requester may see."""
-    infos = [views.repo_info(repo, repo.head) for repo in store.visible(kind, token)]
-    return [
-        {key: value for key, value in info.items() if key not in ("siblings", "sha", "cardData")}
-        for info in infos
-        if info["author"] == author and set(filter) <= set(info["tags"])
-    ][:limit]
+    """The repositories of a user that the requester may see."""
+    user, _ = _user(request)
+    repos = [
+        _info(_store(request), repo, repo.branches["main"])
+        for repo in _store(request).repos.values()
+        if (repo.kind, repo.owner) == (kind, author) and (not repo.private or user == author)
+    ]
+    return [info for info in repos if set(filter) <= set(info["tags"])]
 
 
 @router.get(_REPO)
-async def info(repo: ReadableRepo, blobs: bool = False) -> dict[str, Any]:
-    """A repository at the head of its main branch."""
-    return views.repo_info(repo, repo.head, blobs)
-
-
 @router.get(_REPO + "/revision/{revision}")
-async def info_at(repo: ReadableRepo, revision: str, blobs: bool = False) -> dict[str, Any]:
+async def info(request: Request, repo: ReadableRepo, revision: str = "main") -> dict[str, Any]:
     """A repository at a revision."""
-    return views.repo_info(repo, repo.at(revision), blobs)
+    return _info(_store(request), repo, repo.at(revision))
+
+
+def _info(store: Store, repo: Repo, commit: Commit) -> dict[str, Any]:
+    readme = commit.files.get("README.md")
+    card = front_matter(store.contents[readme.sha256].decode()) if readme else {}
+    named = {key: card[key] for key in ("library_name", "pipeline_tag", "sdk") if key in card}
+    return named | {
+        "id": repo.id,
+        "author": repo.owner,
+        "sha": commit.id,
+        "private": repo.private,
+        "lastModified": commit.date,
+        "tags": [*card.get("tags", []), *named.values()],
+        "cardData": card,
+        "siblings": [
+            {"rfilename": path, "size": file.size, "blobId": file.git_sha1}
+            for path, file in sorted(commit.files.items())
+        ],
+    }
 
 
 @router.get(_REPO + "/tree/{revision}")
-async def tree(repo: ReadableRepo, revision: str) -> list[dict[str, Any]]:
+async def tree(request: Request, repo: ReadableRepo, revision: str) -> list[dict[str, Any]]:
     """The files of a repository, those in its folders too."""
-    files = repo.at(revision).files
-    return [views.tree_file(path, file) for path, file in sorted(files.items())]
-
-
-@router.post(_REPO + "/paths-info/{revision}")
-async def paths_info(request: Request, repo: ReadableRepo, revision: str) -> list[dict[str, Any]]:
-    """The named files, those that exist."""
-    paths = parse_qs((await request.body()).decode()).get("paths", [])
-    files = repo.at(revision).files
-    return [views.tree_file(path, files[path]) for path in paths if path in files]
+    entries = []
+    for path, file in sorted(repo.at(revision).files.items()):
+        entry = {"type": "file", "path": path, "size": file.size, "oid": file.git_sha1}
+        if file.large:
+            entry["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": 130}
+            entry["xetHash"] = request.app.state.xet.by_sha256.get(file.sha256)
+        entries.append(entry)
+    return entries
 
 
 @router.get(_REPO + "/commits/{revision}")
 async def commits(repo: ReadableRepo, revision: str) -> list[dict[str, Any]]:
     """The history of a revision, newest first."""
-    return views.commits(repo.at(revision).history())
+    return [
+        {"id": commit.id, "title": commit.title, "message": "", "authors": [], "date": commit.date}
+        for commit in repo.at(revision).history()
+    ]
 
 
 @router.get(_REPO + "/refs")
 async def refs(repo: ReadableRepo) -> dict[str, Any]:
     """Branches and tags."""
-    return views.refs(repo)
+    names = {"branches": ("heads", repo.branches), "tags": ("tags", repo.tags)}
+    return {"converts": [], "pullRequests": []} | {
+        key: [
+            {"name": name, "ref": f"refs/{folder}/{name}", "targetCommit": commit.id}
+            for name, commit in commits.items()
+        ]
+        for key, (folder, commits) in names.items()
+    }
 
 
 @router.post(_REPO + "/tag/{revision}")
@@ -160,3 +192,109 @@ async def add_tag(repo: WritableRepo, revision: str, tag: Annotated[str, Body(em
     if tag in repo.tags:
         raise Refusal(409, f"Tag {tag} already exists")
     repo.tags[tag] = repo.at(revision)
+
+
+@router.get(_REPO + "/xet-{purpose}-token/{revision}")
+async def xet_token(request: Request, repo: ReadableRepo) -> JSONResponse:
+    """Where the Xet service is; who may write is checked when there is a commit."""
+    url, expires = f"{request.base_url}cas", int(time.time()) + 3600
+    names = ("X-Xet-Cas-Url", "X-Xet-Access-Token", "X-Xet-Token-Expiration")
+    headers = dict(zip(names, (url, "token", str(expires)), strict=True))
+    body = {"casUrl": url, "exp": expires, "accessToken": "token"}
+    return JSONResponse(body, headers=headers)
+
+
+@router.post(_REPO + "/preupload/{revision}")
+async def preupload(repo: WritableRepo, revision: str, files: Items) -> dict[str, Any]:
+    """Which files are large, and what is there already."""
+    present = repo.at(revision).files
+    return {
+        "files": [
+            {
+                "path": (path := file["path"]),
+                "uploadMode": "lfs"
+                if path.endswith(_LARGE) or b"\0" in base64.b64decode(file["sample"])
+                else "regular",
+                "shouldIgnore": False,
+                "oid": present[path].etag if path in present else None,
+            }
+            for file in files
+        ]
+    }
+
+
+@router.post("/{owner}/{name}.git/info/lfs/objects/batch")
+@router.post("/{kind}/{owner}/{name}.git/info/lfs/objects/batch")
+async def lfs_batch(request: Request, repo: WritableRepo, objects: Items) -> dict[str, Any]:
+    """Where to send the large files that are not here yet."""
+    for wanted in objects:
+        if wanted["oid"] not in _store(request).contents:
+            wanted["actions"] = {"upload": {"href": f"{request.base_url}lfs/{wanted['oid']}"}}
+    return {"transfer": "basic", "objects": objects}
+
+
+@router.put("/lfs/{oid}")
+async def lfs_put(request: Request, oid: str) -> None:
+    """Take a large file; the address stands for a signed one, so no token is asked."""
+    if _store(request).put(await request.body()) != oid:
+        raise Refusal(400, "The content does not match its SHA-256.")
+
+
+@router.post(_REPO + "/commit/{revision}")
+async def commit(request: Request, repo: WritableRepo, revision: str) -> dict[str, Any]:
+    """Apply all operations of a commit."""
+    store, known = _store(request), request.app.state.xet.by_sha256
+    header, *lines = [json.loads(line) for line in (await request.body()).splitlines()]
+    head = repo.branches[revision]
+    if header["value"].get("parentCommit", head.id) != head.id:
+        raise Refusal(412, "A commit has happened since. Please refresh and try again.")
+    files = dict(head.files)
+    for line in lines:
+        value, path = line["value"], line["value"]["path"]
+        match line["key"]:
+            case "file":
+                content = base64.b64decode(value["content"])
+                store.put(content)
+                files[path] = File.small(content)
+            case "lfsFile" if value["oid"] in store.contents or value["oid"] in known:
+                files[path] = File.large_file(value["oid"], value["size"])
+            case "deletedFile":
+                del files[path]
+            case operation:
+                raise Refusal(400, f"The loopback Hub cannot do {operation} of {path}")
+    made = repo.commit(revision, files, header["value"]["summary"])
+    url = f"{request.base_url}{repo.id}/commit/{made.id}"
+    return {"success": True, "commitOid": made.id, "commitUrl": url}
+
+
+@router.api_route("/{owner}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
+@router.api_route("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
+async def resolve(request: Request, repo: ReadableRepo, revision: str, path: str) -> Response:
+    """A file's content, or where a large one is."""
+    commit = repo.at(revision)
+    headers = {"X-Repo-Commit": commit.id}
+    if path not in commit.files:
+        message = f"{path} does not exist on {revision}"
+        return Response(None, 404, headers | {"X-Error-Code": "EntryNotFound", "X-Error": message})
+    file = commit.files[path]
+    if not file.large:
+        content = _store(request).contents[file.sha256]
+        return xet.ranged(request, content, headers | {"ETag": f'"{file.etag}"'})
+    headers |= {"X-Linked-ETag": f'"{file.etag}"', "X-Linked-Size": str(file.size)}
+    if name := request.app.state.xet.by_sha256.get(file.sha256):
+        address = f"{request.base_url}api/{repo.kind}/{repo.id}/xet-read-token/{commit.id}"
+        headers |= {"X-Xet-Hash": name, "Link": f'<{address}>; rel="xet-auth"'}
+    # Another host name, as the Hub's storage has: on the same one the client
+    # follows the redirect and loses the headers of this answer.
+    storage = str(request.base_url).replace("127.0.0.1", "localhost")
+    return Response(None, 302, headers | {"Location": f"{storage}lfs/{file.sha256}"})
+
+
+@router.api_route("/lfs/{oid}", methods=["GET", "HEAD"])
+async def lfs_get(request: Request, oid: str) -> Response:
+    """A large file without Xet."""
+    contents, chunks = _store(request).contents, request.app.state.xet
+    if oid not in contents:
+        endpoint = str(request.base_url).rstrip("/")
+        contents[oid] = await asyncio.to_thread(chunks.content, oid, endpoint)
+    return xet.ranged(request, contents[oid], {"ETag": f'"{oid}"'})

@@ -11,7 +11,7 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.predict import LoadedPredictor
 from landslide_zoo.models.config import EnsembleConfig, read_config
-from landslide_zoo.models.folder import CONFIG, Download, find_folder, member_folder, read_record
+from landslide_zoo.models.folder import CONFIG, Download, find_folder, member_folders, read_record
 
 Backend = Literal["auto", "torch", "openvino", "openvino-int8"]
 """What computes a network.
@@ -78,8 +78,8 @@ def release_memory() -> None:
 
 
 def _load_ensemble(folder: Path, config: EnsembleConfig, backend: Backend, device: str) -> Ensemble:
-    folders = [member_folder(folder, name) for name in config.members]
-    for name, member in zip(config.members, folders, strict=True):
+    folders = member_folders(folder)
+    for name, member in folders.items():
         own = read_config(member / CONFIG)
         if isinstance(own, EnsembleConfig):
             raise ModelError(f"{name} in {folder} is an ensemble itself: name its members instead.")
@@ -90,8 +90,8 @@ def _load_ensemble(folder: Path, config: EnsembleConfig, backend: Backend, devic
                 f"{', '.join(config.bands)} ({config.unit}): write down what all members need."
             )
     record = read_record(folder)
-    members = [load_predictor(member, backend, device) for member in folders]
-    return Ensemble(members, config.name, config, record)
+    members = [load_predictor(member, backend, device) for member in folders.values()]
+    return Ensemble(members, config.name, config, record, folder)
 
 
 def _is_gpu(device: str) -> bool:
