@@ -54,7 +54,7 @@ test-learning: .venv/dev
 # Maps of several scenes on Ray whose workers are killed, beside maps made with as many threads as a
 # worker has; and every network of the zoo as ONNX.
 test-ray: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/mapping/test_many.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/mapping/test_on_ray.py
 
 test-export: .venv/dev
 	$(BIN)/python -m pytest -m slow tests/inference/test_export.py

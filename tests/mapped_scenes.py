@@ -13,8 +13,7 @@ from scene_files import PLACE, UTM, write_raster
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.mapping.landslides import Landslides, find_landslides
-from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.rasters import Window
+from landslide_zoo.mapping.probabilities import Probabilities, SceneWindow
 from landslide_zoo.mapping.scenes import Scene, open_scene
 
 # Digital numbers of B1 to B12 as Landslide4Sense has them.
@@ -80,9 +79,9 @@ class Slope:
 
     def probabilities(self, folder: Path, scene: Scene) -> Probabilities:
         """The probabilities, on disk."""
-        found = Probabilities(folder / "work", scene.size, scene.grid)
-        found.create()
-        found.write(0, self.probability, self.observed, self.cloud)
+        found = Probabilities(folder / "work/slope.npy", scene.size, scene.grid)
+        observed = self.observed & ~self.cloud
+        found.write(iter([SceneWindow(self.probability, observed, self.cloud)]))
         return found
 
     def find(
@@ -98,11 +97,6 @@ def found_on(scene: Scene, probabilities: Probabilities, **options: object) -> L
     """The landslides of a scene, by the usual threshold and rules unless others are given."""
     usual = {"threshold": 0.5, "rules": DEFAULT_RULES}
     return find_landslides(scene, probabilities, **(usual | options))
-
-
-def mask_of(landslides: Landslides) -> np.ndarray:
-    """The mask of the whole scene."""
-    return landslides.mask(Window(0, 0, *landslides.size))
 
 
 Shape = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -72,7 +72,7 @@ def test_map(real_data: Path, tmp_path: Path) -> None:
     for key, here in (("landslide", mask == 1), ("observed", mask != 255)):
         assert (here != unpacked(f"puthumala/{key}", mask.shape)).sum() <= DIFFERENT * mask.size
     assert result.hectares == pytest.approx(golden["hectares"], rel=0.01)
-    pixels = [round(landslide.area / 100) for landslide in result.landslides]
+    pixels = [round(area / 100) for area in result.landslides.area_m2]
     assert pixels == pytest.approx(
         [golden_object[0] for golden_object in golden["objects"]], rel=0.01
     )

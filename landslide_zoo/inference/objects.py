@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy
@@ -103,14 +103,6 @@ def number_by_size(labels: np.ndarray) -> np.ndarray:
     return numbers[labels]
 
 
-_OWN = tuple(
-    item.name
-    for item in fields(LandslideObject)
-    if item.name not in ("number", "hectares", "attributes")
-)
-"""The fields that :func:`measure` gives."""
-
-
 def describe(
     labels: np.ndarray,
     probability: np.ndarray,
@@ -130,8 +122,6 @@ def describe(
             shape and probabilities.
     """
     where = labels > 0
-    if not where.any():
-        return []
     measures = measure(
         labels,
         probability[where],
@@ -140,19 +130,21 @@ def describe(
         layers["ndwi"] > 0 if "ndwi" in layers else None,
         grid.pixel_size,
     )
+    measures["hectares"] = measures["pixels"] * grid.pixel_area / 10_000
+    return list(objects_of(measures))
+
+
+def objects_of(measures: Mapping[str, np.ndarray]) -> Iterator[LandslideObject]:
+    """The objects of which columns say what they are like, numbered from 1."""
     columns = {name: values.tolist() for name, values in measures.items()}
     own = {name: columns.pop(name) for name in _OWN}
-    return [
-        LandslideObject(
+    for i in range(len(own["pixels"])):
+        attributes = {name: values[i] for name, values in columns.items()}
+        yield LandslideObject(
             number=i + 1,
-            hectares=grid.hectares(own["pixels"][i]),
             **{name: values[i] for name, values in own.items()},
-            attributes={
-                name: values[i] for name, values in columns.items() if not math.isnan(values[i])
-            },
+            attributes={name: value for name, value in attributes.items() if not math.isnan(value)},
         )
-        for i in range(len(own["pixels"]))
-    ]
 
 
 def measure(

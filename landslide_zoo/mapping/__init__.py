@@ -7,47 +7,62 @@ from __future__ import annotations
 
 import importlib
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.mapping.landslides import Landslides, find_landslides
-    from landslide_zoo.mapping.many import Outcome, map_many
-    from landslide_zoo.mapping.maps import SceneMap, map_scene
+    from landslide_zoo.mapping.maps import SceneMap, map_in_words, map_scene
     from landslide_zoo.mapping.network import compute_probabilities
     from landslide_zoo.mapping.probabilities import Probabilities
+    from landslide_zoo.mapping.products import scene_name
     from landslide_zoo.mapping.rasters import Window
     from landslide_zoo.mapping.scenes import Scene, open_scene
 
 __all__ = [
     "Landslides",
-    "Outcome",
     "Probabilities",
     "Scene",
     "SceneMap",
     "Window",
     "compute_probabilities",
     "find_landslides",
-    "map_many",
+    "map_in_words",
     "map_scene",
     "open_scene",
+    "scene_name",
 ]
 
 NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely", "pyarrow")
 
+Format = Literal["gpkg", "geojson", "parquet"]
+"""Formats of the outlines."""
+ProbabilityType = Literal["uint8", "float32"]
+"""Types of the pixels of a probability raster."""
+OUTPUTS = {
+    "gpkg": ("_landslides.gpkg", "Landslides .gpkg"),
+    "geojson": ("_landslides.geojson", "Landslides .geojson"),
+    "parquet": ("_landslides.parquet", "Landslides .parquet"),
+    "mask": ("_mask.tif", "Mask .tif"),
+    "style": ("_mask.qml", "Style of the mask .qml"),
+    "probability": ("_probability.tif", "Probability .tif"),
+    "report": ("_report.html", "Report .html"),
+}
+"""What a map may be written as: how the file's name ends, and its title."""
+
 _HOME = {
     "Landslides": "landslides",
-    "Outcome": "many",
     "Probabilities": "probabilities",
     "Scene": "scenes",
     "SceneMap": "maps",
     "Window": "rasters",
     "compute_probabilities": "network",
     "find_landslides": "landslides",
-    "map_many": "many",
+    "map_in_words": "maps",
     "map_scene": "maps",
     "open_scene": "scenes",
+    "scene_name": "products",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -126,12 +126,17 @@ class Shift(NamedTuple):
     compared: int
 
 
-def align(before: str | Path | Sequence[str | Path], scene: Scene) -> Scene:
+def align(
+    before: str | Path | Sequence[str | Path],
+    scene: Scene,
+    **reading: Any,  # noqa: ANN401 - options of open_scene
+) -> Scene:
     """Open an earlier scene on the grid of a later one, aligned to within a pixel.
 
     Args:
         before: The earlier scene, on any grid, as :func:`open_scene` takes it.
         scene: The later one.
+        reading: How to read it, as ``scale`` and the like of :func:`open_scene`.
 
     Returns:
         The earlier scene with the grid and the size of the later one; its notes say how far
@@ -140,7 +145,7 @@ def align(before: str | Path | Sequence[str | Path], scene: Scene) -> Scene:
     Raises:
         DataError: If it cannot be read, or has no ground or no band in common.
     """
-    with open_scene(before, onto=scene.placement) as earlier:
+    with open_scene(before, onto=scene.placement, **reading) as earlier:
         shift = shift_between(earlier, scene)
         notes = [f"{earlier.name} (before): {note}" for note in earlier.notes]
         share = earlier.covered
@@ -162,7 +167,7 @@ def align(before: str | Path | Sequence[str | Path], scene: Scene) -> Scene:
             f"{_words(columns, 'right', 'left')} to lie on {scene.name}, as "
             f"{shift.agreeing} of {shift.compared} windows say."
         )
-    aligned = open_scene(before, onto=scene.placement, shift=(rows, columns))
+    aligned = open_scene(before, onto=scene.placement, shift=(rows, columns), **reading)
     aligned.notes = tuple(notes)
     return aligned
 

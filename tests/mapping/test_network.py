@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +16,7 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation
 from landslide_zoo.mapping.network import compute_probabilities
-from landslide_zoo.mapping.probabilities import JOURNAL, SceneWindow, State
+from landslide_zoo.mapping.probabilities import SceneWindow, State
 from landslide_zoo.mapping.scenes import open_scene
 from landslide_zoo.models.config import ModelConfig, PredictorConfig, catalog_config
 
@@ -54,7 +51,10 @@ def run(path: Path, predictor, folder: Path, clouds="keep", progress=None) -> Sc
 
 def same(first: SceneWindow, second: SceneWindow) -> bool:
     parts = ("probability", "observed", "cloud")
-    return all(np.array_equal(getattr(first, part), getattr(second, part)) for part in parts)
+    return all(
+        np.array_equal(getattr(first, part), getattr(second, part), equal_nan=True)
+        for part in parts
+    )
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_what_is_blank_stays_blank(long_scene: Path, tmp_path: Path) -> None:
     blank[40:60, 10:30] = True
     assert np.array_equal(found.observed, ~blank)
     assert not found.cloud.any()
-    assert np.isfinite(found.probability).all()
+    assert np.isfinite(found.probability[~blank]).all()
 
 
 def test_a_tile_of_which_nothing_is_seen_is_left_out(tmp_path: Path) -> None:
@@ -102,49 +102,15 @@ def test_a_tile_of_which_nothing_is_seen_is_left_out(tmp_path: Path) -> None:
     assert np.array_equal(found.observed[0], np.arange(1500) < 600)
 
 
-def test_interrupted_work_goes_on(long_scene: Path, tmp_path: Path) -> None:
-    whole = run(long_scene, Smooth(), tmp_path / "whole")
-    for stop in (0, 1, 2, 3):
-        folder = tmp_path / f"stop-{stop}"
-        broken, again = Smooth(), Smooth()
-        broken.stop_after = stop
-        with pytest.raises(KeyboardInterrupt):
-            run(long_scene, broken, folder)
-        assert same(run(long_scene, again, folder), whole)
-        assert broken.tiles + again.tiles == 4  # no row is computed twice
-
-
-_VICTIM = """
-import os, signal, sys
-from pathlib import Path
-sys.path[:0] = sys.argv[4:]
-from mapping_network_victim import Smooth, compute_probabilities, open_scene
-predictor, limit = Smooth(), int(sys.argv[3])
-def kill(state):
-    if state.step == "network" and state.done == limit:
-        os.kill(os.getpid(), signal.SIGKILL)
-with open_scene(sys.argv[1]) as scene:
-    compute_probabilities(scene, predictor, Path(sys.argv[2]), clouds="keep", progress=kill)
-"""
-
-
-def test_a_killed_process_loses_only_the_row_it_was_at(long_scene: Path, tmp_path: Path) -> None:
-    # The module under a name of its own: the victim imports this predictor from it.
-    (tmp_path / "mapping_network_victim.py").write_text(Path(__file__).read_text())
-    paths = [str(tmp_path), str(Path(__file__).parents[1])]
-    folder = tmp_path / "work"
-    victim = subprocess.run(
-        [sys.executable, "-c", _VICTIM, str(long_scene), str(folder), "3", *paths],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert victim.returncode == -signal.SIGKILL, victim.stderr
-    again = Smooth()
-    found = run(long_scene, again, folder)
-    assert again.tiles == 2  # two rows had been kept
-    assert same(found, run(long_scene, Smooth(), tmp_path / "whole"))
+def test_work_that_broke_off_starts_over(long_scene: Path, tmp_path: Path) -> None:
+    broken, again = Smooth(), Smooth()
+    broken.stop_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        run(long_scene, broken, tmp_path / "work")
+    assert not list((tmp_path / "work").iterdir())
+    whole = run(long_scene, again, tmp_path / "work")
+    assert again.tiles == 4
+    assert same(whole, run(long_scene, Smooth(), tmp_path / "whole"))
 
 
 def test_probabilities_are_used_again_and_only_for_the_same_work(
@@ -155,7 +121,7 @@ def test_probabilities_are_used_again_and_only_for_the_same_work(
     found = run(long_scene, first, folder)
     assert same(run(long_scene, second, folder), found)
     assert (first.tiles, second.tiles) == (4, 0)
-    assert {path.name for path in folder.iterdir()} == {JOURNAL, "probability.f32", "flags.u8"}
+    assert len(list(folder.iterdir())) == 1
 
     # Another threshold is the same work; another predictor or scene is not.
     bolder = Smooth()
@@ -168,20 +134,8 @@ def test_probabilities_are_used_again_and_only_for_the_same_work(
     os.utime(long_scene, ns=(1, 1))
     run(long_scene, other, folder)
     assert other.tiles == 8
-
-
-@pytest.mark.parametrize("gone", ["probability.f32", "flags.u8", "carry-1.f32", JOURNAL])
-def test_work_of_which_a_part_was_deleted_starts_over(
-    long_scene: Path, tmp_path: Path, gone: str
-) -> None:
-    broken, again = Smooth(), Smooth()
-    broken.stop_after = 1
-    with pytest.raises(KeyboardInterrupt):
-        run(long_scene, broken, tmp_path / "work")
-    (tmp_path / "work" / gone).unlink()
-    found = run(long_scene, again, tmp_path / "work")
-    assert again.tiles == 4
-    assert same(found, run(long_scene, Smooth(), tmp_path / "whole"))
+    run(long_scene, Smooth("physical"), folder)  # what was there before stays
+    assert len(list(folder.iterdir())) == 3
 
 
 def test_progress_with_the_time_left(long_scene: Path, tmp_path: Path) -> None:
@@ -256,5 +210,5 @@ def test_a_damaged_network_is_no_answer(long_scene: Path, tmp_path: Path) -> Non
         def probabilities(self, values: np.ndarray) -> np.ndarray:
             return np.full_like(super().probabilities(values), np.nan)
 
-    with pytest.raises(ModelError, match="not finite on long: its weights are damaged"):
+    with pytest.raises(ModelError, match="not finite"):
         run(long_scene, Broken(), tmp_path / "work")

@@ -211,7 +211,7 @@ def test_the_endpoint_maps_a_scene_and_says_how_far_it_is(client: Client) -> Non
     assert figures["objects"] == 1 and figures["area_hectares"] == figures["largest_hectares"]
     assert {Path(file).name for file in files} == {
         "puthumala_landslides.gpkg",
-        "puthumala_landslides.qml",
+        "puthumala_mask.qml",
         "puthumala_mask.tif",
         "puthumala_probability.tif",
         "puthumala_report.html",

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from landslide_zoo.data.patch import UNPLACED
+
 rasterio = pytest.importorskip("rasterio")
 mapping = pytest.importorskip("landslide_zoo.mapping")
+SceneWindow = pytest.importorskip("landslide_zoo.mapping.probabilities").SceneWindow
 map_view = pytest.importorskip("landslide_zoo.web.map_view")
 
 HEIGHT, WIDTH = 80, 2 * map_view.WIDEST - 100
@@ -27,13 +30,11 @@ def layers(tmp_path: Path) -> dict[str, np.ndarray]:
     with rasterio.open(path, "w", **profile) as file:
         file.write(np.broadcast_to(ramp, (4, HEIGHT, WIDTH)))
         file.descriptions = ("B2", "B3", "B4", "B8")
-    found = mapping.Probabilities(tmp_path / "work", (HEIGHT, WIDTH))
-    found.create()
+    found = mapping.Probabilities(tmp_path / "probability.npy", (HEIGHT, WIDTH), UNPLACED)
     probability = np.zeros((HEIGHT, WIDTH), np.float32)
     probability[:, -100:] = 1
-    measured = np.ones((HEIGHT, WIDTH), bool)
-    cloud = np.arange(WIDTH) < WIDTH // 2
-    found.write(0, probability, measured, np.broadcast_to(cloud, measured.shape))
+    cloud = np.broadcast_to(np.arange(WIDTH) < WIDTH // 2, (HEIGHT, WIDTH))
+    found.write(iter([SceneWindow(probability, ~cloud, cloud)]))
     folder = tmp_path / "pictures"
     with mapping.open_scene(path) as scene:
         listed = map_view.write_pictures(scene, found, folder)
