@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import scipy
@@ -101,6 +101,12 @@ def number_by_size(labels: np.ndarray) -> np.ndarray:
     numbers = np.zeros(len(sizes), dtype=np.int32)
     numbers[order] = np.arange(1, len(order) + 1)
     return numbers[labels]
+
+
+_OWN = tuple(
+    item.name for item in fields(LandslideObject) if item.name not in ("number", "attributes")
+)
+"""The fields that have a column."""
 
 
 def describe(

@@ -207,7 +207,7 @@ def _predict(members: Sequence[Member], batch: Sequence[_Prepared]) -> list[np.n
     Raises:
         ModelError: If they are not finite.
     """
-    sums = [np.zeros(tile.tile.measured.shape, np.float32) for tile in batch]
+    sums: list[np.ndarray] = [np.zeros(tile.tile.measured.shape, np.float32) for tile in batch]
     observed = [number for number, tile in enumerate(batch) if tile.patches]
     for place, member in enumerate(members):
         patches = [batch[number].patches[place] for number in observed]

@@ -64,9 +64,9 @@ def test_a_patch_is_judged_as_a_prediction_is(number: int, real_data: Path, tmp_
         (found.table, expected.objects),
         (found.dropped, [item.object for item in listed]),
     ):
-        columns = zip(table.row, table.column, table.area_m2, table.mean_ndvi, strict=True)
+        columns = zip(table.row, table.column, table.area_m2, table.elongation, strict=True)
         assert [tuple(values) for values in columns] == [
-            (item.row, item.column, 100 * item.pixels, item.attributes["mean_ndvi"])
+            (item.row, item.column, 100 * item.pixels, item.attributes["elongation"])
             for item in objects
         ]
     assert list(found.dropped.why) == [item.why for item in listed]
