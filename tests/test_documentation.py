@@ -17,12 +17,8 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import tomllib
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import pytest
 import typer
@@ -31,9 +27,8 @@ from accelerate.commands.launch import launch_command_parser
 from loopback_hub import LoopbackHub
 from snippets import ROOT, blocks, commands
 
-from landslide_zoo import LandslideModel, __version__, cli, read_mask, read_patch
+from landslide_zoo import __version__, cli, read_mask
 from landslide_zoo.data import write_mask_h5
-from landslide_zoo.inference import predict
 from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.training.config import parse_arguments
 from landslide_zoo.web.samples import PUTHUMALA, samples
@@ -45,7 +40,6 @@ DOCUMENTS = [
 ]
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
 BUNDLED = "unet-mobilenet_v2-rgb"
-PACKAGE = str(Path(cli.__file__).parents[1])
 
 # Ways of setting up and looking around, which no test should take.
 SETTING_UP = {"cd", "docker", "export", "git", "hf", "pre-commit", "ray", "tensorboard"}
@@ -106,7 +100,7 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def landslide_zoo(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    if arguments[0] == "app" or {"--reproduce", "ray"} & set(arguments):
+    if arguments[0] == "app" or "ray" in arguments:
         command = typer.main.get_command(cli.cli).commands[arguments[0]]  # type: ignore[attr-defined]
         command.make_context(arguments[0], arguments[1:])
         return
@@ -166,41 +160,6 @@ def test_the_citation_is_of_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert str(citation["version"]) == __version__
     assert citation["authors"]
-
-
-def functions_called(run: Callable[[], object]) -> Counter[str]:
-    """How often each function of the package is called, in any thread, by its qualified name."""
-    called: Counter[str] = Counter()
-
-    def count(frame: FrameType, event: str, argument: object) -> None:
-        if event == "call" and PACKAGE in frame.f_code.co_filename:
-            called[frame.f_code.co_qualname] += 1
-
-    threading.setprofile(count)
-    sys.setprofile(count)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
-    return called
-
-
-def test_every_way_to_a_mask_is_the_one_in_the_guide(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    guide = (ROOT / "CONTRIBUTING.md").read_text()
-    path = re.findall(r"^\d\. `([\w.]+)`", guide, re.MULTILINE)
-    assert 0 < len(path) <= 8
-    model = LandslideModel.from_pretrained(BUNDLED)
-    for run in (
-        lambda: landslide_zoo(["predict", "image_1.h5", "--backend", "torch"], monkeypatch),
-        lambda: landslide_zoo(["evaluate", BUNDLED, "--data", "DATASET"], monkeypatch),
-        lambda: predict(model, [read_patch("image_1.h5")])[0].to_dict(),
-    ):
-        called = functions_called(run)
-        assert set(path) <= set(called)
-        assert called["LandslideModel.forward"] == called["InputScaling.forward"]
 
 
 def modules_with_examples() -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 from command_line import imported_by
 
@@ -17,23 +15,6 @@ def test_dir_shows_the_public_names() -> None:
     assert all(getattr(landslide_zoo, name) for name in names)
     with pytest.raises(AttributeError, match="no attribute 'Landslide'"):
         _ = landslide_zoo.Landslide
-
-
-@pytest.mark.parametrize(
-    ("package", "names"),
-    [
-        ("data", ["Grid", "Patch", "read_mask", "read_patch"]),
-        ("figures", ["marked", "true_colour"]),
-        ("models", ["CATALOG", "ModelConfig", "Record"]),
-        ("inference", ["Ensemble", "TestTimeAugmentation", "predict"]),
-        ("evaluation", ["Evaluation", "LabelledPatches", "evaluate"]),
-        ("zoo", ["ModelZoo", "ZooEntry", "publish_model", "publish_space"]),
-    ],
-)
-def test_a_subpackage_exports_its_own(package: str, names: list[str]) -> None:
-    module = importlib.import_module(f"landslide_zoo.{package}")
-    assert set(names) <= set(module.__all__)
-    assert all(getattr(module, name) is not None for name in module.__all__)
 
 
 @pytest.mark.parametrize("package", ["landslide_zoo", "landslide_zoo.zoo", "landslide_zoo.data"])

@@ -34,7 +34,7 @@ def test_the_page_answers_at_the_port_asked_for() -> None:
         with urllib.request.urlopen(address, timeout=30) as page:
             assert page.status == 200
             assert "Landslide Zoo" in page.read().decode()
-        running.send_signal(signal.SIGINT)
+        running.send_signal(signal.SIGTERM)
         _, errors = running.communicate(timeout=60)
         assert "Traceback" not in errors
     finally:

@@ -36,13 +36,6 @@ def test_nothing_heavy_is_imported_for_it() -> None:
     assert not heavy & imported_by("import landslide_zoo.cli")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself(name: str, command: Command) -> None:
-    answer = command(name, "--help")
-    assert answer.status == 0
-    assert f"Usage: landslide-zoo {name}" in answer.out
-
-
 def test_the_version(command: Command) -> None:
     assert command("--version").out == f"landslide-zoo {landslide_zoo.__version__}\n"
 
@@ -93,6 +86,8 @@ def test_a_terminal_sees_progress_and_control_c_stops_without_a_traceback(
         [*MAIN, "predict", *patches, "--model", model_folder, "--output", tmp_path / "out"],
         stdout=subprocess.PIPE,
         stderr=terminal,
+        # A suite that runs in the background ignores it, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     os.close(terminal)
     seen = b""
