@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -24,7 +23,7 @@ from landslide_zoo.errors import DataError
 from landslide_zoo.mapping import Format, ProbabilityType
 
 if TYPE_CHECKING:
-    from landslide_zoo.mapping.probabilities import Listener, State
+    from landslide_zoo.mapping.probabilities import State
 
 # Typer takes no list of literals.
 OutlineFormat = StrEnum("OutlineFormat", {name: name for name in get_args(Format)})  # type: ignore[misc]
@@ -61,7 +60,7 @@ def map_scenes(
         float | None,
         typer.Option(min=0, metavar="HA", help="Smallest landslide in hectares; as the rules say."),
     ] = None,
-    rule_off: RulesOff = None,
+    rules_off: RulesOff = None,
     clouds: Clouds = "mask",
     level: ProductLevel = None,
     offset: Annotated[
@@ -103,27 +102,15 @@ def map_scenes(
     With --engine ray, scenes, folders and elevation may lie wherever fsspec reaches, as
     s3://bucket/scene.tif.
     """
+    options = {**locals(), "rules_off": rules_off or (), "bands": bands and bands.split(",")}
+    options["formats"] = [name.value for name in formats or [OutlineFormat("gpkg")]]
+    for name in ("scenes", "output", "model", "backend", "device", "engine"):
+        del options[name]  # the others are arguments of map_scene
     from landslide_zoo.mapping import map_in_words
     from landslide_zoo.models.folder import DEFAULT_MODEL
 
     _check_names(scenes, output)
     names = model or [DEFAULT_MODEL]
-    options: dict[str, Any] = {
-        "dem": dem,
-        "before": before,
-        "threshold": threshold,
-        "minimum_area": minimum_area,
-        "rules_off": tuple(rule_off or ()),
-        "clouds": clouds,
-        "level": level,
-        "offset": offset,
-        "bands": bands.split(",") if bands else None,
-        "scale": scale,
-        "formats": [name.value for name in formats or [OutlineFormat("gpkg")]],
-        "probability": probability,
-        "tta": tta,
-        "memory": memory,
-    }
     if engine == "ray":
         from landslide_zoo.mapping.on_ray import map_on_ray
 
@@ -136,13 +123,9 @@ def map_scenes(
 
             options["model"] = Ensemble(loaded, f"mean of {', '.join(names)}")
 
-        def one_by_one() -> Iterator[tuple[bool, str]]:
-            for scene in scenes:
-                with _bars(scene) as listener:
-                    answer = map_in_words(scene, output, progress=listener, **options)
-                yield answer
-
-        answers = one_by_one()
+        answers = (
+            map_in_words(scene, output, progress=_Bars(scene), **options) for scene in scenes
+        )
     done = 0
     for mapped, words in answers:
         typer.echo(words if mapped else f"Error: {words}", err=not mapped)
@@ -161,7 +144,7 @@ def _check_names(scenes: Sequence[str], output: str) -> None:
     Raises:
         DataError: If they do.
     """
-    from landslide_zoo.mapping import scene_name
+    from landslide_zoo.mapping.products import scene_name
 
     taken: dict[str, str] = {}
     for scene in scenes:
@@ -174,23 +157,23 @@ def _check_names(scenes: Sequence[str], output: str) -> None:
             )
 
 
-@contextmanager
-def _bars(scene: str) -> Iterator[Listener]:
+class _Bars:
     """A progress bar with the time that is left for each step of a map, one after the other."""
-    from tqdm import tqdm
 
-    step, bar = "", tqdm(disable=True)
+    def __init__(self, scene: str) -> None:
+        from tqdm import tqdm
 
-    def listen(state: State) -> None:
-        nonlocal step, bar
-        if state.step != step:
-            bar.close()
-            step = state.step
-            title = f"{Path(scene).stem}: {step}"
-            bar = tqdm(desc=title, total=state.total, disable=None, file=sys.stderr)
-        bar.update(state.done - bar.n)
+        self._name, self._step = Path(scene).stem, ""
+        self._bar = tqdm(disable=True)
 
-    try:
-        yield listen
-    finally:
-        bar.close()
+    def __call__(self, state: State) -> None:
+        from tqdm import tqdm
+
+        if state.step != self._step:
+            self._step = state.step
+            title = f"{self._name}: {state.step}"
+            self._bar.close()
+            self._bar = tqdm(desc=title, total=state.total, disable=None, file=sys.stderr)
+        self._bar.update(state.done - self._bar.n)
+        if state.done == state.total:
+            self._bar.close()

@@ -12,27 +12,10 @@ from typing import TYPE_CHECKING, Literal
 from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
-    from landslide_zoo.mapping.landslides import Landslides, find_landslides
     from landslide_zoo.mapping.maps import SceneMap, map_in_words, map_scene
-    from landslide_zoo.mapping.network import compute_probabilities
-    from landslide_zoo.mapping.probabilities import Probabilities
-    from landslide_zoo.mapping.products import scene_name
-    from landslide_zoo.mapping.rasters import Window
     from landslide_zoo.mapping.scenes import Scene, open_scene
 
-__all__ = [
-    "Landslides",
-    "Probabilities",
-    "Scene",
-    "SceneMap",
-    "Window",
-    "compute_probabilities",
-    "find_landslides",
-    "map_in_words",
-    "map_scene",
-    "open_scene",
-    "scene_name",
-]
+__all__ = ["Scene", "SceneMap", "map_in_words", "map_scene", "open_scene"]
 
 NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely", "pyarrow")
 
@@ -51,30 +34,18 @@ OUTPUTS = {
 }
 """What a map may be written as: how the file's name ends, and its title."""
 
-_HOME = {
-    "Landslides": "landslides",
-    "Probabilities": "probabilities",
-    "Scene": "scenes",
-    "SceneMap": "maps",
-    "Window": "rasters",
-    "compute_probabilities": "network",
-    "find_landslides": "landslides",
-    "map_in_words": "maps",
-    "map_scene": "maps",
-    "open_scene": "scenes",
-    "scene_name": "products",
-}
+_HOME = {"Scene": "scenes", "open_scene": "scenes"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     missing = [package for package in NEEDED if find_spec(package) is None]
     if missing:
         raise LandslideZooError(
             f"Maps need {', '.join(missing)}, not installed here: pip install 'landslide-zoo[map]'."
         )
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOME.get(name, 'maps')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -36,7 +36,7 @@ from landslide_zoo.inference.rules import (
 from landslide_zoo.mapping.change import NDVI_DROP, Earlier, check_change
 from landslide_zoo.mapping.light import Lattice, Node
 from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progress
-from landslide_zoo.mapping.rasters import Placement, Window, blocks, hull
+from landslide_zoo.mapping.rasters import Placement, Window, blocks, hull, strips
 from landslide_zoo.mapping.scenes import TERRAIN, Scene
 from landslide_zoo.models.config import Rule
 
@@ -73,9 +73,9 @@ ATTRIBUTES: dict[str, tuple[str, int]] = {
 
 _SEEN, _UNSEEN_BEFORE = 1, 2
 """What was observed, and what was not on the earlier date; 0 elsewhere."""
-_STRIP, _BLOCK, _CELL = 256, 1024, 256
-"""Rows of the network's answer, and sides of the windows of the bands, in pixels: what is read
-together, and what a processor keeps at hand."""
+_BLOCK, _CELL = 1024, 256
+"""Sides of the windows of the bands, in pixels: what is read together, and what a processor keeps
+at hand."""
 _MARGIN = 3
 """Pixels around a window that its layers depend on: those of texture."""
 _TOGETHER = 4
@@ -243,8 +243,7 @@ def _threshold(
     size = probabilities.size
     seen, mask = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     values, cloud = [], 0
-    for row in range(0, size[0], _STRIP):
-        strip = Window(row, 0, _STRIP, size[1]).inside(size)
+    for strip in strips(size):
         part = probabilities.read(strip)
         observed = part.observed
         if before is not None and observed.any():

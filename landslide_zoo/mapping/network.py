@@ -68,9 +68,12 @@ class Member:
         if isinstance(network, TestTimeAugmentation):
             inner = replace(self, network=network.predictor).describe()
             return {**inner, "augmented": "eight orientations"}
+        record = getattr(network, "record", None)
+        weights = record.weights_sha256 if record else None
         return {
             "name": network.config.name,
-            "weights_sha256": _weights_sha256(network),
+            # Of weights that nothing identifies, nothing is used again.
+            "weights_sha256": weights or f"unknown {uuid.uuid4().hex}",
             "backend": network.backend,
         }
 
@@ -228,24 +231,6 @@ def _bands(scene: Scene, members: Sequence[Member]) -> tuple[str, ...]:
         scene.require(config.bands)
         one_pixel(scene).in_unit(config.bands, config.unit)
     return tuple(dict.fromkeys(name for config in configs for name in config.bands))
-
-
-def _weights_sha256(network: Predictor) -> str:
-    """SHA-256 of a network's weights: as its record says, else of what is in memory.
-
-    Where neither is known, it is different every time.
-    """
-    record = getattr(network, "record", None)
-    if record is not None and record.weights_sha256:
-        return str(record.weights_sha256)
-    state = getattr(network, "state_dict", None)
-    if state is None:
-        return f"unknown {uuid.uuid4().hex}"
-    digest = hashlib.sha256()
-    for name, tensor in sorted(state().items()):
-        digest.update(name.encode())
-        digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Generator[Made, None, None]:

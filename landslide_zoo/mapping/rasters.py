@@ -136,6 +136,12 @@ def blocks(size: tuple[int, int], side: int) -> Iterator[Window]:
             yield Window(row, column, side, side).inside(size)
 
 
+def strips(size: tuple[int, int], height: int = 256) -> Iterator[Window]:
+    """The strips of a scene, from top to bottom, each as wide as the scene."""
+    for row in range(0, size[0], height):
+        yield Window(row, 0, height, size[1]).inside(size)
+
+
 def windows_from_the_middle(size: tuple[int, int]) -> Iterator[Window]:
     """Nine small windows spread over a scene, the middle one first."""
     height, width = (min(_SMALL, length) for length in size)

@@ -15,7 +15,7 @@ from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures.images import enlarge, marked, marks
 from landslide_zoo.inference.rules import rule_title
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
-from landslide_zoo.mapping.rasters import Window, blocks
+from landslide_zoo.mapping.rasters import Window, strips
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.writers import Provenance
 from landslide_zoo.text import templates_of
@@ -28,8 +28,8 @@ _UNKNOWN = "\N{EN DASH}"
 _BAR = 0.25
 """Share of the picture's width that the scale bar takes at most."""
 _STRETCH = (1.0, 99.0)
-_READ = 1024
-"""Side of the windows that are read, roughly, in pixels."""
+_READ = 128
+"""Rows that are read together, at least."""
 _COLUMNS = {
     "id": ("No.", "{:d}"),
     "area_m2": ("Area (ha)", "{:,.2f}"),
@@ -165,19 +165,16 @@ def shares(size: tuple[int, int], side: int, read: Callable[[Window], np.ndarray
         Shape (C, height, width), float32.
     """
     step = _step(size, side)
-    strips = []
-    for strip in blocks(size, max(1, _READ // step) * step):
+    means = []
+    for strip in strips(size, -(-_READ // step) * step):
         values = read(strip)
         for axis in (1, 2):
             starts = np.arange(0, values.shape[axis], step)
             counts = np.diff([*starts, values.shape[axis]])  # those at the end are smaller
             sums = np.add.reduceat(values, starts, axis=axis, dtype=np.float32)
             values = sums / (counts[:, None] if axis == 1 else counts)
-        if strip.column == 0:
-            strips.append([values])
-        else:
-            strips[-1].append(values)
-    return np.concatenate([np.concatenate(parts, axis=2) for parts in strips], axis=1)
+        means.append(values)
+    return np.concatenate(means, axis=1)
 
 
 def _step(size: tuple[int, int], side: int) -> int:

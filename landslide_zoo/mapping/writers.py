@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import sqlite3
@@ -12,14 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pyogrio
 import rasterio
-import rasterio.shutil
 from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -32,7 +32,7 @@ from landslide_zoo.mapping import ProbabilityType
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.network import members_of
 from landslide_zoo.mapping.probabilities import Probabilities, writing
-from landslide_zoo.mapping.rasters import Window, environment
+from landslide_zoo.mapping.rasters import environment, strips
 from landslide_zoo.models.config import Rule
 from landslide_zoo.text import templates_of
 
@@ -45,8 +45,6 @@ LANDSLIDES, DROPPED = "landslides", "dropped"
 STEPS = 254
 """Values of a probability as uint8, 0 to this; 255 is nodata."""
 MASK_COLOURS = {0: (242, 242, 242, 255), 1: (213, 94, 0, 255), NOT_OBSERVED: (150, 150, 150, 255)}
-_STRIP, _BLOCK = 512, 512
-"""Rows of a raster that are written together, and side of the blocks inside its file."""
 _DATE = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 _TEMPLATES = templates_of("landslide_zoo.mapping")
 
@@ -110,26 +108,16 @@ def write_probability(
     Raises:
         DataError: If it cannot be written.
     """
-
-    def read(window: Window) -> np.ndarray:
-        part = probabilities.read(window)
-        if dtype == "float32":
-            return np.where(part.observed, part.probability, np.float32(np.nan))
-        scaled = np.where(part.observed, part.probability, 0) * STEPS
-        return np.where(part.observed, np.rint(scaled), STEPS + 1).astype(np.uint8)
-
-    write_cog(
-        path,
-        read,
-        probabilities.size,
-        probabilities.grid,
-        provenance,
-        name="landslide probability",
-        dtype=dtype,
-        nodata=float("nan") if dtype == "float32" else STEPS + 1,
-        scale=None if dtype == "float32" else 1 / STEPS,
-        resampling="average",
-    )
+    size, real = probabilities.size, dtype == "float32"
+    nodata = math.nan if real else STEPS + 1
+    values = np.full(size, nodata, dtype)
+    for strip in strips(size):
+        part = probabilities.read(strip)
+        known = part.probability[part.observed]
+        values[strip.slices][part.observed] = known if real else np.rint(known * STEPS)
+    scale = 1.0 if real else 1 / STEPS
+    name = "landslide probability"
+    write_cog(path, values, probabilities.grid, provenance, name, nodata, scale=scale)
 
 
 def write_mask(path: Path, landslides: Landslides, provenance: Provenance) -> None:
@@ -138,79 +126,56 @@ def write_mask(path: Path, landslides: Landslides, provenance: Provenance) -> No
     Raises:
         DataError: If it cannot be written.
     """
-    mask = landslides.mask
-    write_cog(
-        path,
-        lambda window: mask[window.slices],
-        mask.shape,
-        landslides.ground.grid,
-        provenance,
-        name="1 landslide, 0 none, 255 not observed",
-        dtype="uint8",
-        nodata=NOT_OBSERVED,
-        colours=MASK_COLOURS,
-    )
+    name, grid = "1 landslide, 0 none, 255 not observed", landslides.ground.grid
+    write_cog(path, landslides.mask, grid, provenance, name, NOT_OBSERVED, colours=MASK_COLOURS)
 
 
 def write_cog(
     path: Path,
-    read: Callable[[Window], np.ndarray],
-    size: tuple[int, int],
+    values: np.ndarray,
     grid: Grid,
     provenance: Provenance,
-    *,
     name: str,
-    dtype: Literal["uint8", "float32"],
     nodata: float,
+    *,
     colours: Mapping[int, tuple[int, int, int, int]] | None = None,
-    scale: float | None = None,
-    resampling: Literal["nearest", "average"] = "nearest",
+    scale: float = 1.0,
 ) -> None:
     """Write a raster of one band as a cloud-optimised GeoTIFF, and compare it with what it is of.
 
     Args:
         path: The file.
-        read: Gives the pixels of a window, shape (h, w).
-        size: Height and width in pixels.
+        values: Shape (H, W).
         grid: Its place; none is written where it is not known.
         provenance: Where it comes from.
         name: Of the band.
-        dtype: Type of the pixels.
         nodata: What stands for no value.
-        colours: Colours of the values of a band of uint8.
-        scale: What pixels are to be multiplied by.
-        resampling: How overviews are made.
+        colours: Colours of its values, which overviews do not mix.
+        scale: What values are to be multiplied by.
 
     Raises:
         DataError: If it cannot be written.
     """
-    profile = {"driver": "GTiff", "height": size[0], "width": size[1], "count": 1}
-    profile |= {"dtype": dtype, "nodata": nodata, "compress": "deflate", "zlevel": 1}
-    profile |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "bigtiff": "if_safer"}
+    height, width = values.shape
+    profile = {"driver": "COG", "height": height, "width": width, "count": 1}
+    profile |= {"dtype": values.dtype, "nodata": nodata, "compress": "deflate", "level": 6}
+    profile |= {"overview_resampling": "nearest" if colours else "average"}
     if grid.crs is not None and grid.transform is not None:
         profile |= {"crs": grid.crs, "transform": Affine(*grid.transform)}
-    strips = [Window(row, 0, _STRIP, size[1]).inside(size) for row in range(0, size[0], _STRIP)]
+    software = f"landslide-zoo {provenance['version']}"
     with _published(path) as new, environment(), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        rows = new.with_name("rows.tif")
-        with rasterio.open(rows, "w", **profile) as dataset:
+        with rasterio.open(new, "w", **profile) as dataset:
             dataset.set_band_description(1, name)
             if colours:
                 dataset.write_colormap(1, dict(colours))
-            if scale is not None:
-                dataset.scales = (scale,)
-            software = f"landslide-zoo {provenance['version']}"
-            tags = {PROVENANCE: _json(provenance), "TIFFTAG_SOFTWARE": software}
-            dataset.update_tags(**tags)
-            for window in strips:
-                dataset.write(read(window), 1, window=window.slices)
-        options = {"compress": "DEFLATE", "level": 6, "blocksize": _BLOCK, "bigtiff": "IF_SAFER"}
-        rasterio.shutil.copy(rows, new, driver="COG", overview_resampling=resampling, **options)
+            dataset.scales = (scale,)
+            dataset.update_tags(**{PROVENANCE: _json(provenance), "TIFFTAG_SOFTWARE": software})
+            dataset.write(values, 1)
         with rasterio.open(new) as dataset:
-            for window in strips:
-                if not np.array_equal(
-                    dataset.read(1, window=window.slices), read(window), equal_nan=dtype != "uint8"
-                ):
+            for strip in strips(values.shape):
+                written = dataset.read(1, window=strip.slices)
+                if not np.array_equal(written, values[strip.slices], equal_nan=True):
                     raise OSError("it reads back otherwise than it was written")
 
 

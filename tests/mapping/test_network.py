@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,15 +26,13 @@ class Smooth:
     """A predictor without a network: brightness of B4, blurred, with a count of its tiles."""
 
     backend = "numpy"
+    record = SimpleNamespace(weights_sha256="0" * 64)
 
     def __init__(self, unit: str = "display", name: str = "smooth") -> None:
         self.config = PredictorConfig(name=name, bands=list(TRUE_COLOUR), unit=unit)
         self.scale = 1.0 if unit == "display" else 2000.0
         self.tiles = 0
         self.stop_after: int | None = None
-
-    def state_dict(self) -> dict[str, object]:
-        return {}
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         if self.stop_after is not None and self.tiles >= self.stop_after:

@@ -23,7 +23,7 @@ from rasterio.features import rasterize
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping import OUTPUTS, Format
 from landslide_zoo.mapping.landslides import ATTRIBUTES, Landslides
-from landslide_zoo.mapping.writers import acquired, write_cog, write_mask, write_outlines
+from landslide_zoo.mapping.writers import acquired, write_mask, write_outlines
 
 PROVENANCE = {"scene": "slope", "threshold": 0.5, "version": "1.0", "note": "débris <flow>"}
 FORMATS = get_args(Format)
@@ -189,25 +189,20 @@ def test_what_belongs_to_a_file_that_is_replaced_goes_with_it(
             write(landslides, tmp_path)
 
 
-def test_what_cannot_be_written(landslides: Landslides, tmp_path: Path) -> None:
+def test_what_cannot_be_written(
+    landslides: Landslides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"slope_mask.tif cannot be written"):
         write_mask(tmp_path / "file/folder/slope_mask.tif", landslides, PROVENANCE)
     (tmp_path / "slope.gpkg").mkdir()
     with pytest.raises(DataError, match=r"slope.gpkg cannot be written"):
         write_outlines(tmp_path / "slope.gpkg", "gpkg", landslides, PROVENANCE)
-    values = iter(range(2))  # what is read back is not what was written
+    monkeypatch.setattr(
+        "rasterio.io.DatasetReader.read", lambda *_, **__: np.ones((150, 160), np.uint8)
+    )
     with pytest.raises(DataError, match="reads back"):
-        write_cog(
-            tmp_path / "mask.tif",
-            lambda window: np.full((window.height, window.width), next(values), np.uint8),
-            (64, 64),
-            landslides.ground.grid,
-            PROVENANCE,
-            name="mask",
-            dtype="uint8",
-            nodata=255,
-        )
+        write_mask(tmp_path / "mask.tif", landslides, PROVENANCE)
     assert {path.name for path in tmp_path.iterdir()} == {"file", "slope.gpkg"}
 
 
