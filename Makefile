@@ -31,14 +31,13 @@ cards: .venv/app
 screenshots: .venv/dev
 	$(BIN)/python scripts/screenshots.py
 
-# Figures of this machine in benchmarks/results: half an hour,
-# in which nothing else should run.
+# Figures of this machine, in benchmarks/results; nothing else should run meanwhile.
 bench: .venv/dev
-	$(BIN)/python benchmarks/bench_inference.py --part patch
-	$(BIN)/python benchmarks/bench_inference.py --part throughput
+	$(BIN)/python benchmarks/bench_patch.py --model unet-mobilenet_v2-rgb
 	$(BIN)/python benchmarks/bench_command.py
 	$(BIN)/python benchmarks/bench_app.py
 	$(BIN)/python benchmarks/bench_training.py
+	$(BIN)/python benchmarks/bench_mapping.py
 
 # Slower than the rest, each by itself: clients in a crowd, training killed again and again,
 # and networks trained from scratch on synthetic patches.

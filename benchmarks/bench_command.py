@@ -1,7 +1,7 @@
 """How quick the command line is: ``make bench``.
 
 Each command is a process of its own, as many rounds as are asked for, in turn: the start of
-``--help`` and of one patch, beside the study's way from a fresh Python; then ``predict`` with
+``--help`` and of one patch; then ``predict`` with
 1, 4, 16 and 64 times as many patches: the time of each, and the most memory that it took::
 
     python benchmarks/bench_command.py
@@ -22,10 +22,8 @@ from typing import Annotated, Any
 
 import psutil
 import typer
-from contenders import contenders, write_patches
-from measuring import significant, spread, write_results
+from measuring import significant, spread, write_patches, write_results
 
-HERE = Path(__file__).resolve().parent
 MODEL = "unet-mobilenet_v2-rgb"
 UNIT = 16
 """Patches of one unit of work."""
@@ -75,12 +73,11 @@ class Process:
         return cls(seconds, usage.ru_utime + usage.ru_stime, most / 2**20)
 
 
-def start(folder: Path, pickled: Path, rounds: int) -> dict[str, Any]:
+def start(folder: Path, rounds: int) -> dict[str, Any]:
     """Cold starts, in seconds, by what is started."""
     program = Path(sys.executable).with_name("landslide-zoo")
-    (patch,) = write_patches(folder / "one")
+    (patch,) = write_patches(folder / "one", 1)
     predict = (program, "predict", patch, "--model", MODEL, "--output", folder / "out")
-    study = (sys.executable, HERE / "competitors.py", MODEL, pickled, patch)
     Process.run(*predict)  # compiles the network
     found: dict[str, list[Process]] = {}
     for number in range(rounds):
@@ -89,7 +86,6 @@ def start(folder: Path, pickled: Path, rounds: int) -> dict[str, Any]:
             ("--help", Process.run(program, "--help")),
             ("predict", Process.run(*predict)),
             ("predict, nothing compiled", Process.run(*predict, LANDSLIDE_ZOO_CACHE=new)),
-            ("study", Process.run(*study)),
         ):
             found.setdefault(name, []).append(process)
             print(name, process, file=sys.stderr)
@@ -144,9 +140,9 @@ def main(
     work_rounds: Annotated[int, typer.Option(min=1, help="Turns of each amount of work.")] = 3,
 ) -> None:
     """Measure the command line."""
-    with tempfile.TemporaryDirectory() as temporary, contenders([MODEL], None, None) as (one,):
+    with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        figures = {"model": MODEL, "start": start(folder, one.pickled, rounds)}
+        figures = {"model": MODEL, "start": start(folder, rounds)}
         figures["work"] = work(folder, work_rounds)
         write_results("command", {"rounds": rounds, "work_rounds": work_rounds, **figures})
 

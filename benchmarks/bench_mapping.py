@@ -2,7 +2,7 @@
 
 Run it alone, for it uses every core::
 
-    python benchmarks/bench_mapping.py --output benchmarks/mapping.json
+    python benchmarks/bench_mapping.py
 
 Scenes of 14 bands are made by repeating real patches as in a mirror, and each is
 mapped by a process of its own, whose largest resident memory is taken. The
@@ -13,8 +13,6 @@ and writing; the rate of the map is that of its tiles from the first to the last
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +25,7 @@ import numpy as np
 import rasterio
 import typer
 from affine import Affine
+from measuring import write_results
 from rasterio.windows import Window as RasterioWindow
 
 from landslide_zoo import read_patch
@@ -114,7 +113,6 @@ def measure(path: Path, output: Path, model: str, clouds: Literal["mask", "keep"
 
 
 def main(
-    output: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
     model: Annotated[str, typer.Option(help="A bundled model.")] = "unet-mobilenet_v2-rgb",
     clouds: Annotated[Literal["mask", "keep"], typer.Option()] = "keep",
     side: Annotated[
@@ -128,7 +126,6 @@ def main(
             typer.echo(json.dumps(measure(scene, Path(folder), model, clouds)))
         return
     results: dict[str, Any] = {
-        "machine": f"{os.cpu_count()} x {platform.processor() or platform.machine()}",
         "model": model,
         "runs": [],
     }
@@ -141,10 +138,8 @@ def main(
                 [*map(str, command), "--clouds", clouds], capture_output=True, text=True, check=True
             )
         results["runs"].append(json.loads(done.stdout.splitlines()[-1]))
-        results["load_average"] = [round(load, 1) for load in os.getloadavg()]
         typer.echo(json.dumps(results["runs"][-1]))
-        if output:
-            output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_results("mapping", results)
 
 
 if __name__ == "__main__":

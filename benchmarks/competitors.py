@@ -1,14 +1,8 @@
-"""Ways from a patch to the picture of its landslides: the study's app's, plain smp's, and ours.
-
-By itself it takes the study's way once, in the fresh process that a cold start is::
-
-    python benchmarks/competitors.py unet-resnet34-rgb weights.pth image_1.h5
-"""
+"""Ways from a patch to the picture of its landslides: the study's app's, and plain smp's."""
 
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +93,3 @@ def panels(values: np.ndarray, probability: np.ndarray, drawn: Mapping[str, Any]
     figure.savefig(file, format="png", **drawn)
     pyplot.close(figure)
     return file.getvalue()
-
-
-if __name__ == "__main__":
-    Study(sys.argv[1], Path(sys.argv[2])).detect(Path(sys.argv[3]))

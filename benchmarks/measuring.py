@@ -9,18 +9,18 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from landslide_zoo.web.samples import samples
 
 RESULTS = Path(__file__).resolve().parent / "results"
 """Where figures are kept, a file a benchmark."""
 
 _EXTENSIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 _PACKAGES = ("torch", "segmentation-models-pytorch", "openvino", "matplotlib", "gradio")
-_LIMIT = "ONEDNN_MAX_CPU_ISA"
-"""Variable that keeps both PyTorch's and OpenVINO's kernels from newer instructions."""
 
 Way = Callable[[], object]
 
@@ -59,6 +59,16 @@ def spread(values: list[float]) -> dict[str, float]:
     return {name: significant(value) for name, value in found.items()}
 
 
+def write_patches(folder: Path, number: int) -> list[Path]:
+    """Files as the dataset has them, of the package's samples over and over."""
+    folder.mkdir(exist_ok=True)
+    real = [sample.path for sample in samples()]
+    paths = [folder / f"image_{index}.h5" for index in range(number)]
+    for index, path in enumerate(paths):
+        path.symlink_to(real[index % len(real)])
+    return paths
+
+
 def significant(value: float) -> float:
     """A value to three significant digits, which is as many as any timing has."""
     return float(f"{value:.3g}")
@@ -69,14 +79,9 @@ def times(faster: Mapping[str, float], slower: Mapping[str, float]) -> float:
     return significant(slower["median"] / faster["median"])
 
 
-def geometric_mean(ratios: Iterable[float]) -> float:
-    """The geometric mean of ratios."""
-    return significant(statistics.geometric_mean(ratios))
-
-
 def machine() -> dict[str, Any]:
     """The machine and the versions that figures are of."""
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "processor": processor(),
         "cores": os.cpu_count(),
         "instructions": [one for one in _EXTENSIONS if one in _cpuinfo("flags").split()],
@@ -84,9 +89,7 @@ def machine() -> dict[str, Any]:
         **{name: version(name) for name in _PACKAGES},
         "load_average": round(os.getloadavg()[0], 1),
     }
-    if limit := os.environ.get(_LIMIT):
-        found["limited_to"] = limit
-    return found
+    return figures
 
 
 def processor() -> str:
@@ -104,12 +107,6 @@ def _cpuinfo(key: str) -> str:
         return ""
     found = re.search(rf"^{key}\s*: (.*)$", text, re.MULTILINE)
     return found[1] if found else ""
-
-
-def read_results(name: str) -> dict[str, Any]:
-    """The figures of a benchmark that are kept; empty where there are none."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def write_results(name: str, figures: Mapping[str, Any]) -> None:
