@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scene", "SceneMap", "map_in_words", "map_scene", "open_scene"]
 
-NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely", "pyarrow")
+NEEDED = ("rasterio", "geopandas", "pyogrio", "pyproj", "shapely", "pyarrow", "filelock")
 
 Format = Literal["gpkg", "geojson", "parquet"]
 """Formats of the outlines."""

@@ -1,4 +1,4 @@
-"""Before and after: fresh scars are told from what was bare already."""
+"""Before and after: an earlier scene is laid on a later one, and old scars are dropped."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mapped_scenes import FOREST, SCAR, Slope, found_on
+import rasterio
+from affine import Affine
+from mapped_scenes import Slope, found_on
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from scene_files import PLACE, real_scene, scene_values, write_raster
+from scipy import ndimage
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.inference.clouds import find_clouds
 from landslide_zoo.inference.rules import DEFAULT_RULES
+from landslide_zoo.mapping import map_scene
 from landslide_zoo.mapping.change import FRESH, Earlier, align, rules_with_change
 from landslide_zoo.mapping.landslides import Landslides
 from landslide_zoo.mapping.probabilities import Probabilities, SceneWindow
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene, open_scene
-from landslide_zoo.models.config import Rule
 
 FRESH_PLACE = (slice(20, 40), slice(20, 40))
 OLD_PLACE = (slice(20, 40), slice(80, 100))
@@ -69,13 +74,6 @@ def test_an_old_scar_is_dropped_and_a_fresh_one_kept(tmp_path: Path) -> None:
     assert (found.mask == 1).sum() == 400
 
 
-def test_what_was_a_little_greener_before_is_still_old(tmp_path: Path) -> None:
-    before, after = two_dates()
-    between = tuple(0.9 * s + 0.1 * f for s, f in zip(SCAR, FOREST, strict=True))
-    before.put(*OLD_PLACE, surface=between)
-    assert list(compare(before, after, tmp_path).dropped.rule) == [FRESH.attribute]
-
-
 def test_without_an_earlier_scene_both_are_kept(tmp_path: Path) -> None:
     _, after = two_dates()
     found = after.find(tmp_path, rules=rules_with_change(DEFAULT_RULES))
@@ -93,17 +91,6 @@ def test_clouds_of_the_earlier_date_are_not_observed(tmp_path: Path) -> None:
     assert fresh.hidden_share == pytest.approx(22 / 64, abs=1e-3)
     seen = found.coverage
     assert (seen.observed, seen.unseen_before) == (128 * 30, 128 * 98)
-
-
-def test_clouds_of_the_later_date_are_not_counted_twice(tmp_path: Path) -> None:
-    before, after = two_dates()
-    after.observed[:, :60] = False
-    after.cloud[:, :60] = True
-    cloud = np.zeros((128, 128), dtype=bool)
-    cloud[:, :90] = True
-    seen = compare(before, after, tmp_path, cloud).coverage
-    assert (seen.cloud, seen.unseen_before, seen.observed) == (128 * 60, 128 * 30, 128 * 38)
-    assert seen.missing == 0
 
 
 def test_where_the_earlier_scene_holds_nothing_is_not_observed(tmp_path: Path) -> None:
@@ -141,12 +128,6 @@ def test_two_levels_are_told(tmp_path: Path) -> None:
     assert notes[-1].startswith("before is L1C and after L2A: vegetation is greener")
 
 
-def test_a_rule_of_ones_own_takes_the_place_of_the_usual_one() -> None:
-    own = Rule(attribute="median_ndvi_drop", minimum=0.3, reason="a test", source="a test")
-    assert rules_with_change(DEFAULT_RULES) == (*DEFAULT_RULES, FRESH)
-    assert rules_with_change([own]) == (own,)
-
-
 def bare_ground(scene: Scene, folder: Path) -> Probabilities:
     """What a network says that takes whatever is least green for a landslide."""
     ndvi = scene.read(scene.whole, ("B8", "B4")).index("NDVI")
@@ -175,20 +156,126 @@ def test_nothing_is_fresh_where_nothing_slid(real_data: Path, tmp_path: Path) ->
     assert compared.area < 0.02 * alone.area
 
 
-def test_clouds_of_a_real_earlier_scene_hide_everything(real_data: Path, tmp_path: Path) -> None:
-    slovenia = real_data / "scenes" / "slovenia"
-    later = slovenia / "S2_L1C_2015-09-09_13bands.tif"
+def test_options_of_reading_count_for_both_scenes(model_folder: Path, tmp_path: Path) -> None:
+    values = scene_values(64, 64, ("B4", "B3", "B2", "B8"))
+    path = write_raster(tmp_path / "percent.tif", values / 100, dtype="float32")
+    options = {"bands": ["B4", "B3", "B2", "B8"], "scale": "percent", "clouds": "keep"}
+    found = map_scene(
+        path, tmp_path, model=model_folder, before=path, threshold=0.2, write=False, **options
+    )
+    assert len(found.landslides) == 0
+    assert found.dropped.ndvi_drop.abs().max() == 0
+
+
+BANDS = ("B4", "B3", "B2", "B8")
+SIZE = 300, 360
+
+
+def _write(path: Path, values: np.ndarray, rows: float = 0, columns: float = 0, **options) -> Path:
+    """A scene whose file says that it lies this many rows and columns further than it does."""
+    transform = PLACE @ Affine.translation(columns, rows)
+    return write_raster(path, values, BANDS, transform=transform, **options)
+
+
+@pytest.fixture(scope="module")
+def ground() -> np.ndarray:
+    """Ground with detail of a few pixels."""
+    values = scene_values(*SIZE, BANDS)
+    noise = ndimage.gaussian_filter(np.random.default_rng(1).standard_normal(SIZE), 1.2)
+    return np.clip(values + 600 * noise, 1, None)
+
+
+@pytest.fixture
+def later(tmp_path: Path, ground):
+    with open_scene(_write(tmp_path / "after.tif", ground)) as scene:
+        yield scene
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (2.4, 1.7), (12, 9)])
+def test_a_shifted_scene_is_put_where_it_belongs(tmp_path: Path, ground, later, rows, columns):
+    dimmer = np.rint(0.7 * ground + 90)
+    with align(_write(tmp_path / "before.tif", dimmer, rows, columns), later) as before:
+        patch = before.read(before.whole, ("B4",))
+
+    assert (before.grid, before.size) == (later.grid, later.size)
+    assert bool(rows or columns) == any("was shifted by" in note for note in before.notes)
+    aligned = patch.values[0][patch.observed]
+    off = np.abs(aligned - dimmer[0][patch.observed])
+    assert np.median(off) < 0.02 * dimmer[0].mean()
+    assert patch.observed[20:-20, 20:-20].all()
+
+
+def test_a_scene_in_another_projection_is_put_where_it_belongs(tmp_path: Path, ground, later):
+    path = _write(tmp_path / "utm.tif", ground, rows=4, columns=-3)
     with (
-        open_scene(later) as scene,
-        align(slovenia / "S2_L1C_2015-08-20_13bands.tif", scene) as earlier,
+        rasterio.open(path) as dataset,
+        WarpedVRT(dataset, crs="EPSG:4326", resampling=Resampling.cubic) as degrees,
     ):
-        cloud = find_clouds(earlier.read(earlier.whole), "L1C")
-        found = found_on(
-            scene,
-            bare_ground(scene, tmp_path),
-            rules=(FRESH,),
-            before=Earlier(earlier, lambda window: cloud[window.slices]),
+        write_raster(
+            tmp_path / "before.tif",
+            degrees.read(),
+            BANDS,
+            crs="EPSG:4326",
+            transform=degrees.transform,
         )
-    assert cloud.mean() > 0.99
-    assert len(found.table) == 0
-    assert found.coverage.unseen_before > 0.99 * found.coverage.total
+    with align(tmp_path / "before.tif", later) as before:
+        patch = before.read(before.whole, ("B4",))
+
+    assert before.grid == later.grid
+    [shift] = [note for note in before.notes if "was shifted" in note]
+    assert "up" in shift
+    assert "right" in shift
+    correlation = np.corrcoef(patch.values[0][patch.observed], ground[0][patch.observed])[0, 1]
+    assert correlation > 0.97
+
+
+def test_clouds_of_either_date_do_not_mislead(tmp_path: Path, ground, later):
+    clouded = ground.copy()
+    clouded[:, :200, :150] = 9000 + 2000 * ndimage.gaussian_filter(
+        np.random.default_rng(2).standard_normal((200, 150)), 5
+    )
+    with align(_write(tmp_path / "before.tif", clouded, 3, 2), later) as before:
+        [shift] = [note for note in before.notes if "was shifted" in note]
+
+    assert "3.0 pixels up and 2.0 pixels left" in shift
+
+
+def test_a_scene_that_shows_other_ground_is_not_shifted(tmp_path: Path, later):
+    other = scene_values(*SIZE, BANDS, seed=9)
+    with align(_write(tmp_path / "before.tif", other), later) as before:
+        assert any("could not be told how far" in note for note in before.notes)
+        np.testing.assert_array_equal(before.read(before.whole, BANDS).values, other)
+
+
+def test_how_much_of_the_later_scene_is_covered_is_said(tmp_path: Path, ground, later):
+    half = write_raster(tmp_path / "half.tif", ground[:, :, :180], BANDS)
+    with align(half, later) as before:
+        patch = before.read(before.whole)
+
+    assert any("half covers 50 % of after" in note for note in before.notes)
+    np.testing.assert_array_equal(patch.observed, np.arange(360)[None].repeat(300, 0) < 180)
+
+
+def test_scenes_without_a_place_are_aligned_pixel_by_pixel(tmp_path: Path, ground):
+    nowhere = {"crs": None, "transform": None}
+    after = write_raster(tmp_path / "after.tif", ground[:, 5:, 4:], BANDS, **nowhere)
+    before = write_raster(tmp_path / "before.tif", ground[:, :-5, :-4], BANDS, **nowhere)
+    with open_scene(after) as scene, align(before, scene) as aligned:
+        patch = aligned.read(aligned.whole, ("B4",))
+
+    assert any("5.0 pixels up and 4.0 pixels left" in note for note in aligned.notes)
+    np.testing.assert_array_equal(
+        patch.values[0][:-6, :-5], ground[0, 5:, 4:].astype("uint16")[:-6, :-5]
+    )
+
+
+def test_real_dates_are_aligned_unless_one_is_cloudy():
+    july, august, september = (
+        real_scene("slovenia", f"S2_L1C_2015-{day}_13bands.tif")
+        for day in ("07-11", "08-20", "09-09")
+    )
+    with open_scene(september) as scene:
+        with align(july, scene) as before:
+            assert any("25 of 25 windows" in note for note in before.notes)
+        with align(august, scene) as before:
+            assert any("could not be told how far" in note for note in before.notes)

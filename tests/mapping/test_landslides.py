@@ -14,7 +14,7 @@ from mapped_scenes import FIELD, Slope, found_on, where
 from rasterio.features import rasterize
 from scipy import ndimage
 
-from landslide_zoo.data.patch import UNPLACED, Grid, Patch
+from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference.indices import layers_of
 from landslide_zoo.inference.predict import Prediction
@@ -166,15 +166,6 @@ def test_where_the_elevation_is_missing_its_rules_do_not_judge(tmp_path: Path) -
     assert np.isnan([landslide.mean_slope_deg, landslide.azimuth_deg]).all()
 
 
-def test_rules_that_bands_do_not_allow_are_named(tmp_path: Path) -> None:
-    slope = Slope()
-    slope.put(*MIDDLE)
-    found = slope.find(tmp_path, {"bands": ("B4", "B3", "B2")})
-    assert len(found.table) == 1
-    assert "The rule on vegetation needs B4, B8, B11, B12" in found.skipped[0]
-    assert len(found.skipped) == len(DEFAULT_RULES) - 1
-
-
 def test_nothing_found_and_nothing_seen(tmp_path: Path) -> None:
     empty = Slope().find(tmp_path)
     assert (len(empty.table), len(empty.dropped), empty.area) == (0, 0, 0)
@@ -224,12 +215,6 @@ def test_areas_on_the_ground() -> None:
     )
     stretched = Grid((5.0, 5.0), "EPSG:3857", (10, 0, 0, 0, -10, 8_399_738))  # 60 degrees north
     assert Ground(stretched, SIZE).area(square(0, 0, 10, 10)) == pytest.approx(2500, rel=0.02)
-
-
-def test_without_a_place_outlines_stay_in_pixels() -> None:
-    ground = Ground(UNPLACED, SIZE)
-    assert ground.degrees(np.array([5]), np.array([5])) == {}
-    assert ground.place(square(1, 2, 3, 4)).bounds == (2, 1, 6, 4)
 
 
 @pytest.mark.parametrize(

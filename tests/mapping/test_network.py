@@ -17,7 +17,7 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation
 from landslide_zoo.mapping.network import compute_probabilities
-from landslide_zoo.mapping.probabilities import SceneWindow, State
+from landslide_zoo.mapping.probabilities import SceneWindow
 from landslide_zoo.mapping.scenes import open_scene
 from landslide_zoo.models.config import ModelConfig, PredictorConfig, catalog_config
 
@@ -92,16 +92,6 @@ def test_what_is_blank_stays_blank(long_scene: Path, tmp_path: Path) -> None:
     assert np.isfinite(found.probability[~blank]).all()
 
 
-def test_a_tile_of_which_nothing_is_seen_is_left_out(tmp_path: Path) -> None:
-    values = scene_values(64, 1500, TRUE_COLOUR)
-    values[:, :, 600:] = 0
-    path = write_raster(tmp_path / "half.tif", values, TRUE_COLOUR)
-    predictor = Smooth()
-    found = run(path, predictor, tmp_path / "work")
-    assert predictor.tiles == 2  # of four
-    assert np.array_equal(found.observed[0], np.arange(1500) < 600)
-
-
 def test_work_that_broke_off_starts_over(long_scene: Path, tmp_path: Path) -> None:
     broken, again = Smooth(), Smooth()
     broken.stop_after = 2
@@ -136,17 +126,6 @@ def test_probabilities_are_used_again_and_only_for_the_same_work(
     assert other.tiles == 8
     run(long_scene, Smooth("physical"), folder)  # what was there before stays
     assert len(list(folder.iterdir())) == 3
-
-
-def test_progress_with_the_time_left(long_scene: Path, tmp_path: Path) -> None:
-    states: list[State] = []
-    run(long_scene, Smooth(), tmp_path / "work", progress=states.append)
-    assert [(state.step, state.done, state.total) for state in states] == [
-        ("network", done, 4) for done in range(5)
-    ]
-    assert states[0].seconds_left is None
-    assert states[-1].seconds_left == 0
-    assert all(state.seconds_left >= 0 for state in states[1:])
 
 
 def test_ensembles_and_augmentation(tmp_path: Path) -> None:
