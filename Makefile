@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test check docs cards screenshots test-load test-kill test-learning test-ray test-export bench clean
+.PHONY: app test check docs cards screenshots test-load test-kill test-ray test-export bench clean
 
 app: .venv/app
 	$(BIN)/python space_app.py
@@ -39,16 +39,12 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/bench_training.py
 	$(BIN)/python benchmarks/bench_mapping.py
 
-# Slower than the rest, each by itself: clients in a crowd, training killed again and again,
-# and networks trained from scratch on synthetic patches.
+# Slower than the rest, each by itself: clients in a crowd, and training killed again and again.
 test-load: .venv/dev
 	$(BIN)/python -m pytest -m slow tests/web
 
 test-kill: .venv/dev
-	$(BIN)/python -m pytest -m slow tests/training/test_kill.py
-
-test-learning: .venv/dev
-	$(BIN)/python -m pytest -m slow -s tests/training/test_learning.py
+	$(BIN)/python -m pytest -m slow tests/training/test_train.py
 
 # Maps of several scenes on Ray whose workers are killed, beside maps made with as many threads as a
 # worker has; and every network of the zoo as ONNX.

@@ -15,12 +15,11 @@ from datetime import timedelta
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
-from accelerate.utils import broadcast, broadcast_object_list, set_seed
+from accelerate.utils import ProjectConfiguration, broadcast, broadcast_object_list, set_seed
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from landslide_zoo import __version__
-from landslide_zoo.data import Augmentation
 from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.evaluation import PixelCounts
 from landslide_zoo.inference.model import LandslideModel
@@ -28,16 +27,22 @@ from landslide_zoo.inference.predict import SCORES
 from landslide_zoo.models.networks import load_encoder_weights
 from landslide_zoo.training.config import TrainConfig, check_machine, parse_arguments
 from landslide_zoo.training.data import (
+    Augmentation,
     PatchDataset,
     fit_scaling,
     load_data,
     load_teachers,
     soft_targets,
 )
-from landslide_zoo.training.losses import UNOBSERVED, build_loss
-from landslide_zoo.training.optimisation import build_ema, build_optimizer, build_scheduler
+from landslide_zoo.training.optimisation import (
+    UNOBSERVED,
+    build_ema,
+    build_loss,
+    build_optimizer,
+    build_scheduler,
+)
 from landslide_zoo.training.record import build_record
-from landslide_zoo.training.run import Progress, Run, main_process_first, raise_on_all_ranks
+from landslide_zoo.training.run import CHECKPOINTS, Progress, Run, raise_on_all_ranks
 from landslide_zoo.zoo import publish_model
 
 
@@ -48,11 +53,13 @@ def train(name: str, config: TrainConfig) -> None:
         mixed_precision=config.mixed_precision,
         gradient_accumulation_steps=config.gradient_accumulation_steps,
         log_with=config.trackers or None,
-        project_dir=folder,
+        project_config=ProjectConfiguration(
+            str(folder), automatic_checkpoint_naming=True, total_limit=CHECKPOINTS
+        ),
         # The loop below steps the scheduler, once for each update of the weights.
         step_scheduler_with_optimizer=False,
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=config.seed),
-        # The others wait while the main process downloads and reads the dataset.
+        # The others wait while the main process reads the dataset.
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=12))],
     )
     config = config.model_copy(update={"mixed_precision": accelerator.mixed_precision})
@@ -64,11 +71,10 @@ def train(name: str, config: TrainConfig) -> None:
     set_seed(config.seed)
 
     model = LandslideModel.from_catalog(name)
-    encoder = main_process_first(
-        lambda: load_encoder_weights(model.network, model.config, config.encoder_weights)
-    )
-    teachers = main_process_first(lambda: load_teachers(config.teacher, accelerator.device))
-    split = main_process_first(lambda: load_data(config))
+    with raise_on_all_ranks():
+        encoder = load_encoder_weights(model.network, model.config, config.encoder_weights)
+        teachers = load_teachers(config.teacher, accelerator.device)
+        split = load_data(config)
     fitted, targets = None, None
     with raise_on_all_ranks(), accelerator.autocast():
         if accelerator.is_main_process:
@@ -177,13 +183,13 @@ def train(name: str, config: TrainConfig) -> None:
         run.log.info(
             "epoch %d: loss %.4f, F1 %.4f, %.1f patches/s", epoch + 1, mean_loss, scores.f1, speed
         )
-        progress.add(row)
-        run.save(progress, ema.module.network)
+        progress.add(row, ema.module.network)
+        run.save(progress)
 
     with raise_on_all_ranks():
         if accelerator.is_main_process:
             best = LandslideModel(accelerator.unwrap_model(model).config)
-            run.load_best(best.network, progress)
+            best.network.load_state_dict(progress.best_weights)
             best.to(accelerator.device)
             record = build_record(
                 best, split, progress, config, encoder, taught_by, accelerator, __version__

@@ -33,8 +33,11 @@ from synthetic_patches import write_dataset  # noqa: E402
 from landslide_zoo.data import find_samples, labelled, read_patch  # noqa: E402
 from landslide_zoo.inference.model import LandslideModel  # noqa: E402
 from landslide_zoo.training import TrainConfig  # noqa: E402
-from landslide_zoo.training.losses import build_loss  # noqa: E402
-from landslide_zoo.training.optimisation import build_ema, build_optimizer  # noqa: E402
+from landslide_zoo.training.optimisation import (  # noqa: E402
+    build_ema,
+    build_loss,
+    build_optimizer,
+)
 
 MODELS = ("unet-resnet34", "unet-mobilenet_v2")
 BATCH = 16

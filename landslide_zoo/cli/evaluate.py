@@ -72,8 +72,7 @@ def evaluate(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for JSON, Markdown and figures; with --zoo for the cards (model_cards), "
-            "with --reproduce for the new run (reproduced)."
+            help="Folder for JSON, Markdown and figures; with --zoo for the cards (model_cards)."
         ),
     ] = None,
     record: Annotated[
@@ -82,12 +81,6 @@ def evaluate(
     zoo: Annotated[
         bool, typer.Option("--zoo", help="Fill the leaderboard; with --data, evaluate first.")
     ] = False,
-    reproduce: Annotated[
-        bool, typer.Option("--reproduce", help="Train MODEL again by its record, and compare.")
-    ] = False,
-    encoder_weights: Annotated[
-        str | None, typer.Option(help="With --reproduce: where the encoder's weights are.")
-    ] = None,
     clouds: Clouds = "mask",
     rule_off: RulesOff = None,
     level: ProductLevel = None,
@@ -104,11 +97,6 @@ def evaluate(
     folder of yours, whether or not its result is kept.
     """
     names = models or []
-    if reproduce and zoo:
-        raise typer.BadParameter("--zoo and --reproduce are two different things to do.")
-    if reproduce:
-        _reproduce(names, output or Path("reproduced"), data, encoder_weights)
-        return
     if (record or zoo) and (tta or ensemble):
         raise typer.BadParameter("a record holds what a model does alone, without --tta.")
     evaluator = None
@@ -220,21 +208,3 @@ def _folders(results: Sequence[Evaluation], output: Path) -> list[Path]:
         count = sum(folder.name.partition(".")[0] == name for folder in folders)
         folders.append(output / (f"{name}.{count + 1}" if count else name))
     return folders
-
-
-def _reproduce(
-    names: Sequence[str], output: Path, data: str | None, encoder_weights: str | None
-) -> None:
-    """Train a model again and say how the new one differs."""
-    from landslide_zoo.models.folder import find_folder
-    from landslide_zoo.training.reproduce import reproduce
-
-    if len(names) != 1:
-        raise typer.BadParameter("--reproduce takes one MODEL.")
-    done = reproduce(find_folder(names[0]), output, data, encoder_weights)
-    typer.echo(f"patches: {'the same' if done.same_data else 'others (the fingerprint differs)'}")
-    typer.echo(f"weights: {'the same, bit for bit' if done.same_weights else 'others'}")
-    rows = [(name, f"{old:.4f}", f"{new:.4f}") for name, old, new in done.scores]
-    typer.echo(text_table(("F1", "record", "again"), rows))
-    for change in done.changes:
-        typer.echo(change)

@@ -1,6 +1,5 @@
 """Patches and datasets: bands, readers, checks, folders and splits, augmentation."""
 
-from landslide_zoo.data.augmentation import Augmentation
 from landslide_zoo.data.checks import check_patch, check_statistics, slope_of
 from landslide_zoo.data.files import public_name
 from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
@@ -20,7 +19,6 @@ from landslide_zoo.data.readers import FolderContents, patch_files, read_mask, r
 
 __all__ = [
     "REGIONS",
-    "Augmentation",
     "Fingerprint",
     "FolderContents",
     "Grid",

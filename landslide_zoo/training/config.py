@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from landslide_zoo.data.files import public_name
-from landslide_zoo.errors import TrainingError, hub_errors
+from landslide_zoo.errors import TrainingError
 from landslide_zoo.models import catalog
 from landslide_zoo.models.catalog import RGB_SUFFIX
 from landslide_zoo.models.config import Positive, validation_sentence
@@ -74,7 +79,7 @@ class TrainConfig(BaseModel):
     patience: int = option(0, "epochs without a better F1 before stopping; 0 for never", ge=0)
 
     output: Path = option(Path("runs"), "folder of the run folders")
-    push_to: str | None = option(None, "namespace on the Hub to publish to")
+    push_to: str | None = option(None, "namespace on the Hub to publish to", pattern=r"^[\w.-]+$")
     tracker: list[Literal["tensorboard", "trackio", "wandb", "none"]] = option(
         ["tensorboard"], "experiment tracker; repeatable"
     )
@@ -112,7 +117,7 @@ class TrainConfig(BaseModel):
             recipe = _PAPER | _PAPER_NETWORKS.get(network, {})
         else:
             recipe = _NETWORKS.get(network, {}) | (_TRUE_COLOUR if network != name else {})
-        given: dict[str, Any] = {one: getattr(self, one) for one in self.model_fields_set}
+        given: dict[str, Any] = {field: getattr(self, field) for field in self.model_fields_set}
         given["model"] = [network]
         if catalog.lookup(network).encoder is None:
             given["encoder_weights"] = NONE
@@ -181,6 +186,29 @@ be, so with the train pictures' statistics alone a model can fail in a scene of 
 Models of physical values keep those statistics: a slope in degrees means the same everywhere."""
 
 
+class _CommandLine(TrainConfig, BaseSettings):
+    """Train networks of the zoo and publish each with its card.
+
+    --config FILE starts from a train_config.json, and other options go over it.
+    """
+
+    model_config = SettingsConfigDict(
+        cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True, cli_avoid_json=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """No environment: the words of the command line, over what is in the file."""
+        return (init_settings,)
+
+
 def parse_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:
     """The command line of ``train_accelerate.py``; bad usage ends the process with status 2.
 
@@ -194,50 +222,29 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:
         >>> parse_arguments(["--model", "unet", "--data", "patches", "--no-flips"]).flips
         False
     """
-    parser = argparse.ArgumentParser(
-        usage="accelerate launch %(prog)s --model NAME --data DATASET [OPTION ...]",
-        description="Train networks of the zoo and publish each with its card.",
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--config", metavar="FILE", help="train_config.json to start from; options go over it"
-    )
-    for name, field in TrainConfig.model_fields.items():
-        kind = field.annotation
-        how: dict[str, Any] = {"metavar": _metavar(name, kind)}
-        if get_origin(kind) is list:
-            how["action"] = "append"
-        elif kind is bool:
-            how = {"action": argparse.BooleanOptionalAction}
-        text = field.description or ""
-        if not field.is_required() and field.default not in (None, [], False):
-            text += f" (default: {_text(field.default)})"
-        parser.add_argument(_flag(name), help=text.replace("%", "%%"), **how)
-    given = vars(parser.parse_args(arguments))
-    file = given.pop("config", None)
-    saved = TrainConfig.read(Path(file)).settings() if file else {}
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path)
+    before, words = parser.parse_known_args(arguments)
+    saved = TrainConfig.read(before.config).settings() if before.config else {}
     try:
-        return TrainConfig.model_validate(saved | given)
+        command = CliApp.run(_CommandLine, cli_args=words, **saved)
     except ValidationError as error:
         first = error.errors()[0]
-        what = first["msg"][0].lower() + first["msg"][1:]
-        parser.error(f"{_flag(str(first['loc'][0]))}: {what}; see --help.")
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        parser.exit(
+            2, f"error: {option}: {first['msg'][0].lower()}{first['msg'][1:]}; see --help.\n"
+        )
+    return TrainConfig(**command.model_dump(include=command.model_fields_set))
 
 
 def check_machine(config: TrainConfig) -> None:
-    """Check that this machine can do what is asked for, before anything is started.
+    """Check that this machine can track and publish as is asked for, before anything is started.
 
     Raises:
-        TrainingError: If a tracker is not installed, the precision is not supported here, or
-            there is no token to publish with.
-        HubError: If a model cannot be published under the name it would get.
+        TrainingError: If a tracker is not installed, or there is no token to publish with.
     """
-    import torch
     from accelerate.tracking import get_available_trackers
-    from accelerate.utils import parse_flag_from_env
     from huggingface_hub import get_token
-    from huggingface_hub.utils import validate_repo_id
 
     installed = {tracker.value for tracker in get_available_trackers()}
     for name in config.trackers:
@@ -245,34 +252,5 @@ def check_machine(config: TrainConfig) -> None:
             raise TrainingError(
                 f"The tracker {name} is not installed: pip install {name}, or use --tracker none."
             )
-    precision = config.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if precision not in get_args(Precision):
-        raise TrainingError(
-            f"Mixed precision {precision} is not supported: use --mixed-precision bf16, fp16 or no."
-        )
-    if precision == "fp16" and (
-        parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
-    ):
-        raise TrainingError("Mixed precision fp16 needs a GPU: use bf16 or no.")
-    if config.push_to is not None:
-        for name in config.names:
-            with hub_errors(repo_id := f"{config.push_to}/{name}"):
-                validate_repo_id(repo_id)
-        if get_token() is None:
-            raise TrainingError("--push-to needs a token of the Hub that may write: set HF_TOKEN.")
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _metavar(name: str, kind: Any) -> str:  # noqa: ANN401 - the annotation of a field
-    """``VALUE|VALUE`` where only these are allowed, else the name in capitals."""
-    for part in (kind, *get_args(kind)):
-        if get_origin(part) is Literal:
-            return "|".join(get_args(part))
-    return name.upper()
-
-
-def _text(default: object) -> str:
-    return ", ".join(default) if isinstance(default, list) else str(default)
+    if config.push_to is not None and get_token() is None:
+        raise TrainingError("--push-to needs a token of the Hub that may write: set HF_TOKEN.")

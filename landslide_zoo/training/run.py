@@ -18,31 +18,30 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from accelerate import Accelerator, PartialState
-from accelerate.utils import broadcast_object_list, gather_object
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 from safetensors import SafetensorError
 from torch import nn
 
 from landslide_zoo.errors import LandslideZooError, TrainingError
 from landslide_zoo.figures.charts import curves_figure
-from landslide_zoo.io import file_sha256, write_whole
-from landslide_zoo.models.folder import CONFIG, RECORD, load_weights, save_weights
+from landslide_zoo.io import write_whole
+from landslide_zoo.models.folder import CONFIG, RECORD
 from landslide_zoo.text import csv_table
 from landslide_zoo.training.config import TrainConfig
 
-T = TypeVar("T")
-
-_KEPT = 2
-"""Checkpoints that are kept: the last, and the one before for when the last is damaged."""
-_BEST, _MANIFEST = "best.safetensors", "manifest.json"
+CHECKPOINTS = 2
+"""How many are kept: one that a kill left half written, and the one before."""
+_COMPLETE = "complete"
+"""Empty file of a checkpoint that is written to the end."""
 
 
 @contextmanager
@@ -65,21 +64,8 @@ def raise_on_all_ranks() -> Iterator[None]:
         raise TrainingError(next(filter(None, sentences))) from failure
 
 
-def main_process_first(work: Callable[[], T]) -> T:
-    """Do work that leaves files in one process of each machine, then in the others.
-
-    Raises:
-        TrainingError: With the sentence of the first process that failed.
-    """
-    for turn in (True, False):
-        with raise_on_all_ranks():
-            if PartialState().is_local_main_process == turn:
-                result = work()
-    return result
-
-
 class Progress:
-    """How far a run is; part of every checkpoint.
+    """How far a run is, and the best weights so far; part of every checkpoint.
 
     Args:
         fingerprint: That of the dataset, which must not change before the run is finished.
@@ -90,17 +76,20 @@ class Progress:
         self.history: list[dict[str, float]] = []
         self.best_epoch = 0
         self.best_f1 = -1.0
+        self.best_weights: dict[str, torch.Tensor] = {}
 
     @property
     def epoch(self) -> int:
         """Epochs that are finished."""
         return len(self.history)
 
-    def add(self, row: dict[str, float]) -> None:
-        """Add a finished epoch."""
+    def add(self, row: dict[str, float], network: nn.Module) -> None:
+        """Add a finished epoch, and keep its weights if they are the best so far."""
         self.history.append(row)
         if row["f1"] > self.best_f1:
             self.best_f1, self.best_epoch = row["f1"], self.epoch
+            state = network.state_dict()
+            self.best_weights = {name: value.cpu().clone() for name, value in state.items()}
 
     def stalled(self, patience: int) -> bool:
         """Whether so many epochs, if not 0, brought no better F1."""
@@ -130,7 +119,7 @@ class Run:
     Args:
         folder: The folder.
         config: All settings of the model.
-        accelerator: Whose main process writes.
+        accelerator: Whose main process writes, with automatic names of checkpoints.
     """
 
     def __init__(self, folder: Path, config: TrainConfig, accelerator: Accelerator) -> None:
@@ -141,7 +130,6 @@ class Run:
         self._settings = {**config.settings(), "processes": accelerator.num_processes}
         self._settings_file = folder / "run.json"
         self._checkpoints = folder / "checkpoints"
-        self._new = self._checkpoints / ".new"
         self._lock: TextIOWrapper | None = None
 
     @property
@@ -157,8 +145,7 @@ class Run:
                 with other settings, or is unfinished and not to be resumed.
         """
         with raise_on_all_ranks():
-            begun = self._settings_file.exists() or bool(self._saved())
-            if self.accelerator.is_main_process and begun:
+            if self.accelerator.is_main_process and self._settings_file.exists():
                 if not self.finished:
                     self._take_lock()
                 self._compare()
@@ -172,78 +159,70 @@ class Run:
         """
         with raise_on_all_ranks():
             if self.accelerator.is_main_process:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                if self._lock is None:
-                    self._take_lock()
+                self._checkpoints.mkdir(parents=True, exist_ok=True)
+                self._take_lock()
                 if self._settings_file.exists():
                     self._compare()
                 else:
                     write_whole(self._settings_file, json.dumps(self._settings, indent=1))
                 self._start_log()
 
-    def save(self, progress: Progress, network: nn.Module) -> None:
-        """Checkpoint everything registered; a kill at any moment leaves the last one whole.
+    def resume(self) -> bool:
+        """Load the last complete checkpoint into everything registered, if there is one.
 
-        Args:
-            progress: With the epoch just finished.
-            network: Its averaged weights, kept if they are the best so far.
+        Raises:
+            TrainingError: If it is damaged, or was made from another dataset.
+        """
+        number = -1
+        with raise_on_all_ranks():
+            complete = self._checkpoints.glob(f"checkpoint_*/{_COMPLETE}")
+            number = max(
+                (int(file.parent.name.rpartition("_")[2]) for file in complete), default=-1
+            )
+            checkpoint = self._checkpoints / f"checkpoint_{number}"
+            try:
+                if number >= 0:
+                    self.accelerator.load_state(str(checkpoint))
+            # What torch and safetensors raise for a damaged file, and the pickle module besides.
+            except (RuntimeError, SafetensorError, EOFError, KeyError, ValueError) as error:
+                raise TrainingError(
+                    f"{checkpoint} is damaged ({error}): delete it, and --resume goes on from the "
+                    "one before it."
+                ) from error
+        self.accelerator.project_configuration.iteration = number + 1
+        with raise_on_all_ranks():
+            if self.accelerator.is_main_process:
+                shutil.rmtree(self._checkpoints / f"checkpoint_{number + 1}", ignore_errors=True)
+        return number >= 0
+
+    def save(self, progress: Progress) -> None:
+        """Checkpoint everything registered; a kill at any moment leaves the last one whole.
 
         Raises:
             TrainingError: If the folder cannot be written; the last checkpoint stays.
         """
         main = self.accelerator.is_main_process
-        with raise_on_all_ranks(), self._writing():
-            if main:
-                shutil.rmtree(self._new, ignore_errors=True)
-                self._new.mkdir(parents=True)
-        with raise_on_all_ranks(), self._writing():
-            self.accelerator.save_state(str(self._new))
-        with raise_on_all_ranks(), self._writing():
-            if main:
-                if progress.best_epoch == progress.epoch:
-                    save_weights(network, self._new / _BEST, "float32")
-                else:
-                    before = self._checkpoint(progress.epoch - 1) / _BEST
-                    _check_best(before)
-                    shutil.copyfile(before, self._new / _BEST)
-                hashes = json.dumps(_hashes(self._new), indent=1)
-                (self._new / _MANIFEST).write_text(hashes, encoding="utf-8")
-                target = self._checkpoint(progress.epoch)
-                shutil.rmtree(target, ignore_errors=True)  # a damaged one that was gone back from
-                os.replace(self._new, target)
-                self._write_metrics(progress)
-                for old in self._saved()[:-_KEPT]:
-                    shutil.rmtree(old)
-
-    def resume(self) -> bool:
-        """Load the last whole checkpoint into everything registered, if there is one.
-
-        Raises:
-            TrainingError: If there are checkpoints and all are damaged, or they
-                were made from another dataset.
-        """
-        chosen: list[str | None] = [None]
         with raise_on_all_ranks():
-            if self.accelerator.is_main_process:
-                chosen = [self._last_whole()]
-        (path,) = broadcast_object_list(chosen)
-        if path is not None:
-            with raise_on_all_ranks():
-                self.accelerator.load_state(path)
-        return path is not None
-
-    def load_best(self, network: nn.Module, progress: Progress) -> None:
-        """Load the weights of the best epoch.
-
-        Raises:
-            TrainingError: If they are damaged.
-        """
-        best = self._checkpoint(progress.epoch) / _BEST
-        _check_best(best)
-        load_weights(network, best)
+            try:
+                self.accelerator.save_state()
+            # torch and safetensors have errors of their own for a full disk.
+            except (OSError, RuntimeError, SafetensorError) as error:
+                why = str(error).partition("\n")[0].rstrip(".")
+                raise TrainingError(
+                    f"A checkpoint cannot be written to {self._checkpoints} ({why}): "
+                    "free some space, then continue with --resume from the last one, which is kept."
+                ) from error
+        with raise_on_all_ranks():
+            if main:
+                number = self.accelerator.save_iteration - 1
+                (self._checkpoints / f"checkpoint_{number}" / _COMPLETE).touch()
+                write_whole(self.folder / "metrics.csv", csv_table(progress.history))
+                write_whole(self.folder / "curves.png", curves_figure(progress.history))
 
     def _take_lock(self) -> None:
         """Keep other trainers out; the kernel gives the lock back when this process ends."""
+        if self._lock is not None:
+            return
         lock = (self.folder / "run.lock").open("w", encoding="utf-8")
         try:
             # Not flock: reading processes would hold it on after this one has been killed.
@@ -253,18 +232,10 @@ class Run:
                 f"Another process trains in {self.folder}: wait until it is done, or choose "
                 "another --output."
             ) from error
-        except OSError:
-            pass  # a file system without locks
         self._lock = lock
 
     def _compare(self) -> None:
-        try:
-            before = dict(json.loads(self._settings_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise TrainingError(
-                f"{self._settings_file} is missing or damaged: delete {self.folder} to start "
-                "again, or choose another --output."
-            ) from error
+        before = json.loads(self._settings_file.read_text(encoding="utf-8"))
         names = dict.fromkeys([*self._settings, *before])
         changed = [name for name in names if self._settings.get(name) != before.get(name)]
         if changed:
@@ -279,8 +250,6 @@ class Run:
             )
 
     def _start_log(self) -> None:
-        """Show the log and keep it in ``train.log``."""
-        logging.raiseExceptions = False  # a full disk is told once, not at every line of the log
         self.log.propagate = False
         self.log.setLevel(logging.INFO)
         for handler in (
@@ -289,76 +258,3 @@ class Run:
         ):
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             self.log.addHandler(handler)
-
-    def _checkpoint(self, epoch: int) -> Path:
-        return self._checkpoints / f"epoch-{epoch:04d}"
-
-    def _saved(self) -> list[Path]:
-        return sorted(self._checkpoints.glob("epoch-*"))
-
-    def _last_whole(self) -> str | None:
-        faults = []
-        for checkpoint in reversed(self._saved()):
-            fault = _fault(checkpoint)
-            if fault is None:
-                return str(checkpoint)
-            self.log.warning("the checkpoint %s is damaged (%s)", checkpoint.name, fault)
-            faults.append(f"{checkpoint.name}: {fault}")
-        if faults:
-            raise TrainingError(
-                f"No checkpoint in {self._checkpoints} is whole ({'; '.join(faults)}): delete "
-                f"{self.folder} to start again."
-            )
-        return None
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        # torch and safetensors have errors of their own for a full disk.
-        except (OSError, RuntimeError, SafetensorError) as error:
-            shutil.rmtree(self._new, ignore_errors=True)
-            why = str(error).partition("\n")[0].rstrip(".")
-            raise TrainingError(
-                f"A checkpoint cannot be written to {self._checkpoints} ({why}): "
-                "free some space, then continue with --resume from the last one, which is kept."
-            ) from error
-
-    def _write_metrics(self, progress: Progress) -> None:
-        write_whole(self.folder / "metrics.csv", csv_table(progress.history))
-        write_whole(self.folder / "curves.png", curves_figure(progress.history))
-
-
-def _hashes(checkpoint: Path) -> dict[str, str]:
-    """SHA-256 of each file of a checkpoint, by name, but for the manifest."""
-    files = sorted(path for path in checkpoint.iterdir() if path.name != _MANIFEST)
-    return {path.name: file_sha256(path) for path in files}
-
-
-def _manifest(checkpoint: Path) -> dict[str, str]:
-    try:
-        return dict(json.loads((checkpoint / _MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
-
-
-def _fault(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, by its manifest; None if it is whole."""
-    manifest = _manifest(checkpoint)
-    if not manifest:
-        return f"{_MANIFEST} is missing or damaged"
-    found = _hashes(checkpoint)
-    for name in sorted(manifest.keys() | found.keys()):
-        if name not in found:
-            return f"{name} is missing"
-        if found[name] != manifest.get(name):
-            return f"{name} is not as it was written"
-    return None
-
-
-def _check_best(best: Path) -> None:
-    if not best.is_file() or file_sha256(best) != _manifest(best.parent).get(_BEST):
-        raise TrainingError(
-            f"{best} was damaged while training: start again with --resume, which goes back to "
-            "the checkpoint before it."
-        )

@@ -165,7 +165,6 @@ def test_a_result_that_leaks_is_told_and_not_kept(
         ("--data", "DATA", "--subset", "train"),
         ("--data", "DATA", "--stratum", "rain"),
         ("--data", "DATA", "--stratum", "rain=FOLDER@a,b"),
-        ("--reproduce", "--zoo"),
     ],
 )
 def test_bad_usage_exits_with_2(

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
+from patch_files import physical_values
 from torch.utils.data import DataLoader
 from trained_model import untrained
 
 from landslide_zoo import Patch
-from landslide_zoo.data import Augmentation
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
 from landslide_zoo.models import ModelConfig, catalog_config
 from landslide_zoo.models.scaling import InputScaling
 from landslide_zoo.training import TrainConfig
-from landslide_zoo.training.data import PatchDataset, fit_scaling, soft_targets
-from landslide_zoo.training.losses import UNOBSERVED
+from landslide_zoo.training.data import Augmentation, PatchDataset, fit_scaling, soft_targets
+from landslide_zoo.training.optimisation import UNOBSERVED
 
 NETWORK = "unet-mobilenet_v2"
 CONFIG = catalog_config(NETWORK)
@@ -133,3 +133,36 @@ def test_patches_of_two_sizes_are_refused(patches: list[Patch]) -> None:
     small = replace(patches[1], values=patches[1].values[:, :30], name="image_9")
     with pytest.raises(DataError, match="image_9"):
         fit_scaling({"train": [patches[0], small]}, CONFIG, TRAINING)
+
+
+def augmented(
+    patch: tuple[np.ndarray, np.ndarray], seed: int, **settings: object
+) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return Augmentation(**settings)(*patch, BAND_NAMES, "physical", random)
+
+
+@pytest.mark.parametrize(("width", "ways"), [(8, 8), (12, 4)])
+def test_patches_are_turned_all_ways_with_their_mask(width: int, ways: int) -> None:
+    mask = np.zeros((8, width), np.uint8)
+    mask[1, 2] = 1
+    values = physical_values(8, width).astype(np.float32)
+    turned = set()
+    for seed in range(60):
+        changed, truth = augmented((values, mask), seed)
+        assert truth.shape == mask.shape
+        ((row, column),) = np.argwhere(truth)
+        np.testing.assert_array_equal(changed[:, row, column], values[:, 1, 2])
+        turned.add(changed.tobytes())
+    assert len(turned) == ways
+
+
+def test_light_changes_the_optical_bands_alike_and_never_the_terrain() -> None:
+    patch = physical_values(8, 8).astype(np.float32), np.zeros((8, 8), np.uint8)
+    ratios = []
+    for seed in range(60):
+        changed, _ = augmented(patch, seed, flips=False, brightness=0.3)
+        ratios.append(changed.mean(axis=(1, 2)) / patch[0].mean(axis=(1, 2)))
+    optical, terrain = np.split(np.array(ratios), [12], axis=1)
+    assert (terrain == 1).all() and np.ptp(optical, axis=1).max() < 1e-3
+    assert 0.7 - 1e-3 < optical.min() < 0.8 and 1.2 < optical.max() < 1.3 + 1e-3

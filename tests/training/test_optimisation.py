@@ -1,4 +1,4 @@
-"""Optimizer, schedule and averaging."""
+"""Loss by hand, the paper's formula; optimizer, schedule and averaging."""
 
 from __future__ import annotations
 
@@ -7,13 +7,56 @@ from typing import Any
 import pytest
 import torch
 
-from landslide_zoo.inference.model import LandslideModel
+from landslide_zoo import LandslideModel
 from landslide_zoo.training import TrainConfig
-from landslide_zoo.training.optimisation import build_ema, build_optimizer, build_scheduler
+from landslide_zoo.training.optimisation import (
+    UNOBSERVED,
+    build_ema,
+    build_loss,
+    build_optimizer,
+    build_scheduler,
+)
+
+LOGITS = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+MASK = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
+PROBABILITY = torch.sigmoid(LOGITS)
 
 
-def config(**settings: Any) -> TrainConfig:
-    return TrainConfig(model=["unet"], data="patches", **settings)
+def config(network: str = "unet-mobilenet_v2", **settings: Any) -> TrainConfig:
+    return TrainConfig(model=[network], data="patches", **settings).for_model(network)
+
+
+def cross_entropy(weight: float) -> torch.Tensor:
+    """-[w y log p + (1 - y) log(1 - p)], the mean over pixels."""
+    return -(weight * MASK * PROBABILITY.log() + (1 - MASK) * (1 - PROBABILITY).log()).mean()
+
+
+def test_the_papers_losses_are_its_formulas() -> None:
+    dice = 1 - 2 * (PROBABILITY * MASK).sum() / (PROBABILITY.sum() + MASK.sum())
+    paper = build_loss(config(recipe="paper"))
+    torch.testing.assert_close(paper(LOGITS, MASK), 0.5 * cross_entropy(5) + 0.5 * dice)
+    plain = build_loss(config("unet", recipe="paper"))
+    torch.testing.assert_close(plain(LOGITS, MASK), cross_entropy(1))
+    other = build_loss(config(dice_share=0.3, landslide_weight=2.0))
+    torch.testing.assert_close(other(LOGITS, MASK), 0.7 * cross_entropy(2) + 0.3 * dice)
+
+
+@pytest.mark.parametrize("name", ["bce", "weighted-bce-dice"])
+def test_what_was_not_observed_teaches_nothing_and_ground_without_landslides_does(
+    name: str,
+) -> None:
+    loss = build_loss(config(loss=name))
+    observed = torch.ones_like(MASK, dtype=torch.bool)
+    observed[..., 0] = False
+    logits = LOGITS.clone().requires_grad_()
+    value = loss(logits, MASK.where(observed, UNOBSERVED))
+    torch.testing.assert_close(value, loss(LOGITS[..., 1:], MASK[..., 1:]))
+    value.backward()
+    assert logits.grad is not None and (logits.grad.ne(0) == observed).all()
+    assert loss(LOGITS, torch.full_like(MASK, UNOBSERVED)) == 0
+    logits = torch.zeros(2, 1, 8, 8, requires_grad=True)
+    loss(logits, torch.zeros(2, 1, 8, 8)).backward()
+    assert logits.grad is not None and (logits.grad > 0).all()
 
 
 def test_the_encoder_has_a_learning_rate_of_its_own() -> None:
@@ -21,39 +64,22 @@ def test_the_encoder_has_a_learning_rate_of_its_own() -> None:
     optimizer = build_optimizer(model, config(learning_rate=0.01, encoder_lr_factor=0.1))
     rest, encoder = optimizer.param_groups
     assert (rest["lr"], encoder["lr"]) == (0.01, pytest.approx(0.001))
-    ids = {id(parameter) for parameter in model.network.get_submodule("encoder").parameters()}
-    assert {id(parameter) for parameter in encoder["params"]} == ids
+    assert len(encoder["params"]) == len(list(model.network.get_submodule("encoder").parameters()))
     assert len(rest["params"]) + len(encoder["params"]) == len(list(model.parameters()))
-    (only,) = build_optimizer(LandslideModel.from_catalog("unet"), config()).param_groups
-    assert only["lr"] == config().learning_rate
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6, 7, 10, 100])
+@pytest.mark.parametrize("steps", [1, 5, 6, 100])
 def test_one_cycle_rises_and_falls_over_any_number_of_updates(steps: int) -> None:
-    weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.AdamW([{"params": [weight], "lr": 0.1}])
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     scheduler = build_scheduler(optimizer, config(), steps)
     rates = []
     for _ in range(steps):
         rates.append(scheduler.get_last_lr()[0])
         optimizer.step()
         scheduler.step()
-    assert rates[0] == pytest.approx(0.1 / 25)
-    assert max(rates) <= 0.1 + 1e-9
+    assert rates[0] == pytest.approx(0.1 / 25) and max(rates) <= 0.1 + 1e-9
     if steps == 100:
-        peak = rates.index(max(rates))
-        assert peak == 19 and max(rates) == pytest.approx(0.1)
-        assert rates[: peak + 1] == sorted(rates[: peak + 1])
-        assert rates[peak:] == sorted(rates[peak:], reverse=True) and rates[-1] < 1e-3
-
-
-def test_constant_stays() -> None:
-    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
-    scheduler = build_scheduler(optimizer, config(schedule="constant"), 10)
-    for _ in range(10):
-        optimizer.step()
-        scheduler.step()
-    assert scheduler.get_last_lr() == [0.1]
+        assert rates.index(max(rates)) == 19 and rates[-1] < 1e-3
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])

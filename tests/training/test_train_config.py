@@ -9,39 +9,37 @@ import pytest
 from accelerate.commands.config import load_config_from_file
 from trainer import ROOT
 
-from landslide_zoo.errors import LandslideZooError, ModelError, TrainingError
+from landslide_zoo.errors import ModelError, TrainingError
 from landslide_zoo.models import catalog
 from landslide_zoo.training.config import CALLERS, TrainConfig, check_machine, parse_arguments
 
 MINIMAL = ["--model", "unet", "--data", "patches"]
 
 
-def test_the_command_line_sets_every_kind_of_option() -> None:
+def test_the_command_line_sets_every_kind_of_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPOCHS", "7")  # the environment sets nothing
+    monkeypatch.setenv("seed", "7")
     words = """--model unet --model unet-resnet34 --data someone/patches --bands rgb --no-flips
-        --split region:S3 --encoder-weights none --epochs 3 --learning-rate 1e-4 --resume
+        --split region:S3 --encoder-weights none --learning-rate 1e-4 --resume
         --tracker wandb --tracker none --push-to someone --output elsewhere"""
     config = parse_arguments(words.split())
     assert config.model == ["unet", "unet-resnet34"] and config.bands == "rgb"
-    assert (config.epochs, config.learning_rate, config.flips) == (3, 1e-4, False)
+    assert (config.epochs, config.seed, config.learning_rate, config.flips) == (24, 0, 1e-4, False)
     assert (config.resume, config.push_to, config.output) == (True, "someone", Path("elsewhere"))
-    assert config.trackers == ["wandb"]
+    assert config.trackers == ["wandb"] and config.mixed_precision is None
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ([], "--model: field required"),
-        ([*MINIMAL, "--speed", "2"], "unrecognized arguments: --speed 2"),
         ([*MINIMAL, "--epoch", "2"], "unrecognized arguments: --epoch 2"),
         ([*MINIMAL, "--epochs"], "--epochs: expected one argument"),
         ([*MINIMAL, "--epochs", "many"], "--epochs: input should be a valid integer"),
-        ([*MINIMAL, "--epochs", "0"], "--epochs: input should be greater than or equal to 1"),
         ([*MINIMAL, "--batch-size", "1"], "--batch-size: input should be greater than or equal"),
         ([*MINIMAL, "--learning-rate", "nan"], "--learning-rate: input should be"),
-        ([*MINIMAL, "--ema-decay", "1"], "--ema-decay: input should be less than 1"),
+        ([*MINIMAL, "--push-to", "some/one"], "--push-to: string should match"),
         ([*MINIMAL, "--loss", "best"], "--loss: input should be 'bce' or 'weighted-bce-dice'"),
-        ([*MINIMAL, "--recipe", "best"], "--recipe: input should be 'standard' or 'paper'"),
-        ([*MINIMAL, "--tracker", "paper"], "--tracker: input should be 'tensorboard'"),
     ],
 )
 def test_bad_usage_is_one_sentence_and_status_2(
@@ -65,25 +63,19 @@ def test_a_recipe_fills_in_what_is_not_given() -> None:
     assert recipe("unet").encoder_weights == "none"  # the plain U-Net has no pretrained encoder
     paper = recipe("unet-resnet34-rgb", "--recipe", "paper", "--epochs", "3")
     assert (paper.loss, paper.dice_share, paper.landslide_weight) == ("weighted-bce-dice", 0.5, 5)
-    assert (paper.scaling, paper.flips, paper.brightness) == ("none", False, 0)
+    assert (paper.scaling, paper.flips, paper.brightness, paper.epochs) == ("none", False, 0, 3)
     assert (paper.ema_decay, paper.schedule, paper.tune_threshold) == (0, "constant", False)
-    assert (paper.epochs, paper.names) == (3, ["unet-resnet34-rgb"])
     assert recipe("unet", "--recipe", "paper").loss == "bce"
 
 
-def test_all_means_the_fifteen() -> None:
+def test_all_means_the_fifteen_and_names_may_end_in_rgb() -> None:
     names = TrainConfig(model=["all"], data="patches").names
     assert names == list(catalog.names()) and len(names) == 15
-    rgb = TrainConfig(model=["all"], data="patches", bands="rgb").names
-    assert rgb == [f"{name}-rgb" for name in names]
-
-
-def test_names_may_end_in_rgb_where_true_colour_is_asked_for() -> None:
     both = TrainConfig(model=["unet-rgb", "unet"], data="patches", bands="rgb")
     assert both.names == ["unet-rgb"]
-    with pytest.raises(TrainingError, match="unet-rgb takes true colour alone: add --bands rgb"):
+    with pytest.raises(TrainingError, match="add --bands rgb"):
         _ = TrainConfig(model=["unet-rgb"], data="patches").names
-    with pytest.raises(ModelError, match="There is no network 'resnet'; the zoo has unet"):
+    with pytest.raises(ModelError, match="resnet"):
         _ = TrainConfig(model=["resnet"], data="patches").names
 
 
@@ -99,61 +91,50 @@ def test_the_file_says_how_to_train_and_a_command_line_goes_over_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    "content",
     [
-        ('{"model": ["unet"], "data": "d", "output": "/etc"}', "sets output, which only a command"),
-        ('{"model": ["unet"], "data": "d", "push_to": "me"}', "sets push_to, which only a command"),
-        ('{"model": ["unet"], "data": "d", "tracker": ["wandb"]}', "sets tracker, which only"),
-        ('{"model": ["unet"], "data": "d", "hook": "rm"}', "holds no settings .* hook: Extra"),
-        ('{"model": ["unet"], "data": "d", "epochs": 0}', "holds no settings .* epochs: Input"),
-        ('{"model": ["unet"]', "holds no settings of a training: Invalid JSON"),
-        ("[]", "holds no settings of a training"),
+        '{"model": ["unet"], "data": "d", "output": "/etc"}',
+        '{"model": ["unet"], "data": "d", "push_to": "me"}',
+        '{"model": ["unet"], "data": "d", "hook": "rm"}',
+        '{"model": ["unet"], "data": "d", "epochs": 0}',
+        '{"model": ["unet"]',
+        "[]",
     ],
 )
-def test_a_file_cannot_write_publish_or_do_anything_else(
-    content: str, sentence: str, tmp_path: Path
-) -> None:
+def test_a_file_cannot_write_publish_or_do_anything_else(content: str, tmp_path: Path) -> None:
     file = tmp_path / "train_config.json"
     file.write_text(content)
-    with pytest.raises(TrainingError, match=sentence):
+    with pytest.raises(TrainingError, match=file.name):
         parse_arguments(["--config", str(file)])
 
 
 @pytest.mark.parametrize(
-    ("launched", "words", "sentence"),
+    ("words", "sentence"),
     [
-        ("no", ["--tracker", "wandb"], "The tracker wandb is not installed: pip install wandb"),
-        ("fp8", [], "Mixed precision fp8 is not supported: use --mixed-precision bf16, fp16 or no"),
-        ("fp16", [], "Mixed precision fp16 needs a GPU: use bf16 or no"),
-        ("no", ["--mixed-precision", "fp16"], "Mixed precision fp16 needs a GPU"),
-        ("no", ["--push-to", "someone"], "--push-to needs a token of the Hub that may write"),
-        ("no", ["--push-to", "some/one"], "'some/one/unet' is not the name of a repo"),
+        (["--tracker", "wandb"], "wandb is not installed"),
+        (["--push-to", "someone"], "needs a token"),
     ],
 )
-def test_what_this_machine_cannot_do_is_refused_at_once(
-    launched: str, words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
-    with pytest.raises(LandslideZooError, match=sentence):
+def test_what_this_machine_cannot_do_is_refused_at_once(words: list[str], sentence: str) -> None:
+    with pytest.raises(TrainingError, match=sentence):
         check_machine(parse_arguments([*MINIMAL, *words]))
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "machines", "processes", "precision"),
+    ("name", "machines", "processes", "precision"),
     [
-        ("cpu", "NO", 1, 1, "no"),
-        ("cpu_2_processes", "MULTI_GPU", 1, 2, "no"),
-        ("1_gpu", "NO", 1, 1, "bf16"),
-        ("8_gpus", "MULTI_GPU", 1, 8, "bf16"),
-        ("2_nodes", "MULTI_GPU", 2, 16, "bf16"),
+        ("cpu", 1, 1, "no"),
+        ("cpu_2_processes", 1, 2, "no"),
+        ("1_gpu", 1, 1, "bf16"),
+        ("8_gpus", 1, 8, "bf16"),
+        ("2_nodes", 2, 16, "bf16"),
     ],
 )
 def test_accelerate_reads_what_a_configuration_means(
-    name: str, kind: str, machines: int, processes: int, precision: str
+    name: str, machines: int, processes: int, precision: str
 ) -> None:
     config = load_config_from_file(str(ROOT / "configs" / f"{name}.yaml"))
     # MULTI_GPU is accelerate's name for distributed data parallel.
-    assert config.distributed_type == kind
+    assert config.distributed_type == ("NO" if processes == 1 else "MULTI_GPU")
     assert (config.num_machines, config.num_processes) == (machines, processes)
     assert (config.use_cpu, config.mixed_precision) == (name == "cpu", precision)
