@@ -89,7 +89,7 @@ def test_a_soft_target_lies_between_the_mask_and_the_teachers_mean(patches: list
     targets = soft_targets([(model, "") for model in models], patches[:2], share=0.25)
     for target, patch in zip(targets, patches, strict=False):
         mean = np.mean([model.predict(patch).probability for model in models], axis=0)
-        np.testing.assert_allclose(target, 0.75 * patch.mask + 0.25 * mean, atol=1e-3)
+        np.testing.assert_allclose(target, 0.75 * patch.mask + 0.25 * mean, atol=0.01)
 
 
 def test_scaling_is_that_of_the_observed_pixels_of_train(half: list[Patch]) -> None:
