@@ -253,10 +253,8 @@ def _threshold(
         mask[strip.slices] = found
         values.append(part.probability[found])
         cloud += int(np.count_nonzero(part.cloud))
-    counts = (int(np.count_nonzero(seen == kind)) for kind in (_SEEN, _UNSEEN_BEFORE))
-    observed_pixels, unseen_before = counts
-    coverage = Coverage(seen.size, observed_pixels, cloud, unseen_before)
-    return seen, mask, np.concatenate(values), coverage
+    counts = [int(np.count_nonzero(seen == kind)) for kind in (_SEEN, _UNSEEN_BEFORE)]
+    return seen, mask, np.concatenate(values), Coverage(seen.size, counts[0], cloud, counts[1])
 
 
 def _describe_pixels(
@@ -551,8 +549,8 @@ class _Layers:
     ) -> None:
         fitting = layers_fitting(scene.bands, scene.unit)
         needed = {name for layer in fitting for names in layer.bands for name in names}
-        self._bands = tuple(n for n in scene.bands if n in needed and n not in TERRAIN)
-        self._terrain = tuple(n for n in scene.bands if n in needed and n in TERRAIN)
+        self._bands = tuple(name for name in scene.bands if name in needed)
+        self._optical = tuple(name for name in self._bands if name not in TERRAIN)
         self._relative_to = list({name for layer in fitting for name in layer.references})
         self.names = [layer.name for layer in fitting]
         if before is not None:
@@ -583,22 +581,18 @@ class _Layers:
 
     def _layers_of(self, cell: Window) -> dict[str, np.ndarray]:
         """All layers of a small window but what changed."""
-        values: dict[str, np.ndarray] = {}
-        if self._bands:
-            inner = cell.padded(_MARGIN, self._scene.size)
-            nodes = self._lattice.nodes(inner)
-            around = {node: self._references[node] for node in nodes if node in self._references}
-            references = {}
-            if around:
-                local = self._lattice.interpolate(around, inner)
-                references = dict(zip(self._relative_to, local, strict=True))
-            layers = layers_of(self._scene.read(inner, self._bands), None, references)
-            values = {name: layer[cell.within(inner)] for name, layer in layers.items()}
-        if self._terrain:
-            patch = self._scene.read(cell, self._terrain)
-            for name, layer in layers_of(patch).items():
-                values[name] = np.where(patch.observed, layer, np.float32(np.nan))
-        return values
+        inner = cell.padded(_MARGIN, self._scene.size)
+        nodes = self._lattice.nodes(inner)
+        around = {node: self._references[node] for node in nodes if node in self._references}
+        references = {}
+        if around:
+            local = self._lattice.interpolate(around, inner)
+            references = dict(zip(self._relative_to, local, strict=True))
+        patch = self._scene.read(inner, self._bands)
+        layers = layers_of(patch, None, references)
+        for name in {"slope", "elevation"} & set(layers):
+            layers[name] = np.where(patch.observed, layers[name], np.float32(np.nan))
+        return {name: layer[cell.within(inner)] for name, layer in layers.items()}
 
     def _measure_around(self, window: Window, wanted: np.ndarray) -> None:
         """Measure what the layers of wanted pixels are relative to, unless it is known."""
@@ -612,7 +606,7 @@ class _Layers:
             windows = [self._lattice.window(node) for node in near]
             outer = hull(windows)
             observed = self._probabilities.read(outer).observed
-            patch = replace(self._scene.read(outer, self._bands), observed=observed)
+            patch = replace(self._scene.read(outer, self._optical), observed=observed)
             places = [window.within(outer) for window in windows]
             measured = references_in(patch, self._relative_to, places)
             for node, place, known in zip(near, places, measured, strict=True):

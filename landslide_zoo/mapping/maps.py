@@ -182,6 +182,8 @@ def map_scene(
         with writing(work):
             work.mkdir(parents=True, exist_ok=True)
             opened.enter_context(FileLock(work / "lock"))
+            for left in work.glob(".*.npy"):  # by a map that was killed
+                left.unlink()
         probabilities = compute_probabilities(
             later, predictor, work, clouds=clouds, progress=progress
         )
