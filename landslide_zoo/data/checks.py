@@ -34,6 +34,14 @@ SAMPLE = 5_000
 CIRRUS = "B10"
 """Thin cloud alone moves this band by 20 deviations on real patches: no sign of trouble."""
 
+DARKEST, BRIGHTEST = 200, 20_000
+"""Reflectance x 10,000 of the brightest band: 95 of 100 pixels of any scene lie below a number
+between these."""
+LEAVES = 7_000
+"""Green ground is not brighter in near infrared."""
+ADDED = 1_000
+"""What products since processing baseline 04.00 hold is too high by so much."""
+
 _AS_STORED = "give digital numbers over each band's Landslide4Sense divisor"
 # What else files hold, and what digital numbers are multiplied by to make it.
 _SCALES = {
@@ -92,6 +100,38 @@ def check_statistics(
         f"{patch_name} lies far from what this model was trained on in {', '.join(far)}: "
         "do not trust the result without checking it."
     ]
+
+
+def is_reflectance(values: np.ndarray, names: Sequence[str]) -> bool:
+    """Can values be Sentinel-2 reflectance x 10,000, over land, water, snow or cloud?
+
+    Args:
+        values: Shape (B, N).
+        names: Of the B bands; what is said of one that is not there is passed over.
+    """
+    dark, bright = np.percentile(values, (1, 95), axis=1)
+    bands = dict(zip(names, values, strict=True))
+    ground = [i for i, name in enumerate(names) if name != CIRRUS]
+    if not (ground and DARKEST <= bright[ground].max() <= BRIGHTEST):
+        return False
+    if any((bands[name] <= 0).mean() > 0.2 for name in TRUE_COLOUR if name in bands):
+        return False  # an offset was undone twice
+    if (np.percentile(values[ground], 99, axis=1) <= 0).any():
+        return False
+    red, infrared = bands.get("B4"), bands.get("B8")
+    if red is None or infrared is None:
+        return not 0.9 * ADDED <= dark.min() <= 1.2 * ADDED
+    # Dense vegetation is dark in some band, unless an offset was left in.
+    clear = infrared - red > 0.5 * (infrared + red - 2 * ADDED)
+    if dark.min() >= 0.9 * ADDED and (clear & (red > 0.9 * ADDED)).mean() >= 0.05:
+        return False
+    green = infrared - red > 0.4 * (infrared + red)
+    if green.mean() >= 0.2:
+        typical = np.median(values[:, green], axis=1)
+        blue = typical[list(names).index("B2")] if "B2" in bands else 0
+        leaves = np.median(infrared[green])
+        return bool(blue < leaves < LEAVES and typical[ground].min() >= 20)
+    return not (np.median(red) > 2_000 and np.median(infrared) < np.median(red) / 2)
 
 
 def slope_of(dem: np.ndarray, pixel_size: tuple[float, float] = (10.0, 10.0)) -> np.ndarray:

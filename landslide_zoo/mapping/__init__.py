@@ -6,6 +6,7 @@ What reads and writes them comes with ``pip install 'landslide-zoo[map]'``.
 from __future__ import annotations
 
 import importlib
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +36,9 @@ OUTPUTS = {
 """What a map may be written as: how the file's name ends, and its title."""
 
 _HOME = {"Scene": "scenes", "open_scene": "scenes"}
+
+for _variable in ("PROJ_DATA", "PROJ_LIB"):  # each wheel brings its own database of projections
+    os.environ.pop(_variable, None)
 
 
 def __getattr__(name: str) -> object:

@@ -145,7 +145,8 @@ def align(
     Raises:
         DataError: If it cannot be read, or has no ground or no band in common.
     """
-    with open_scene(before, onto=scene.placement, **reading) as earlier:
+    reading |= {"onto": scene.placement, "companions": scene.companions}
+    with open_scene(before, **reading) as earlier:
         shift = shift_between(earlier, scene)
         notes = [f"{earlier.name} (before): {note}" for note in earlier.notes]
         share = earlier.covered
@@ -167,7 +168,7 @@ def align(
             f"{_words(columns, 'right', 'left')} to lie on {scene.name}, as "
             f"{shift.agreeing} of {shift.compared} windows say."
         )
-    aligned = open_scene(before, onto=scene.placement, shift=(rows, columns), **reading)
+    aligned = open_scene(before, shift=(rows, columns), **reading)
     aligned.notes = tuple(notes)
     return aligned
 

@@ -1,9 +1,8 @@
-"""Rasters that nobody vouches for: GeoTIFF, COG and JPEG 2000.
+"""Rasters that nobody vouches for: where their files lie, and their pixels on the ground.
 
-GDAL knows two hundred formats, some of which are a list of other files or hosts,
-and it looks for companions beside a file. Here a file's first bytes choose the one
-driver that may open it, nothing beside it is looked at, and what it claims is held
-against bounds before a pixel is read.
+GDAL knows two hundred formats, some of which are a list of other files or hosts. Here a file's
+first bytes choose the one driver that may open it, and what it claims is held against bounds
+before a pixel is read.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -26,17 +25,55 @@ import rasterio
 from affine import Affine
 from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
-from rasterio._err import CPLE_BaseError  # what GDAL reports and rasterio does not translate
 from rasterio.crs import CRS
-from rasterio.enums import MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
 from landslide_zoo.data.patch import UNPLACED, Grid
-from landslide_zoo.data.readers import NODATA
 from landslide_zoo.errors import DataError, damaged, shown
 
+PIXEL = 10.0
+"""Metres: what the networks know."""
+KEPT = 7.0, 15.0
+"""Pixels between these are taken as they are; others are resampled to 10 m."""
+COARSEST = 60.0
+"""Metres: no band of Sentinel-2 is coarser."""
+CACHE_BYTES = 128 * 1024 * 1024
+"""What GDAL keeps of decoded blocks: those of all bands of a product under a window and around it,
+1,024 x 1,024 pixels each."""
+MAX_FILES = 20_000
+"""Files looked through in a folder or a ZIP; a product has about 150."""
+MAX_RASTERS = 200
+"""Rasters among them; a product has about 40."""
+MAX_SIDE = 100_000
+"""Largest height and width in pixels: 1,000 km at 10 m."""
+MAX_JPEG_2000_SIDE = 32_768
+"""Its decoder keeps books on the whole of an image without tiles; a product's has 10,980."""
+MAX_BANDS = 100
+MAX_BLOCK_BYTES = 256 * 1024 * 1024
+"""GDAL decodes whole blocks, however little of them is asked for."""
+SUFFIXES = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG", ".j2k": "JP2OpenJPEG"}
+"""What rasters in a folder or a ZIP are called; a file that is given may be called anything."""
+
+_DRIVERS = {
+    b"II*\x00": "GTiff",
+    b"MM\x00*": "GTiff",
+    b"II+\x00": "GTiff",
+    b"MM\x00+": "GTiff",
+    b"\x00\x00\x00\x0cjP  \r\n\x87\n": "JP2OpenJPEG",
+    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+}
+_ELSEWHERE = {"GEOLOCATION", "OVERVIEWS"}
+"""Metadata by which GDAL would open other files."""
+_NOT_BANDS = {"QI_DATA", "AUX_DATA", "HTML", "rep_info", "preview", "__MACOSX"}
+"""Folders of a product, or of a Mac's ZIP, that hold no bands."""
+_NOMINAL = 0.005
+"""Within this share of a projection's own unit a pixel has its nominal size: a Mercator zone's
+scale differs by 0.0004 to 0.001."""
+_SHARE_SIDE = 64
+"""Side of the lattice of points on which a share of ground is counted."""
+_WGS84 = Geod(ellps="WGS84")
 _SMALL = 256
 """Side of a small window in pixels."""
 
@@ -194,16 +231,6 @@ class InputFile:
         path = str(self.path.absolute())
         return path if self.member is None else f"/vsizip/{{{path}}}/{self.member}"
 
-    @property
-    def stamp(self) -> tuple[object, ...]:
-        """Changes when the file does: its name and size, and when it was written or its CRC."""
-        if self.member is None:
-            status = self.path.stat()
-            return (self.path.name, status.st_size, status.st_mtime_ns)
-        with zipfile.ZipFile(self.path) as archive:
-            info = archive.getinfo(self.member)
-            return (self.member, info.file_size, info.CRC)
-
     def read(self, limit: int) -> bytes:
         """Its first bytes, at most ``limit`` of them.
 
@@ -214,10 +241,14 @@ class InputFile:
             if self.member is None:
                 with self.path.open("rb") as file:
                     return file.read(limit)
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as part:
-                return part.read(limit)
+            with zipfile.ZipFile(self.path) as archive:
+                for info in archive.infolist():
+                    if _posix(info) == self.member:
+                        with archive.open(info) as part:
+                            return part.read(limit)
         except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise damaged(self.path) from error
+        raise damaged(self.path)
 
 
 def input_files(paths: Sequence[Path]) -> Iterator[InputFile]:
@@ -231,16 +262,14 @@ def input_files(paths: Sequence[Path]) -> Iterator[InputFile]:
     """
     for path in paths:
         try:
-            kind = path.stat().st_mode
-            if stat.S_ISDIR(kind):
+            status = path.stat()
+            if stat.S_ISDIR(status.st_mode):
                 yield from _in_folder(path)
-            elif not stat.S_ISREG(kind):
+            elif not stat.S_ISREG(status.st_mode):
                 raise DataError(f"{path} is neither a file nor a folder: give a raster.")
-            elif not os.access(path, os.R_OK):
-                raise DataError(f"{path} may not be read: ask for permission, or copy it.")
-            elif path.stat().st_size == 0:
+            elif status.st_size == 0:
                 raise DataError(f"{shown(path.name)} is empty; copy or download it again.")
-            elif is_metadata(PurePosixPath(path.as_posix())):
+            elif is_metadata(path):
                 yield from _in_folder(path.parent)
             elif InputFile(path).read(4) == b"PK\3\4":
                 yield from _in_zip(path)
@@ -252,7 +281,7 @@ def input_files(paths: Sequence[Path]) -> Iterator[InputFile]:
             raise DataError(f"{path} cannot be opened ({error.strerror or error}).") from error
 
 
-def is_metadata(path: PurePosixPath) -> bool:
+def is_metadata(path: PurePath) -> bool:
     """Whether a file is the metadata of a Sentinel-2 product, by its name."""
     name = path.name.upper()
     return name.endswith(".XML") and (
@@ -285,36 +314,22 @@ def _in_zip(path: Path) -> Iterator[InputFile]:
         raise DataError(
             f"{shown(path.name)} holds more than {MAX_FILES} files: give the ZIP of one scene."
         )
-    for member in sorted(members, key=lambda each: each.filename):
-        inner = PurePosixPath(member.filename)
-        if inner.is_absolute() or ".." in inner.parts or "\\" in member.filename:
+    for member in sorted(members, key=_posix):
+        inner = PurePosixPath(_posix(member))
+        if inner.is_absolute() or ".." in inner.parts:
             raise DataError(
                 f"{shown(member.filename)!r} in {shown(path.name)} leads out of the ZIP: "
                 "make the ZIP again from the product's folder."
             )
         if member.flag_bits & 1:
             raise DataError(f"{shown(path.name)} is encrypted: unpack it first.")
-        if not (member.is_dir() or set(inner.parts[:-1]) & _NOT_BANDS):
-            yield InputFile(path, member.filename)
+        if not (member.is_dir() or inner.name.startswith(".") or _NOT_BANDS & {*inner.parts}):
+            yield InputFile(path, str(inner))
 
 
-PIXEL = 10.0
-"""Metres: what the networks know."""
-KEPT = 7.0, 15.0
-"""Pixels between these are taken as they are; others are resampled to 10 m."""
-COARSEST = 60.0
-"""Metres: no band of Sentinel-2 is coarser."""
-_NOMINAL = 0.005
-"""Within this share of a projection's own unit a pixel has its nominal size: a Mercator zone's
-scale differs by 0.0004 to 0.001."""
-_LATTICE = 64
-"""Side of the lattice on which a share of ground is counted."""
-_WGS84 = Geod(ellps="WGS84")
-
-
-def per_cent(share: float) -> int:
-    """A share above 0 and below 1 in whole per cent, neither 0 nor 100."""
-    return min(99, max(1, round(100 * share)))
+def _posix(member: zipfile.ZipInfo) -> str:
+    """The name of a ZIP's member as GDAL reads it: some programs write backslashes."""
+    return member.filename.replace("\\", "/")
 
 
 @dataclass(frozen=True)
@@ -340,6 +355,11 @@ class Placement:
         if not crs or not (crs.is_geographic or crs.is_projected) or transform.is_identity:
             crs, transform = None, Affine.identity()
         return cls(crs, transform, dataset.height, dataset.width)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.height, self.width
 
     @property
     def upright(self) -> bool:
@@ -377,30 +397,38 @@ class Placement:
         a, b, c, d, e, f = self.transform[:6]
         return Grid(self.pixel_size, self.crs.to_string(), (a, b, c, d, e, f))
 
-    def overlaps(self, other: Placement) -> bool:
-        """Whether both have ground in common; without place, whether both have one size."""
-        if self.crs is None or other.crs is None:
-            same = (self.height, self.width) == (other.height, other.width)
-            return self.crs is other.crs and same
-        try:
-            to_own = Transformer.from_crs(other.crs, self.crs, always_xy=True)
-            left, bottom, right, top = to_own.transform_bounds(*other.bounds)
-        except ProjError:
-            return False
-        west, south, east, north = self.bounds
-        return left < east and right > west and bottom < north and top > south
-
     def share_of(self, other: Placement) -> float:
         """Share of another's ground that these pixels cover, 0 to 1, on a lattice over it."""
         if self.crs is None or other.crs is None:
-            return float(self.overlaps(other))
-        steps = (np.arange(_LATTICE) + 0.5) / _LATTICE
-        places: np.ndarray = np.stack(np.meshgrid(steps * other.width, steps * other.height))
-        to_own = Transformer.from_crs(other.crs, self.crs, always_xy=True)
-        places = np.stack(to_own.transform(*(other.transform @ places)))
-        columns, rows = ~self.transform @ places
+            return float(self.crs is other.crs and self.size == other.size)
+        columns, rows = self.pixels_of(other, (np.arange(_SHARE_SIDE) + 0.5) / _SHARE_SIDE)
         within = (columns >= 0) & (columns <= self.width) & (rows >= 0) & (rows <= self.height)
         return float(within.mean())
+
+    def pixels_of(self, other: Placement, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and rows here of points over another's ground; not finite where there are none.
+
+        Args:
+            other: Has a place if these pixels have one.
+            steps: Where the points lie along each of its sides, 0 to 1.
+        """
+        lattice: np.ndarray = np.stack(np.meshgrid(steps * other.width, steps * other.height))
+        x, y = other.transform @ lattice
+        if self.crs and other.crs and self.crs != other.crs:
+            x, y = _transformer(other.crs.to_wkt(), self.crs.to_wkt()).transform(x, y)
+        if self.crs and self.crs.is_geographic:  # by whole turns as close as can be
+            west, _, east, _ = self.bounds
+            x = x - 360 * np.round((x - (west + east) / 2) / 360)
+        columns, rows = ~self.transform @ np.stack((x, y))
+        return columns, rows
+
+    def turned_to(self, other: Placement) -> Placement:
+        """The same pixels, longitudes shifted by whole turns so that they lie near another's."""
+        if self.crs is None or self.crs != other.crs or not self.crs.is_geographic:
+            return self
+        (west, _, east, _), (other_west, _, other_east, _) = self.bounds, other.bounds
+        turns = round((other_west + other_east - west - east) / 720)
+        return replace(self, transform=Affine.translation(360 * turns, 0) @ self.transform)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -413,10 +441,10 @@ class Placement:
         """The same number of pixels, this many rows and columns further."""
         return replace(self, transform=self.transform @ Affine.translation(columns, rows))
 
-    def widened(self, margin: int) -> Placement:
-        """With a margin of so many pixels on each side."""
-        height, width = self.height + 2 * margin, self.width + 2 * margin
-        return replace(self.moved(-margin, -margin), height=height, width=width)
+    def window(self, window: Window) -> Placement:
+        """The pixels of a window, which may reach beyond these."""
+        moved = self.moved(window.row, window.column)
+        return replace(moved, height=window.height, width=window.width)
 
     def coarse(self, height: int, width: int) -> Placement:
         """The same ground in fewer pixels."""
@@ -450,9 +478,9 @@ class Placement:
         """Sizes in these rows: degrees become metres at their latitude, on the WGS 84 ellipsoid."""
         if self.crs is None:
             return np.full((len(rows), 1), PIXEL), np.full((len(rows), 1), PIXEL)
-        middle = self.width / 2
-        down = self._distance(middle, rows, middle, rows + 1)
-        right = self._distance(middle - 0.5, rows + 0.5, middle + 0.5, rows + 0.5)
+        middle = np.full(len(rows), self.width / 2)
+        down = self._distance((middle, rows), (middle, rows + 1))
+        right = self._distance((middle - 0.5, rows + 0.5), (middle + 0.5, rows + 0.5))
         t = self.transform
         if self.crs.is_projected:
             unit = self.crs.linear_units_factor[1]
@@ -462,129 +490,63 @@ class Placement:
                     sizes[:] = size
         return down[:, None], right[:, None]
 
-    def _distance(
-        self, column: float, row: np.ndarray, to_column: float, to_row: np.ndarray
-    ) -> np.ndarray:
+    def _distance(self, *ends: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Metres between two places for each row, given by column and row; NaN beyond the Earth."""
+        assert self.crs is not None
         try:
-            to_degrees = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
-            start, end = (
-                to_degrees.transform(*(self.transform @ np.stack(np.broadcast_arrays(*place))))
-                for place in ((column, row), (to_column, to_row))
-            )
+            to_degrees = _transformer(self.crs.to_wkt(), "EPSG:4326")
         except ProjError:  # such as the Moon's
-            return np.full(len(row), np.nan)
-        if not all(np.isfinite(each).all() for each in (*start, *end)):
-            return np.full(len(row), np.nan)
-        return np.array(_WGS84.inv(*start, *end)[2])
+            return np.full(len(ends[0][0]), np.nan)
+        start, end = (to_degrees.transform(*(self.transform @ np.stack(at))) for at in ends)
+        places = np.array([*start, *end])
+        known = np.isfinite(places).all(axis=0)
+        return np.where(known, _WGS84.inv(*np.where(known, places, 0))[2], np.nan)
 
 
-CACHE_BYTES = 128 * 1024 * 1024
-"""What GDAL keeps of decoded blocks: those of all bands of a product under a window and around it,
-1,024 x 1,024 pixels each."""
-MAX_SIDE = 100_000
-"""Largest height and width in pixels: 1,000 km at 10 m."""
-MAX_JPEG_2000_SIDE = 32_768
-"""Its decoder keeps books on the whole of an image without tiles; a product's has 10,980."""
-MAX_BANDS = 100
-MAX_BLOCK_BYTES = 256 * 1024 * 1024
-"""GDAL decodes whole blocks, however little of them is asked for."""
-
-_JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
-_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-_ELSEWHERE = {"GEOLOCATION", "OVERVIEWS"}
-"""Metadata inside a GeoTIFF by which GDAL would open other files."""
+@cache
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)
 
 
-@dataclass
-class Source:
-    """A raster, open, and which of its bands are used.
+def per_cent(share: float) -> int:
+    """A share above 0 and below 1 in whole per cent, neither 0 nor 100."""
+    return min(99, max(1, round(100 * share)))
 
-    Attributes:
-        file: Where it lies.
-        dataset: The raster.
-        indexes: Its bands by name, counted from 1.
+
+def environment(cache: int = CACHE_BYTES, companions: bool = False) -> rasterio.Env:
+    """GDAL's settings for a scene: no hosts, a bounded cache in bytes.
+
+    Args:
+        cache: What GDAL keeps of decoded blocks, in bytes.
+        companions: Whether masks, names and places in files beside a raster count.
     """
-
-    file: InputFile
-    dataset: DatasetReader
-    indexes: dict[str, int]
-
-    @cached_property
-    def placement(self) -> Placement:
-        """Its pixels on the ground.
-
-        Raises:
-            DataError: If they lie on no place of the Earth.
-        """
-        placement = Placement.of(self.dataset)
-        if not placement.on_earth:
-            raise DataError(
-                f"The coordinates of {self.file} lie on no place of the Earth in {placement.crs}: "
-                "assign the right projection (gdal_edit.py -a_srs)."
-            )
-        return placement
-
-    @cached_property
-    def masked(self) -> bool:
-        """Whether it has a mask or alpha of its own."""
-        flags = {flag for flags in self.dataset.mask_flag_enums for flag in flags}
-        return bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha})
-
-    @property
-    def nodata(self) -> float:
-        """What stands for no value, by the raster itself or as is usual: 0 in unsigned ones."""
-        if self.dataset.nodata is not None:
-            return float(self.dataset.nodata)
-        kind = np.dtype(self.dataset.dtypes[0]).kind
-        return {"u": 0.0, "i": NODATA[0]}.get(kind, NODATA[1])
-
-
-def driver_of(file: InputFile) -> str:
-    """The one driver that may open a file, by its first bytes.
-
-    Raises:
-        DataError: If it is neither a TIFF nor JPEG 2000.
-    """
-    head = file.read(1024)
-    if head.startswith(_TIFF):
-        return "GTiff"
-    if head.startswith(_JPEG_2000):
-        return "JP2OpenJPEG"
-    if b"<VRTDataset" in head:
-        raise DataError(
-            f"{file} is a VRT, which only points to other files: "
-            "make a GeoTIFF of it (gdal_translate -of COG)."
-        )
-    raise DataError(
-        f"{file} is neither a GeoTIFF nor JPEG 2000: "
-        "convert it (gdal_translate -of COG) and give the GeoTIFF."
-    )
-
-
-def environment(cache: int = CACHE_BYTES) -> rasterio.Env:
-    """GDAL's settings for a scene: no companions of a file, no hosts, a bounded cache in bytes."""
+    alone = {} if companions else {"GDAL_GEOREF_SOURCES": "INTERNAL"}
     return rasterio.Env(
         DummySession(),  # no credentials of clouds are looked for
-        GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
-        GDAL_PAM_ENABLED="NO",
-        GDAL_GEOREF_SOURCES="INTERNAL",
+        GDAL_DISABLE_READDIR_ON_OPEN="FALSE" if companions else "EMPTY_DIR",
+        GDAL_PAM_ENABLED="YES" if companions else "NO",
         CPL_VSIL_CURL_ALLOWED_EXTENSIONS="{none}",
         GDAL_CACHEMAX=cache,
+        **alone,
     )
 
 
 @contextmanager
 def reading(file: InputFile) -> Iterator[None]:
-    """Turn what GDAL finds broken in a file into one sentence.
+    """Turn what GDAL finds broken in a file, or lacks for it, into one sentence.
 
     Raises:
         DataError: In place of GDAL's own errors.
     """
     try:
         yield
-    except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # GDAL's own errors have no public class
+        reason = str(error.__cause__ or error).replace(str(file.path.absolute().parent), "")
         raise DataError(
-            f"{file} cannot be read: it is cut short or damaged; copy or download it again."
+            f"{file} cannot be read ({shown(reason.strip())}): if it is cut short or damaged, "
+            "copy or download it again."
         ) from error
 
 
@@ -597,13 +559,17 @@ def open_raster(file: InputFile) -> DatasetReader:
         DataError: If it is no raster of the kinds that are read, is damaged, points to
             other files, or claims too much.
     """
-    driver = driver_of(file)
-    with environment(), warnings.catch_warnings():
+    _check_projections()
+    driver = SUFFIXES[file.suffix] if file.member else _driver_of(file)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with reading(file):
             dataset = rasterio.open(file.gdal_name, driver=driver, sharing=False)
         try:
             _check(file, dataset)
+            for level in range(len(dataset.overviews(1)) if driver == "GTiff" else 0):
+                with reading(file), rasterio.open(file.gdal_name, overview_level=level) as smaller:
+                    _check_blocks(file, smaller)
             end = ((dataset.height - 1, dataset.height), (dataset.width - 1, dataset.width))
             with reading(file):
                 dataset.read(dataset.count, window=end)
@@ -611,6 +577,33 @@ def open_raster(file: InputFile) -> DatasetReader:
             dataset.close()
             raise
     return dataset
+
+
+@cache
+def _check_projections() -> None:
+    try:
+        CRS.from_epsg(4326)
+    except CRSError as error:
+        raise DataError(
+            "Projections cannot be looked up: PROJ's database is missing or another program's; "
+            "unset PROJ_DATA and PROJ_LIB."
+        ) from error
+
+
+def _driver_of(file: InputFile) -> str:
+    """The one driver that may open a file, by its first bytes."""
+    head = file.read(1024)
+    for start, driver in _DRIVERS.items():
+        if head.startswith(start):
+            return driver
+    if head.startswith(b"\x89HDF"):
+        raise DataError(
+            f"{file} is HDF5, such as a patch of Landslide4Sense: give it to landslide-zoo predict."
+        )
+    advice = "convert it (gdal_translate -of COG) and give the GeoTIFF."
+    if b"<VRTDataset" in head:
+        raise DataError(f"{file} is a VRT, which only points to other files: {advice}")
+    raise DataError(f"{file} is neither a GeoTIFF nor JPEG 2000: {advice}")
 
 
 def _check(file: InputFile, dataset: DatasetReader) -> None:
@@ -623,21 +616,26 @@ def _check(file: InputFile, dataset: DatasetReader) -> None:
         )
     if count > MAX_BANDS:
         raise DataError(f"{file} has {count} bands, more than {MAX_BANDS}: give the bands needed.")
-    kinds = sorted(set(dataset.dtypes))
-    if len(kinds) != 1 or kinds[0].startswith("complex"):
+    types = sorted(set(dataset.dtypes))
+    if len(types) != 1 or types[0].startswith("complex"):
         raise DataError(
-            f"{file} holds {', '.join(kinds) or 'no band'}: its bands must be real numbers of one "
+            f"{file} holds {', '.join(types) or 'no band'}: its bands must be real numbers of one "
             "type."
         )
-    rows, columns = dataset.block_shapes[0]
-    together = count if dataset.interleaving and dataset.interleaving.value == "PIXEL" else 1
-    if rows * columns * together * np.dtype(kinds[0]).itemsize > MAX_BLOCK_BYTES:
-        raise DataError(
-            f"{file} is stored in blocks of {rows} x {columns} pixels, too large to be read in "
-            "parts: rewrite it in tiles (gdal_translate -of COG)."
-        )
+    _check_blocks(file, dataset)
     if _ELSEWHERE & {name.upper() for name in dataset.tag_namespaces()}:
         raise DataError(
             f"{file} points to other files, which are not opened: "
             "rewrite it without its metadata (gdal_translate -nomd -of COG)."
+        )
+
+
+def _check_blocks(file: InputFile, dataset: DatasetReader) -> None:
+    rows, columns = dataset.block_shapes[0]
+    by_pixel = dataset.interleaving and dataset.interleaving.value == "PIXEL"
+    together = dataset.count if by_pixel else 1
+    if rows * columns * together * np.dtype(dataset.dtypes[0]).itemsize > MAX_BLOCK_BYTES:
+        raise DataError(
+            f"{file} is stored in blocks of {rows} x {columns} pixels, too large to be read in "
+            "parts: rewrite it in tiles (gdal_translate -of COG)."
         )

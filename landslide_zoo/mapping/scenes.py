@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
-from landslide_zoo.data.checks import FEW_BANDS
+from landslide_zoo.data.checks import FEW_BANDS, is_reflectance
 from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.errors import DataError, quoted
 from landslide_zoo.inference.clouds import Level
-from landslide_zoo.mapping.layers import Layer, Terrain
-from landslide_zoo.mapping.products import (
-    OFFSET,
-    OPTICAL,
-    QUANTIFICATION,
-    SCL,
-    Product,
-    open_product,
-)
+from landslide_zoo.mapping.layers import OPTICAL, SCL, TERRAIN, Raster, Terrain
+from landslide_zoo.mapping.products import OFFSET, QUANTIFICATION, Product, open_product
 from landslide_zoo.mapping.rasters import (
     COARSEST,
     MAX_SIDE,
     Placement,
-    Source,
     Window,
     environment,
     input_files,
@@ -41,317 +33,26 @@ from landslide_zoo.mapping.rasters import (
     windows_from_the_middle,
 )
 
-Scale = Literal["DN", "reflectance", "percent", "landslide4sense", "display"]
-"""Digital numbers (reflectance x 10,000); reflectance from 0 to 1, or in per cent; values over
-the divisors of Landslide4Sense, as its files hold them; levels of a true-colour picture."""
-
-_FACTORS: dict[Scale, float] = {"DN": 1.0, "reflectance": 1e4, "percent": 100.0}
-_ENOUGH = 20_000
-"""Pixels by which the values are judged."""
-
-
-@dataclass
-class Radiometry:
-    """How stored values become physical values or display values.
-
-    Attributes:
-        unit: What they become.
-        gains: What they are multiplied by, by band.
-        offsets: What is added then, by band.
-        notes: What was taken for granted, a sentence each.
-    """
-
-    unit: Unit = "physical"
-    gains: dict[str, float] = field(default_factory=dict)
-    offsets: dict[str, float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
-def radiometry_of(
-    name: str, layers: Sequence[Layer], scale: Scale | None, offset: float | None
-) -> Radiometry:
-    """What the numbers of a scene without a product's metadata mean.
-
-    Args:
-        name: Of the scene, for sentences.
-        layers: Its rasters, read as they are stored.
-        scale: What the numbers are; told from type, metadata and values where None.
-        offset: What is to be added to digital numbers; 0 where None.
-
-    Raises:
-        DataError: If the numbers do not tell, or cannot be what was given.
-    """
-    if scale is not None and scale not in get_args(Scale):
-        raise DataError(
-            f"There is no scale {quoted(scale)}: choose among {', '.join(get_args(Scale))}."
-        )
-    optical = [layer for layer in layers if OPTICAL & set(layer.indexes)]
-    kind = np.result_type(*(layer.dataset.dtypes[0] for layer in optical))
-    if scale == "display" or (scale is None and kind == np.uint8):
-        return _display(name, optical, kind)
-    if scale is None and (written := _written(optical)):
-        return written
-    bands, sample = _sample(optical)
-    radiometry = Radiometry()
-    if scale is None:
-        scale = _told_by(name, bands, sample) if kind.kind == "f" else "DN"
-        if scale == "display":
-            return _display(name, optical, kind)
-        if scale != "DN":
-            radiometry.notes.append(f"The values of {name} were taken for {_TITLES[scale]}.")
-    if scale == "landslide4sense":
-        held = {each for layer in layers for each in layer.indexes if each in BAND_NAMES}
-        radiometry.gains = {each: band(each).divisor for each in held}
-    elif scale != "DN":
-        radiometry.gains = dict.fromkeys(bands, _FACTORS[scale])
-    if offset:
-        radiometry.offsets = dict.fromkeys(bands, offset)
-    elif offset is None and scale == "DN" and _seems_offset(sample):
-        radiometry.notes.append(
-            f"All values of {name} lie above 1000: if it is of processing baseline 04.00 or "
-            "later and its offset was not undone, give the offset -1000."
-        )
-    return radiometry
-
-
-_TITLES = {
-    "reflectance": "reflectance from 0 to 1",
-    "percent": "reflectance in per cent",
-    "landslide4sense": "digital numbers over the divisors of Landslide4Sense",
-}
-
-
-def _display(name: str, optical: Sequence[Layer], kind: np.dtype) -> Radiometry:
-    bands = [each for layer in optical for each in layer.indexes if each in OPTICAL]
-    if set(bands) != set(TRUE_COLOUR):
-        raise DataError(
-            f"{name} holds levels of a picture, and only true colour ({', '.join(TRUE_COLOUR)}) "
-            f"can be taken from one; it has {', '.join(bands)}: give the digital numbers instead."
-        )
-    highest = float(np.iinfo(kind).max) if kind.kind == "u" else 1.0
-    return Radiometry("display", gains=dict.fromkeys(TRUE_COLOUR, 1 / highest))
-
-
-def _written(optical: Sequence[Layer]) -> Radiometry | None:
-    """Scale and offset as the rasters themselves state them, for reflectance or digital numbers."""
-    stated = {
-        name: (layer.dataset.scales[i - 1], layer.dataset.offsets[i - 1])
-        for layer in optical
-        for name, i in layer.indexes.items()
-        if name in OPTICAL
-    }
-    if set(stated.values()) == {(1.0, 0.0)}:
-        return None
-    radiometry = Radiometry()
-    for name, (gain, offset) in stated.items():
-        factor = QUANTIFICATION if gain < 0.01 else 1.0
-        radiometry.gains[name], radiometry.offsets[name] = gain * factor, offset * factor
-    return radiometry
-
-
-def _told_by(name: str, bands: Sequence[str], sample: np.ndarray) -> Scale:
-    """Which scale real numbers have, judged by the usual values of each band."""
-    if not sample.size:
-        return "DN"
-    median, high = np.median(sample, axis=1), float(np.percentile(sample, 99))
-    if len(bands) >= FEW_BANDS:
-        usual = np.array([band(each).mean for each in bands])
-        factors: dict[Scale, np.ndarray | float] = {
-            **_FACTORS,
-            "landslide4sense": np.array([band(each).divisor for each in bands]),
-        }
-        distances = {
-            each: float(np.abs(np.log10(np.maximum(median * factor, 0.1) / usual)).mean())
-            for each, factor in factors.items()
-        }
-        return min(distances, key=lambda each: distances[each])
-    levels = sample * 255
-    if set(bands) == set(TRUE_COLOUR) and high <= 1 and np.allclose(levels, levels.round()):
-        return "display"
-    if high > 100:
-        return "DN"
-    if high <= 2:
-        return "reflectance"
-    raise DataError(
-        f"The values of {name} lie below {high:.3g}, and it is not plain what they are: "
-        f"give their scale ({', '.join(get_args(Scale))})."
-    )
-
-
-def _seems_offset(sample: np.ndarray) -> bool:
-    """Whether no band has dark pixels, as where 1000 was added to all of them."""
-    return bool(sample.size and np.percentile(sample, 0.1, axis=1).min() >= -OFFSET)
-
-
-def _sample(optical: Sequence[Layer]) -> tuple[list[str], np.ndarray]:
-    """The optical bands, and values of them where all have some, shape (B, N).
-
-    Raises:
-        DataError: If a file is damaged.
-    """
-    bands = [[each for each in layer.indexes if each in OPTICAL] for layer in optical]
-    found: list[np.ndarray] = []
-    target = optical[0].target
-    for window in windows_from_the_middle((target.height, target.width)):
-        parts = [layer.read(window, names) for layer, names in zip(optical, bands, strict=True)]
-        values = np.concatenate([part.values for part in parts])
-        blank = np.logical_and.reduce([part.blank for part in parts])
-        found.append(values[:, ~blank & np.isfinite(values).all(axis=0)])
-        if sum(each.shape[1] for each in found) >= _ENOUGH:
-            break
-    return [name for names in bands for name in names], np.concatenate(found, axis=1)
-
-
-TERRAIN = ("slope", "DEM")
-SCANNED = 4 * 1024 * 1024
-"""Pixels looked through at once for a first value."""
-
-
-def elevation_of(product: Product, dem: str | Path | None, opened: ExitStack) -> Source | None:
-    """The elevation raster that was given, or that lies among the bands."""
-    if dem is None:
-        for source in product.sources:
-            if set(source.indexes) == {"DEM"}:
-                product.sources.remove(source)
-                product.notes.append(f"Elevation was taken from {source.file}.")
-                return source
-        return None
-    found = list(input_files([Path(dem)]))
-    if len(found) != 1:
-        raise DataError(f"{dem} holds {len(found)} files: give one raster of elevation.")
-    file = found[0]
-    dataset = opened.enter_context(open_raster(file))
-    if dataset.count != 1:
-        raise DataError(
-            f"{file} has {dataset.count} bands where an elevation raster has one: give one with "
-            "elevations in metres."
-        )
-    own = [name for source in product.sources for name in source.indexes if name in TERRAIN]
-    if own:
-        product.notes.append(f"{' and '.join(own)} were taken from {file}, not from the scene.")
-        for source in product.sources:
-            source.indexes = {n: i for n, i in source.indexes.items() if n not in TERRAIN}
-        product.sources[:] = [source for source in product.sources if source.indexes]
-    return Source(file, dataset, {"DEM": 1})
-
-
-def placed(product: Product, onto: Placement | None) -> tuple[Placement, list[str]]:
-    """The pixels to read on: the finest optical bands', made upright and about 10 m wide."""
-    optical = [source for source in product.sources if OPTICAL & set(source.indexes)]
-    usual, _ = Counter(source.placement.crs for source in optical).most_common(1)[0]
-    finest = min(
-        (source for source in optical if source.placement.crs == usual),
-        key=lambda source: source.placement.pixel_area,
-    )
-    own = finest.placement
-    if onto is None and max(own.pixel_size) > 1.1 * COARSEST:
-        raise DataError(
-            f"Pixels of {finest.file} are {round(max(own.pixel_size), 2):g} m wide, and models "
-            "know 10 m: give a scene of Sentinel-2."
-        )
-    placement = onto or own.to_10_metres()
-    if max(placement.height, placement.width) > MAX_SIDE:
-        raise DataError(
-            f"{finest.file} has {placement.height} x {placement.width} pixels of 10 m, more than a "
-            f"side of {MAX_SIDE}: cut it into parts."
-        )
-    notes: list[str] = []
-    for source in product.sources:
-        other = source.placement
-        if not other.overlaps(placement):
-            where = "the scene that it is laid onto" if onto else str(finest.file)
-            raise DataError(
-                f"{source.file} has no ground in common with {where}: give rasters of one place, "
-                "all of them with a projection, or all without and of one size."
-            )
-        if other.crs != own.crs:
-            notes.append(
-                f"{source.file} is in {other.crs} and {finest.file} in {own.crs}: "
-                "it was warped to the latter."
-            )
-    if own.crs is None:
-        notes.append(
-            f"{finest.file} has no projection: outputs are in pixels, taken to be 10 m wide, and "
-            "lie nowhere on the map."
-        )
-        if finest.dataset.gcps[0]:
-            notes.append("It has ground control points: warp it first (gdalwarp) to place it.")
-    elif onto is None and not own.upright:
-        notes.append(
-            f"{finest.file} is rotated or mirrored: it is resampled to a grid that points north."
-        )
-    elif onto is None and placement != own:
-        height, width = (round(size, 2) for size in own.pixel_size)
-        notes.append(
-            f"Pixels of {finest.file} are {height:g} x {width:g} m: they are resampled to "
-            f"{round(placement.pixel_size[0], 2):g} m, which models know; what smaller pixels show "
-            "is lost, and larger ones gain nothing."
-        )
-    return placement, notes
-
-
-def set_scales(
-    layers: Sequence[Layer], product: Product, scale: Scale | None, offset: float | None
-) -> Unit:
-    """Tell the layers what their numbers mean; the unit that they become."""
-    metadata = product.metadata
-    if metadata is None or scale is not None:
-        radiometry = radiometry_of(product.name, layers, scale, offset)
-    else:
-        offsets = metadata.offsets if offset is None else dict.fromkeys(OPTICAL, offset)
-        radiometry = Radiometry(
-            gains=dict.fromkeys(OPTICAL, metadata.gain),
-            offsets={name: added * metadata.gain for name, added in offsets.items()},
-        )
-        if offset is None and any(offsets.values()):
-            added = ", ".join(sorted({f"{each:g}" for each in offsets.values()}))
-            radiometry.notes.append(
-                f"The offset of {added} was added to its numbers, as {metadata.source} says."
-            )
-        for layer in layers:  # 0 is no value in a product, though cirrus may be as dark
-            layer.zero_is_missing = bool(OPTICAL - {"B10"} & set(layer.indexes))
-    for layer in layers:
-        layer.gains, layer.offsets = radiometry.gains, radiometry.offsets
-    product.notes += radiometry.notes
-    return radiometry.unit
-
-
-def terrain_of(
-    elevation: Source | None, layers: Sequence[Layer], placement: Placement
-) -> Terrain | None:
-    """Slope and elevation from their raster, or from the band that a scene has without a slope."""
-    if elevation:
-        return Terrain(elevation, placement)
-    if any("slope" in layer.indexes for layer in layers):
-        return None
-    for layer in layers:
-        if "DEM" in layer.indexes:
-            source = Source(layer.file, layer.dataset, {"DEM": layer.indexes.pop("DEM")})
-            return Terrain(source, placement, layer.gains.get("DEM", 1.0))
-    return None
-
-
-def refuse_empty(layers: Sequence[Layer], placement: Placement) -> None:
-    """Refuse a scene without any value; a scene that has some is left at the first of them."""
-    layer = next(layer for layer in layers if OPTICAL & set(layer.indexes))
-    bands = [name for name in layer.indexes if name in OPTICAL]
-    size = placement.height, placement.width
-    rows = max(1, SCANNED // size[1])
-    strips = (Window(row, 0, rows, size[1]).inside(size) for row in range(0, size[0], rows))
-    for window in (*windows_from_the_middle(size), *strips):
-        values, blank = layer.read(window, bands)
-        if (~blank & np.isfinite(values).all(axis=0)).any():
-            return
-    raise DataError(
-        f"{layer.file} has no value anywhere: all of it is nodata or 0; "
-        "check that it was downloaded and cut right."
-    )
-
-
 CLOUDS = (8, 9, 10)
 """Classes of a scene classification: cloud of medium and of high probability, and thin cirrus."""
 SHADOWS = (3,)
 """Its class of cloud shadows."""
+Scale = Literal["DN", "reflectance", "percent", "landslide4sense", "display"]
+"""Digital numbers (reflectance x 10,000); reflectance from 0 to 1, or in per cent; values over
+the divisors of Landslide4Sense, as its files hold them; levels of a true-colour picture."""
+DIGITAL_NUMBERS = "digital numbers"
+_SCALES: dict[Scale, str] = {
+    "DN": DIGITAL_NUMBERS,
+    "landslide4sense": "digital numbers over the divisors of Landslide4Sense",
+    "reflectance": "reflectance from 0 to 1",
+    "percent": "reflectance in per cent",
+}
+_ENOUGH = 150_000
+"""Pixels by which the values are judged."""
+_FILL = 0.01
+"""Share of the pixels from which one number far from all others is no value."""
+_SCANNED = 1024
+"""Side of the lattice on which a first value is looked for."""
 
 
 @dataclass(eq=False, repr=False)
@@ -360,29 +61,33 @@ class Scene:
 
     Attributes:
         name: Of its file, folder or ZIP, without suffix.
-        layers: Its rasters.
+        rasters: Those of its bands.
         classes: The scene classification of a Level-2A product, where it has one.
-        terrain: Its elevation and slope, where they are not among the layers.
+        terrain: Its elevation and slope, where they are not among the bands.
         placement: Its pixels on the ground.
+        target: The same, shifted to where its rasters say that they lie.
         unit: ``physical``, or ``display`` for a true-colour picture.
         level: Product level, None where nothing tells.
         notes: What was taken for granted or is odd, a sentence each.
         elevation: Name of the elevation raster; None where the bands hold the terrain, or
             nothing does.
         fingerprint: Another one when the files or what was said of them change.
+        companions: Whether what lies beside its files counts.
         opened: Closes the files.
     """
 
     name: str
-    layers: Sequence[Layer]
-    classes: Layer | None
+    rasters: Sequence[Raster]
+    classes: Raster | None
     terrain: Terrain | None
     placement: Placement
+    target: Placement
     unit: Unit
     level: Level | None
     notes: tuple[str, ...]
     elevation: str | None
     fingerprint: str
+    companions: bool
     opened: ExitStack
     _lock: Lock = field(default_factory=Lock)
 
@@ -398,7 +103,7 @@ class Scene:
     @cached_property
     def bands(self) -> tuple[str, ...]:
         """Those that can be read, ``slope`` and ``DEM`` among them where elevation is known."""
-        held = {band for layer in self.layers for band in layer.indexes}
+        held = {name for raster in self.rasters for name in raster.indexes}
         return tuple(b for b in BAND_NAMES if b in held or (self.terrain and b in TERRAIN))
 
     @property
@@ -414,7 +119,7 @@ class Scene:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self.placement.height, self.placement.width
+        return self.placement.size
 
     @property
     def whole(self) -> Window:
@@ -424,7 +129,7 @@ class Scene:
     @property
     def covered(self) -> float:
         """Share of it that its optical rasters lie on, 0 to 1: below 1 on another scene's grid."""
-        return min(layer.covered for layer in self.layers if OPTICAL & set(layer.indexes))
+        return min(r.placement.share_of(self.target) for r in self.rasters if r.optical)
 
     def close(self) -> None:
         """Close the files."""
@@ -452,26 +157,22 @@ class Scene:
         wanted = self.bands if bands is None else tuple(bands)
         self.require(wanted)
         values = np.empty((len(wanted), window.height, window.width), np.float32)
-        blank: np.ndarray | None = None
-        with self._lock, environment():
-            for layer in self.layers:
-                places = [i for i, name in enumerate(wanted) if name in layer.indexes]
-                if not places:
-                    continue
-                values[places], dark = layer.read(window, [wanted[i] for i in places])
-                if OPTICAL & {wanted[i] for i in places}:
-                    blank = dark if blank is None else blank & dark
+        with self._lock, environment(companions=self.companions):
+            for raster in self.rasters:
+                if places := [i for i, name in enumerate(wanted) if name in raster.indexes]:
+                    names = [wanted[i] for i in places]
+                    values[places] = raster.read(self.target.window(window), names)
             if self.terrain and set(wanted) & set(TERRAIN):
                 for name, part in zip(TERRAIN, self.terrain.read(window), strict=True):
                     if name in wanted:
                         values[wanted.index(name)] = part
-        missing = ~np.isfinite(values)
+        missing = np.isnan(values)
         observed = np.asarray(~missing.any(axis=0))
-        if blank is not None:
-            observed &= ~blank
+        optical = [i for i, name in enumerate(wanted) if name in OPTICAL]
+        if optical:
+            observed &= (values[optical] != 0).any(axis=0)
         filled = int(np.count_nonzero(missing))
         if filled:
-            optical = [i for i, name in enumerate(wanted) if name in OPTICAL]
             _fill(values, missing, optical)
         return Patch(
             values,
@@ -514,8 +215,9 @@ class Scene:
         """
         if self.classes is None:
             return None
-        with self._lock, environment():
-            return np.isin(self.classes.read(window, (SCL,)).values[0], classes)
+        with self._lock, environment(companions=self.companions):
+            (found,) = self.classes.read(self.target.window(window), (SCL,), nearest=True)
+            return np.isin(found, classes)
 
 
 def open_scene(
@@ -525,23 +227,30 @@ def open_scene(
     offset: float | None = None,
     bands: Sequence[str] | None = None,
     scale: Scale | None = None,
+    *,
     onto: Placement | None = None,
     shift: tuple[float, float] = (0.0, 0.0),
+    companions: bool = True,
+    max_pixels: int | None = None,
 ) -> Scene:
     """Open a Sentinel-2 scene.
 
     Args:
         path: A GeoTIFF or COG, a product folder (.SAFE) or its ZIP, a folder of bands,
             or several files of one scene.
-        dem: An elevation raster in metres, in any projection and resolution.
-        level: Product level; told from metadata and names where None.
+        dem: An elevation raster, in any projection and resolution; in metres, unless its
+            tags name another unit or a scale.
+        level: Product level; detected from metadata and names where None.
         offset: What is to be added to digital numbers (-1000 since processing baseline
-            04.00); told from metadata where None, else 0.
-        bands: Names of the files' bands in their order, ``-`` for one to leave out; told
-            from descriptions, file names or their number where None.
-        scale: What the numbers are; told from type, metadata and values where None.
+            04.00); detected where None.
+        bands: Names of the files' bands in their order, ``-`` for one to leave out;
+            detected from descriptions, file names, colours or their number where None.
+        scale: What the numbers are; detected where None.
         onto: Pixels to read the scene on, in place of its own.
         shift: Rows and columns by which the scene lies too far up and left on them.
+        companions: Whether masks, names and places in files beside a raster count; not
+            where strangers may have laid them there.
+        max_pixels: A larger scene is refused before any of it is read.
 
     Returns:
         The scene, its files open.
@@ -556,38 +265,307 @@ def open_scene(
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
     if not paths:
         raise DataError("No scene was given: give a GeoTIFF, a product folder or its ZIP.")
-    with ExitStack() as opened, environment():
+    if scale is not None and scale not in get_args(Scale):
+        raise DataError(
+            f"There is no scale {quoted(scale)}: choose among {', '.join(get_args(Scale))}."
+        )
+    with ExitStack() as opened, environment(companions=companions):
         product = open_product(paths, bands, opened)
-        elevation = elevation_of(product, dem, opened)
-        placement, notes = placed(product, onto)
+        elevation = _elevation_of(product, dem, opened)
+        placement = _placed(product, onto, max_pixels)
         target = placement.moved(-shift[0], -shift[1])
-        layers, classes = [], None
-        for source in product.sources:
-            if index := source.indexes.pop(SCL, None):
-                classes = Layer(source.file, source.dataset, {SCL: index}, target, nearest=True)
-                opened.callback(classes.close)
-            if source.indexes:
-                layers.append(Layer(source.file, source.dataset, source.indexes, target))
-                opened.callback(layers[-1].close)
-        unit = set_scales(layers, product, scale, offset)
-        terrain = terrain_of(elevation, layers, target)
-        if terrain:
-            opened.callback(terrain.close)
-            notes += filter(None, [terrain.note()])
-        refuse_empty(layers, placement)
+        files = [Path(f) for r in (*product.rasters, elevation) if r for f in r.dataset.files]
+        classes = next((r for r in product.rasters if SCL in r.indexes), None)
+        rasters = [raster for raster in product.rasters if raster is not classes]
+        held = {name: raster for raster in rasters for name in raster.indexes}
+        unit = _set_scales(rasters, product, target, scale, offset)
+        if not elevation and "DEM" in held and "slope" not in held:
+            raster, index = held["DEM"], held["DEM"].indexes.pop("DEM")
+            elevation = Raster(raster.file, raster.dataset, {"DEM": index}, raster.gains)
+        terrain = Terrain(elevation, target) if elevation else None
+        _refuse_empty(rasters, target)
+        product.notes += terrain.notes if terrain else []
+        options = (product.metadata, level, offset, bands, scale, onto, shift)
         return Scene(
             name=product.name,
-            layers=layers,
+            rasters=rasters,
             classes=classes,
             terrain=terrain,
             placement=placement,
+            target=target,
             unit=unit,
             level=level or product.level,
-            notes=(*product.notes, *notes),
+            notes=tuple(product.notes),
             elevation=elevation.file.inner.name if elevation else None,
-            fingerprint=_fingerprint(product, elevation, level, offset, bands, scale, onto, shift),
+            fingerprint=_fingerprint(files, *options),
+            companions=companions,
             opened=opened.pop_all(),
         )
+
+
+def _elevation_of(product: Product, dem: str | Path | None, opened: ExitStack) -> Raster | None:
+    """The elevation raster that was given, or that lies among the bands."""
+    if dem is None:
+        for raster in product.rasters:
+            if set(raster.indexes) == {"DEM"}:
+                product.rasters.remove(raster)
+                product.notes.append(f"Elevation was taken from {raster.file}.")
+                return raster
+        return None
+    files = list(input_files([Path(dem)]))
+    if len(files) != 1:
+        raise DataError(f"{dem} holds {len(files)} files: give one raster of elevation.")
+    dataset = opened.enter_context(open_raster(files[0]))
+    if dataset.count != 1:
+        raise DataError(
+            f"{files[0]} has {dataset.count} bands where an elevation raster has one: give one "
+            "with elevations in metres."
+        )
+    own = [name for raster in product.rasters for name in raster.indexes if name in TERRAIN]
+    if own:
+        product.notes.append(f"{' and '.join(own)} were taken from {files[0]}, not from the scene.")
+        for raster in product.rasters:
+            raster.indexes = {n: i for n, i in raster.indexes.items() if n not in TERRAIN}
+        product.rasters[:] = [raster for raster in product.rasters if raster.indexes]
+    return Raster(files[0], dataset, {"DEM": 1})
+
+
+def _placed(product: Product, onto: Placement | None, max_pixels: int | None) -> Placement:
+    """The pixels to read on: the finest optical bands', made upright and about 10 m wide."""
+    optical = [raster for raster in product.rasters if raster.optical]
+    usual, _ = Counter(raster.placement.crs for raster in optical).most_common(1)[0]
+    finest = min(
+        (raster for raster in optical if raster.placement.crs == usual),
+        key=lambda raster: raster.placement.pixel_area,
+    )
+    own, notes = finest.placement, product.notes
+    if onto is None and max(own.pixel_size) > 1.1 * COARSEST:
+        raise DataError(
+            f"Pixels of {finest.file} are {round(max(own.pixel_size), 2):g} m wide, and models "
+            "know 10 m: give a scene of Sentinel-2."
+        )
+    placement = onto or own.to_10_metres()
+    height, width = placement.size
+    if max(height, width) > MAX_SIDE or height * width > (max_pixels or MAX_SIDE**2):
+        limit = f"{max_pixels / 1e6:g} million" if max_pixels else f"a side of {MAX_SIDE}"
+        raise DataError(
+            f"{product.name} is {height} x {width} pixels of 10 m, more than {limit}: "
+            "cut it into parts."
+        )
+    for raster in product.rasters:
+        other = raster.placement
+        if not other.share_of(placement):
+            where = "the scene that it is laid onto" if onto else str(finest.file)
+            raise DataError(
+                f"{raster.file} has no ground in common with {where}: give rasters of one place, "
+                "all of them with a projection, or all without and of one size."
+            )
+        if other.crs != own.crs:
+            notes.append(
+                f"{raster.file} is in {other.crs} and {finest.file} in {own.crs}: "
+                "it was warped to the latter."
+            )
+        beside = [Path(path).name for path in raster.dataset.files[1:]]
+        if counted := [name for name in beside if not name.endswith((".ovr", ".aux.xml"))]:
+            notes.append(f"Beside {raster.file}, {', '.join(counted)} was read, too.")
+    if own.crs is None:
+        notes.append(
+            f"{finest.file} has no projection: outputs are in pixels, taken to be 10 m wide, and "
+            "lie nowhere on the map."
+        )
+        if finest.dataset.gcps[0]:
+            notes.append("It has ground control points: warp it first (gdalwarp) to place it.")
+    elif onto is None and not own.upright:
+        notes.append(
+            f"{finest.file} is rotated or mirrored: it is resampled to a grid that points north."
+        )
+    elif onto is None and placement != own:
+        down, right = (round(size, 2) for size in own.pixel_size)
+        notes.append(
+            f"Pixels of {finest.file} are {down:g} x {right:g} m: they are resampled to "
+            f"{round(placement.pixel_size[0], 2):g} m, which models know; what smaller pixels show "
+            "is lost, and larger ones gain nothing."
+        )
+    return placement
+
+
+class _Reading(NamedTuple):
+    """One way to understand stored numbers: values x gain + offset is reflectance x 10,000.
+
+    Attributes:
+        words: What the numbers are then.
+        gain: For all bands, or for each, shape (B, 1).
+        offset: Likewise.
+        hint: Whether a tag, a name or a file beside says so.
+    """
+
+    words: str
+    gain: float | np.ndarray
+    offset: float | np.ndarray = 0.0
+    hint: bool = False
+
+
+def _set_scales(
+    rasters: Sequence[Raster],
+    product: Product,
+    target: Placement,
+    scale: Scale | None,
+    offset: float | None,
+) -> Unit:
+    """Find out what stored numbers mean: of all that they may be, the first that fits.
+
+    Metadata, tags and names are hints; whether the numbers can be reflectance is judged by
+    their values. What was given explicitly is taken as it is.
+    """
+    optical = [raster for raster in rasters if raster.optical]
+    kind = np.result_type(*(raster.dataset.dtypes[0] for raster in optical))
+    bands = [name for raster in optical for name in raster.optical]
+    if product.metadata:
+        for raster in optical:  # 0 is no value in a product, though cirrus may be as dark
+            raster.zero_is_missing = kind.kind == "u"
+    sample = _sample(optical, target, product.notes)
+    if scale == "display" or (scale is None and _is_picture(kind, bands, sample)):
+        return _display(product.name, optical, kind, bands)
+    explicit = scale is not None or (offset is not None and kind.kind != "f")
+    rejected = ""
+    for reading in _readings(product, optical, bands, sample, scale, offset):
+        values = sample * reading.gain + reading.offset
+        if explicit or not sample.size or is_reflectance(values, bands):
+            break
+        rejected = rejected or (reading.words if reading.hint else "")
+    else:
+        raise DataError(
+            f"The values of {product.name} (medians from {np.median(sample, axis=1).min():.4g} to "
+            f"{np.median(sample, axis=1).max():.4g}) are not those of Sentinel-2 over land, in "
+            "whichever scale: give their --scale, --offset, or the order of the --bands."
+        )
+    if rejected or not (explicit or reading.words == DIGITAL_NUMBERS):
+        instead = f" and not for {rejected}" if rejected else ""
+        product.notes.append(
+            f"The values of {product.name} were taken for {reading.words}{instead}."
+        )
+    gains, offsets = (
+        dict(zip(bands, np.broadcast_to(each, (len(bands), 1)).ravel().tolist(), strict=True))
+        for each in (reading.gain, reading.offset)
+    )
+    if reading.words == _SCALES["landslide4sense"]:
+        gains |= {name: band(name).divisor for name in TERRAIN}
+    for raster in rasters:
+        raster.gains, raster.offsets = gains, offsets
+    return "physical"
+
+
+def _readings(
+    product: Product,
+    optical: Sequence[Raster],
+    bands: Sequence[str],
+    sample: np.ndarray,
+    scale: Scale | None,
+    offset: float | None,
+) -> Iterator[_Reading]:
+    """What stored numbers may be, the likeliest first."""
+    whole = all(np.dtype(raster.dataset.dtypes[0]).kind != "f" for raster in optical)
+    metadata = product.metadata
+    if metadata and scale is None:
+        factor = QUANTIFICATION / metadata.quantification
+        added = [metadata.offsets.get(name, 0.0) if offset is None else offset for name in bands]
+        words = DIGITAL_NUMBERS
+        if any(added):
+            words += f" to which {added[0]:g} is added, as {metadata.source} says"
+        yield _Reading(words, factor, factor * np.array(added)[:, None], hint=True)
+    tags = np.array(
+        [
+            (raster.dataset.scales[i - 1], raster.dataset.offsets[i - 1])
+            for raster in optical
+            for i in (raster.indexes[name] for name in raster.optical)
+        ]
+    )
+    if whole and scale is None and offset is None and (tags != (1, 0)).any():
+        gains, offsets = tags.T[..., None]
+        for factor in (QUANTIFICATION, 100.0, 1.0):
+            words = "reflectance by the scale and offset in its tags"
+            yield _Reading(words, gains * factor, offsets * factor, hint=True)
+    divisors = np.array([band(name).divisor for name in bands])[:, None]
+    gains_of: dict[Scale, float | np.ndarray] = {
+        "DN": 1.0,
+        "landslide4sense": divisors,
+        "reflectance": QUANTIFICATION,
+        "percent": 100.0,
+    }
+    if scale is not None:
+        yield _Reading(_SCALES[scale], gains_of[scale], offset or 0.0)
+        return
+    if len(bands) < FEW_BANDS or np.abs(np.log10(np.median(sample, axis=1))).mean() > 0.3:
+        del gains_of["landslide4sense"]  # all of whose medians are about 1
+    for each, gain in gains_of.items():
+        yield _Reading(_SCALES[each], gain, offset or 0.0)
+        if each == "DN" and offset is None:
+            yield _Reading(f"{DIGITAL_NUMBERS} to which 1000 was added", 1.0, OFFSET)
+    if whole:
+        yield _Reading("reflectance x 65,535", QUANTIFICATION / 65_535, offset or 0.0)
+
+
+def _is_picture(kind: np.dtype, bands: Sequence[str], sample: np.ndarray) -> bool:
+    """Whether numbers are the levels of a picture: bytes, or whole 255ths in true colour."""
+    if kind.kind != "f" or set(bands) != set(TRUE_COLOUR) or not sample.size:
+        return kind == np.uint8
+    levels = sample * 255
+    return bool(sample.max() <= 1 and np.allclose(levels, levels.round(), atol=1e-3))
+
+
+def _display(name: str, optical: Sequence[Raster], kind: np.dtype, bands: Sequence[str]) -> Unit:
+    if set(bands) != set(TRUE_COLOUR):
+        raise DataError(
+            f"{name} holds levels of a picture, and only true colour ({', '.join(TRUE_COLOUR)}) "
+            f"can be taken from one; it has {', '.join(bands)}: give the digital numbers instead."
+        )
+    highest = float(np.iinfo(kind).max) if kind.kind == "u" else 1.0
+    for raster in optical:
+        raster.gains = dict.fromkeys(raster.optical, 1 / highest)
+    return "display"
+
+
+def _sample(optical: Sequence[Raster], target: Placement, notes: list[str]) -> np.ndarray:
+    """Stored values of the optical bands where all have some, shape (B, N).
+
+    One number that fills a part of all bands and is far from all others is none.
+    """
+    parts = []
+    for window in windows_from_the_middle(target.size):
+        read = [raster.read(target.window(window), raster.optical) for raster in optical]
+        values = np.concatenate(read).reshape(sum(map(len, read)), -1)
+        parts.append(values[:, np.isfinite(values).all(axis=0) & (values != 0).any(axis=0)])
+        if sum(part.shape[1] for part in parts) >= _ENOUGH:
+            break
+    sample = np.concatenate(parts, axis=1)
+    if not sample.size:
+        return sample
+    for extreme in (sample.min(), sample.max()):
+        filled = (sample == extreme).all(axis=0)
+        rest = sample[:, ~filled]
+        if filled.mean() < _FILL or not rest.size:
+            continue
+        if extreme < min(0, rest.min()) or extreme > 2 * np.percentile(rest, 99.9):
+            for raster in optical:
+                raster.missing = (*raster.missing, float(extreme))
+            notes.append(f"{extreme:g} in all bands counts as not observed.")
+            sample = rest
+    return sample
+
+
+def _refuse_empty(rasters: Sequence[Raster], target: Placement) -> None:
+    """Check that there is something to see: by small windows, then by a coarse lattice."""
+    raster = next(raster for raster in rasters if raster.optical)
+    parts = (target.window(window) for window in windows_from_the_middle(target.size))
+    coarse = target.coarse(*(min(_SCANNED, length) for length in target.size))
+    for part in (*parts, coarse):
+        values = raster.read(part, raster.optical, nearest=True)
+        if (np.isfinite(values).all(axis=0) & (values != 0).any(axis=0)).any():
+            return
+    raise DataError(
+        f"{raster.file} has no value anywhere: all of it is nodata or 0; "
+        "check that it was downloaded and cut right."
+    )
 
 
 def _fill(values: np.ndarray, missing: np.ndarray, optical: Sequence[int]) -> None:
@@ -611,8 +589,11 @@ def _fill(values: np.ndarray, missing: np.ndarray, optical: Sequence[int]) -> No
         values[i] = values[i][tuple(nearest)]
 
 
-def _fingerprint(product: Product, elevation: Source | None, *options: object) -> str:
+def _fingerprint(files: Sequence[Path], *options: object) -> str:
     """SHA-256 over names, sizes and times of the files, and over what was said of them."""
-    files = [*product.files, *([elevation.file] if elevation else [])]
-    stamps = [file.stamp for file in files]
-    return hashlib.sha256(repr((stamps, product.metadata, options)).encode()).hexdigest()
+    stamps = []
+    for file in files:
+        path = Path(str(file).removeprefix("/vsizip/{").partition("}/")[0])
+        status = path.stat()
+        stamps.append((file.name, status.st_size, status.st_mtime_ns))
+    return hashlib.sha256(repr((stamps, options)).encode()).hexdigest()
