@@ -76,7 +76,7 @@ def map_scene(page: Page) -> None:
 def zoo(page: Page) -> None:
     """What the zoo holds."""
     page.get_by_role("tab", name="Zoo").click()
-    expect(page.locator("#lz-card .lz-card")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#lz-card-text h2")).to_be_visible(timeout=WAIT)
 
 
 def main() -> None:

@@ -10,10 +10,25 @@ from landslide_zoo.errors import LandslideZooError
 
 
 def app(
-    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 7860,
+    host: Annotated[
+        str | None,
+        typer.Option(envvar="GRADIO_SERVER_NAME", help="Address to serve on [default: 127.0.0.1]."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            envvar="GRADIO_SERVER_PORT",
+            help="Port to serve on [default: the first free one from 7860].",
+        ),
+    ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(envvar="GRADIO_ROOT_PATH", help="Path of the app behind a reverse proxy."),
+    ] = None,
 ) -> None:
-    """Start the app and say where it is."""
+    """Start the app and print its address."""
     try:
         import gradio  # noqa: F401 - an extra of the package
     except ModuleNotFoundError as error:
@@ -22,4 +37,4 @@ def app(
         ) from error
     from landslide_zoo.web.app import build_app, launch
 
-    launch(build_app(), server_name=host, server_port=port)
+    launch(build_app(), server_name=host, server_port=port, root_path=root_path)

@@ -18,7 +18,7 @@ from landslide_zoo.inference.ensembles import join_predictions
 from landslide_zoo.inference.predict import Options, Prediction
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.web.bands import composites, summarise_bands
-from landslide_zoo.web.components import WORK, plain_errors, pull_bar
+from landslide_zoo.web.components import WORK, plain_errors, png, pull_bar
 from landslide_zoo.web.downloads import (
     Content,
     detection_files,
@@ -28,9 +28,7 @@ from landslide_zoo.web.downloads import (
     write_files,
 )
 from landslide_zoo.web.map import MAPS
-from landslide_zoo.web.map_jobs import MapService, teller
-from landslide_zoo.web.map_worker import Request
-from landslide_zoo.web.rendering import png
+from landslide_zoo.web.map_worker import Mapped, MapService, Request
 from landslide_zoo.web.service import Service, Upload
 
 _PROGRESS = gr.Progress()
@@ -183,10 +181,13 @@ def build_api(service: Service, maps: MapService) -> None:
             rules_off or (),
         )
         bar = pull_bar(wanted.model, progress)
-        mapped, answer = maps.map_scene(wanted, teller(progress), bar)
-        for work in Path(mapped.folder).glob(".*"):  # it is not drawn again
+        for state in maps.map_scene(wanted, bar):
+            if not isinstance(state, Mapped):
+                progress((state.done, state.total), desc=state.text, unit="parts")
+        assert isinstance(state, Mapped)
+        for work in Path(state.request.folder).glob(".*"):  # it is not drawn again
             shutil.rmtree(work, ignore_errors=True)
-        return answer["figures"], answer["files"]
+        return state.page["figures"], state.files
 
     with gr.Column(visible=False):
         patch, mask = gr.File(label="patch"), gr.File(label="mask")

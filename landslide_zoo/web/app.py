@@ -18,12 +18,11 @@ from landslide_zoo.settings import Settings
 from landslide_zoo.web.api import build_api
 from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
-from landslide_zoo.web.components import AT_ONCE, html, theme
+from landslide_zoo.web.components import AT_ONCE, asset, html, render, theme
 from landslide_zoo.web.detect import build_detect, draw_page
 from landslide_zoo.web.inputs import build_inputs
 from landslide_zoo.web.map import STATIC, build_map
-from landslide_zoo.web.map_jobs import MapService
-from landslide_zoo.web.rendering import asset, render
+from landslide_zoo.web.map_worker import MapService
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.zoo import build_zoo, draw_board

@@ -13,9 +13,18 @@ from landslide_zoo.data.checks import check_patch
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.images import band_picture, false_colour, hillshade, ndvi, true_colour
-from landslide_zoo.web.components import AT_ONCE, WORK, filled, html, number, problem, table
+from landslide_zoo.web.components import (
+    AT_ONCE,
+    WORK,
+    Picture,
+    filled,
+    html,
+    number,
+    problem,
+    render,
+    table,
+)
 from landslide_zoo.web.inputs import Inputs
-from landslide_zoo.web.rendering import Picture, render
 from landslide_zoo.web.service import Service, Upload
 
 BINS = 40

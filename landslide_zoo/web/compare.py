@@ -14,16 +14,17 @@ from landslide_zoo.inference import Agreement, Prediction, join_predictions
 from landslide_zoo.web.components import (
     AT_ONCE,
     WORK,
+    data_uri,
     filled,
     html,
     number,
     on_click,
     problem,
+    render,
     table,
 )
 from landslide_zoo.web.downloads import comparison_files, write_zip
 from landslide_zoo.web.inputs import Inputs
-from landslide_zoo.web.rendering import data_uri, render
 from landslide_zoo.web.service import Outcome, Service, Upload
 
 Outcomes = Mapping[str, Outcome | None]

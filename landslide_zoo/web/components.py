@@ -1,18 +1,32 @@
-"""Parts that the tabs share: colours, event settings, errors, tables, downloads, progress."""
+"""Parts that the tabs share: templates, pictures, colours, events, errors, tables, progress."""
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from functools import wraps
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from importlib import resources
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
+import numpy as np
 from tqdm.auto import tqdm
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.web.rendering import render
+from landslide_zoo.figures.images import (
+    MARK_COLOURS,
+    agreement_picture,
+    colour_table,
+    disagreement_picture,
+    enlarge,
+    marks,
+    png,
+    probability_picture,
+)
+from landslide_zoo.text import templates_of
 from landslide_zoo.web.service import plain
 
 logger = logging.getLogger(__name__)
@@ -32,6 +46,10 @@ WORK: dict[str, Any] = {
     "concurrency_limit": 8,
 }
 """For events that run a network: a few at once, so that some read or draw while one computes."""
+
+WIDEST = 1024
+"""Pictures on the page are at most this wide and high; downloads are whole."""
+
 
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -67,6 +85,71 @@ def theme() -> gr.themes.Base:
         slider_color="*primary_700",
         slider_color_dark="*primary_400",
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture of a patch.
+
+    Attributes:
+        key: Short name for files and the page.
+        title: What it is called.
+        caption: How to read it.
+        pixels: Shape (H, W, 3), uint8, or marks (H, W) to be laid over the true colour.
+    """
+
+    key: str
+    title: str
+    caption: str
+    pixels: np.ndarray
+
+    @cached_property
+    def uri(self) -> str:
+        """The picture as a data URI."""
+        return data_uri(self.pixels)
+
+
+def render(template: str, **values: object) -> str:
+    """Fill a template of this package; every value is escaped."""
+    return _TEMPLATES.get_template(f"{template}.html.jinja").render(**values)
+
+
+def asset(name: str) -> str:
+    """The text of a style sheet or script of this package."""
+    return resources.files("landslide_zoo.web").joinpath(name).read_text(encoding="utf-8")
+
+
+def data_uri(picture: np.ndarray, widest: int = WIDEST) -> str:
+    """A picture as a data URI for the page, thinned out if it is large.
+
+    Args:
+        picture: Shape (H, W, 3), uint8; or marks, shape (H, W), which are drawn on nothing.
+        widest: Most pixels along a side.
+    """
+    step = -(-max(picture.shape[:2]) // widest)
+    return png_uri(png(picture[::step, ::step], MARK_COLOURS if picture.ndim == 2 else None))
+
+
+def png_uri(content: bytes) -> str:
+    """A PNG file as a data URI."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def outlines(mask: np.ndarray, side: int = 512) -> str:
+    """The outline of a mask (H, W) on nothing, as a data URI, to be laid over a picture."""
+    large = enlarge(mask > 0, max(1, side // max(mask.shape)))
+    return data_uri(marks(large))
+
+
+def gradient(colours: str) -> str:
+    """A colour map of matplotlib as a CSS gradient from left to right."""
+    stops = colour_table(colours)[np.linspace(0, 255, 9).astype(int)]
+    return f"linear-gradient(to right, {', '.join('rgb({},{},{})'.format(*c) for c in stops)})"
+
+
+def amount(number: float | None, digits: int = 2) -> str:
+    """A number for people: few digits, and a dash where there is none."""
+    return "\N{EN DASH}" if number is None else f"{number:,.{digits}f}"
 
 
 def html(value: str = "", **options: Any) -> gr.HTML:  # noqa: ANN401
@@ -195,3 +278,10 @@ def pull_bar(name: str, progress: gr.Progress) -> type[tqdm]:
                 context.copy().run(progress, done / total, desc=text)
 
     return Bar
+
+
+_TEMPLATES = templates_of(
+    "landslide_zoo.web",
+    *(data_uri, outlines, gradient, amount),
+    *(agreement_picture, disagreement_picture, probability_picture),
+)

@@ -23,6 +23,7 @@ from landslide_zoo.models.config import Rule
 from landslide_zoo.web.components import (
     AT_ONCE,
     WORK,
+    Picture,
     filled,
     html,
     model_choice,
@@ -30,11 +31,11 @@ from landslide_zoo.web.components import (
     on_click,
     problem,
     pull_bar,
+    render,
     table,
 )
 from landslide_zoo.web.downloads import DOWNLOADS, Content, batch_files, write_files, write_zip
 from landslide_zoo.web.inputs import Inputs
-from landslide_zoo.web.rendering import Picture, render
 from landslide_zoo.web.service import Outcome, Service, Upload, sentence
 
 _MARKS_SIDE = 384

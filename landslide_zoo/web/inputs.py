@@ -12,8 +12,7 @@ import gradio as gr
 
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.figures.images import true_colour
-from landslide_zoo.web.components import AT_ONCE, QUIET, html
-from landslide_zoo.web.rendering import render
+from landslide_zoo.web.components import AT_ONCE, QUIET, html, render
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Upload
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from threading import Event
 from typing import Any
 from urllib.parse import quote
 
@@ -17,17 +16,18 @@ from landslide_zoo.mapping import OUTPUTS
 from landslide_zoo.web.components import (
     AT_ONCE,
     QUIET,
+    asset,
     html,
     model_choice,
     on_click,
     plain_errors,
     problem,
     pull_bar,
+    render,
 )
 from landslide_zoo.web.downloads import new_folder
-from landslide_zoo.web.map_jobs import HOW_TO_INSTALL, WORKERS, MapService, available, teller
-from landslide_zoo.web.map_worker import Gone, Request
-from landslide_zoo.web.rendering import asset, render
+from landslide_zoo.web.map_worker import AT_ONCE as MAPPED_AT_ONCE
+from landslide_zoo.web.map_worker import HOW_TO_INSTALL, Mapped, MapService, Request, available
 from landslide_zoo.web.samples import PUTHUMALA
 
 STATIC = "gradio_api/landslide-zoo"
@@ -47,8 +47,9 @@ _DOWNLOADS = {
 MAPS: dict[str, Any] = {
     "api_visibility": "private",
     "concurrency_id": "maps",
-    "concurrency_limit": WORKERS,
+    "concurrency_limit": MAPPED_AT_ONCE,
 }
+"""For events that map scenes."""
 _PROGRESS = gr.Progress()
 
 
@@ -67,7 +68,6 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         return []
     keep = 60 * maps.service.settings.keep_minutes
     mapped = gr.State(None, time_to_live=keep, delete_callback=_forget)
-    stop = gr.State(None)
     with gr.Row(equal_height=False):
         with gr.Column(scale=0, min_width=310, elem_id="lz-map-inputs", elem_classes="lz-files"):
             scene = gr.File(
@@ -75,7 +75,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             )
             dem = gr.File(label="Elevation: a GeoTIFF", height=130)
             with gr.Accordion("Compare with a scene from before", open=False):
-                earlier = gr.File(
+                before = gr.File(
                     label="Scene from before the event", height=130, elem_id="lz-map-before"
                 )
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
@@ -92,121 +92,129 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             )
             empty = render("empty", lead="From a scene to a map", text=text)
             page = html(empty, elem_id="lz-map-page", min_height=200)
-            with gr.Row(visible=False) as settings:
-                threshold = gr.Slider(
-                    0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-map-threshold"
+            with gr.Column(visible=False) as results:
+                with gr.Row():
+                    threshold = gr.Slider(
+                        *(0, 1, 0.5),
+                        step=0.01,
+                        label="Threshold",
+                        buttons=[],
+                        elem_id="lz-map-threshold",
+                    )
+                    area = gr.Number(
+                        0,
+                        label="Minimum area (ha), 0 = default",
+                        minimum=0,
+                        step=0.1,
+                        elem_id="lz-map-area",
+                    )
+                view = html(
+                    html_template=asset("static/map.html"),
+                    js_on_load="lzMap(element, props, watch);",
+                    head=_HEAD,
+                    elem_id="lz-map",
                 )
-                area = gr.Number(
-                    0,
-                    label="Minimum area (ha), 0 = default",
-                    minimum=0,
-                    step=0.1,
-                    elem_id="lz-map-area",
-                )
-            view = html(
-                html_template=asset("static/map.html"),
-                js_on_load="lzMap(element, props, watch);",
-                head=_HEAD,
-                visible=False,
-                elem_id="lz-map",
-            )
-            with gr.Row(visible=False, elem_id="lz-map-downloads") as row:
-                buttons = [gr.Button(title, size="sm", min_width=120) for title in _DOWNLOADS]
-    shown = [mapped, page, settings, view, row]
+                with gr.Row(elem_id="lz-map-downloads"):
+                    buttons = [gr.Button(title, size="sm", min_width=120) for title in _DOWNLOADS]
+    shown = [mapped, page, results, view]
 
     def map_anew(
         scene_file: str | None,
         dem_file: str | None,
-        earlier_file: str | None,
+        before_file: str | None,
         name: str | None,
-        leave_out: bool,
-        smallest: float | None,
-        before: Request | None,
-        stopped: Event,
+        mask_clouds: bool,
+        minimum_area: float | None,
+        previous: Request | None,
         progress: gr.Progress = _PROGRESS,
-    ) -> list[Any]:
+    ) -> Iterator[list[Any]]:
+        if not scene_file:
+            yield _nothing(problem("There is no scene yet: drop a GeoTIFF, or take the sample."))
+            return
+        name = name or maps.service.zoo.default
+        wanted = Request(
+            scene_file,
+            name,
+            dem_file,
+            before_file,
+            "mask" if mask_clouds else "keep",
+            minimum_area=minimum_area or None,
+            files=False,
+        )
+        wanted = replace(wanted, folder=_folder_of(previous, wanted))
         try:
-            if not scene_file:
-                raise LandslideZooError(
-                    "There is no scene yet: drop a GeoTIFF, or take the sample."
-                )
-            wanted = Request(
-                scene_file,
-                name or maps.service.zoo.default,
-                dem_file,
-                earlier_file,
-                "mask" if leave_out else "keep",
-                minimum_area=smallest or None,
-                files=False,
-            )
-            wanted = replace(wanted, folder=_folder_of(before, wanted))
-            bar = pull_bar(wanted.model, progress)
-            waits = lambda: not stopped.is_set()  # noqa: E731
-            drawn, answer = maps.map_scene(wanted, teller(progress), bar, waits)
+            for state in maps.map_scene(wanted, pull_bar(name, progress)):
+                if isinstance(state, Mapped):
+                    own = round(state.page["figures"]["threshold"], 2)
+                    info = f"Drawn again without the network; the model's own is {own:.2f}"
+                    yield [*_shown(state), gr.Slider(value=own, info=info)]
+                else:
+                    page = render("working", progress=state)
+                    yield [gr.skip(), page, gr.Column(visible=False), gr.skip(), gr.skip()]
         except LandslideZooError as error:
-            return [*_nothing(problem(error)), gr.skip()]
-        except Gone:
-            return [*_nothing(render("notices", sentences=["Stopped."])), gr.skip()]
-        level = round(answer["figures"]["threshold"], 2)
-        info = f"Drawn again without the network; the model's own is {level:.2f}"
-        return [*_shown(drawn, answer), gr.Slider(value=level, info=info)]
+            yield _nothing(problem(error))
 
     def redraw(
-        level: float,
-        smallest: float | None,
-        before: Request | None,
-        progress: gr.Progress = _PROGRESS,
-    ) -> list[Any]:
-        if before is None:
-            return [gr.skip()] * len(shown)
-        wanted = replace(before, threshold=level, minimum_area=smallest or None)
+        level: float, minimum_area: float | None, previous: Request | None
+    ) -> Iterator[list[Any]]:
+        if previous is None:
+            return
+        wanted = replace(previous, threshold=level, minimum_area=minimum_area or None)
         try:
-            return _shown(*maps.map_scene(wanted, teller(progress)))
+            for state in maps.map_scene(wanted):
+                yield _shown(state) if isinstance(state, Mapped) else [gr.skip()] * len(shown)
         except LandslideZooError as error:
-            return _nothing(problem(error))
+            yield _nothing(problem(error))[:-1]
 
-    def one_file(end: str) -> Callable[..., str]:
+    def one_file(end: str) -> Callable[[Request], str]:
         @plain_errors
-        def make(drawn: Request, progress: gr.Progress = _PROGRESS) -> str:
-            wanted = replace(drawn, files=True)
-            _, answer = maps.map_scene(wanted, teller(progress))
-            return next(path for path in answer["files"] if path.endswith(end))
+        def make(drawn: Request) -> str:
+            *_, made = maps.map_scene(replace(drawn, files=True))
+            assert isinstance(made, Mapped)
+            return next(path for path in made.files if path.endswith(end))
 
         return make
 
     tab.select(maps.warm_up, None, None, **QUIET)
-    taken = sample.click(_sample, None, [scene, dem, earlier], **AT_ONCE)
-    for start in (taken.then, run.click):
-        start(lambda: (Event(), gr.Button(interactive=True)), None, [stop, cancel], **AT_ONCE).then(
+    runs = []
+    for start in (sample.click(_sample, None, [scene, dem, before], **AT_ONCE).then, run.click):
+        running = start(lambda: gr.Button(interactive=True), None, cancel, **AT_ONCE).then(
             map_anew,
-            [scene, dem, earlier, model, clouds, area, mapped, stop],
+            [scene, dem, before, model, clouds, area, mapped],
             [*shown, threshold],
             show_progress_on=page,
             **MAPS,
-        ).then(lambda: gr.Button(interactive=False), None, cancel, **AT_ONCE)
-    cancel.click(lambda stopped: stopped.set(), stop, None, **AT_ONCE)
+        )
+        running.then(lambda: gr.Button(interactive=False), None, cancel, **AT_ONCE)
+        runs.append(running)
+    cancel.click(
+        lambda: [render("notices", sentences=["Stopped."]), gr.Button(interactive=False)],
+        None,
+        [page, cancel],
+        cancels=runs,
+        **AT_ONCE,
+    )
     gr.on(
         [threshold.input, area.input],
         redraw,
         [threshold, area, mapped],
         shown,
         show_progress_on=page,
-        **MAPS,
         trigger_mode="always_last",
+        **MAPS,
     )
     for button, end in zip(buttons, _DOWNLOADS.values(), strict=True):
         on_click(button, one_file(end), [mapped])
     return [model]
 
 
-def _folder_of(before: Request | None, wanted: Request) -> str:
+def _folder_of(previous: Request | None, wanted: Request) -> str:
     """Where the same was mapped before; of another map nothing is kept."""
-    if before is None:
+    if previous is None:
         return ""
-    drawn_alike = replace(before, threshold=None, minimum_area=wanted.minimum_area, folder="")
-    if drawn_alike == wanted:
-        return before.folder
-    shutil.rmtree(before.folder, ignore_errors=True)
+    if replace(previous, threshold=None, minimum_area=wanted.minimum_area, folder="") == wanted:
+        return previous.folder
+    _forget(previous)
     return ""
 
 
@@ -224,15 +232,14 @@ def _sample() -> list[str | None]:
 
 def _nothing(page: str) -> list[Any]:
     """What is shown where there is no map."""
-    return [None, page, gr.Row(visible=False), gr.HTML(visible=False), gr.Row(visible=False)]
+    return [None, page, gr.Column(visible=False), gr.skip(), gr.skip()]
 
 
-def _shown(drawn: Request, answer: dict[str, Any]) -> list[Any]:
+def _shown(made: Mapped) -> list[Any]:
     """What is shown of a map."""
-    page = render("map", figures=answer["figures"], colours=PROBABILITY_COLOURS)
+    page = render("map", figures=made.page["figures"], colours=PROBABILITY_COLOURS)
     pictures = [
-        {**one, "url": f"gradio_api/file={quote(one['file'])}"} for one in answer["pictures"]
+        {**picture, "url": f"gradio_api/file={quote(picture['file'])}"} for picture in made.pictures
     ]
-    value = answer | {"run": drawn.folder, "pictures": pictures, "files": []}
-    seen = gr.Row(visible=True)
-    return [drawn, page, seen, gr.HTML(value=value, visible=True), seen]
+    value = made.page | {"run": made.request.folder, "pictures": pictures}
+    return [made.request, page, gr.Column(visible=True), value]

@@ -1,55 +1,65 @@
-"""Mapping scenes that are not trusted, in a process of its own.
+"""Maps for visitors, each made in a process of its own: GDAL reads what they upload.
 
-GDAL reads what a visitor uploads. A file that makes it crash, run on or fill the memory in
-spite of all checks takes this process with it, not the app and its other visitors. A process
-stays for the next scene, with its model in memory, and ends by itself when it is not needed.
-
-The two sides speak JSON, a line each; pictures and results are files.
+A file that makes GDAL crash, run on or fill the memory in spite of all checks takes that
+process with it, not the app. A process stays for the next scene, with its model in memory.
 """
 
 from __future__ import annotations
 
-import atexit
 import json
-import math
+import logging
+import multiprocessing
 import os
-import select
-import signal
-import sys
+import shutil
+import tempfile
+import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
+from dataclasses import asdict, dataclass, replace
+from functools import cache, cached_property, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
+from gradio.utils import get_upload_folder
+from pebble import ProcessExpired, ProcessPool
+from tqdm.auto import tqdm
+
+from landslide_zoo.data.safe_read import worker_pool
 from landslide_zoo.errors import DataError, LandslideZooError, quoted
 from landslide_zoo.io import write_whole
-from landslide_zoo.settings import GIGABYTE, Settings
-from landslide_zoo.web.worker_process import WorkerProcess, limit_memory
+from landslide_zoo.mapping import NEEDED
+from landslide_zoo.settings import GIGABYTE
+from landslide_zoo.web.service import Service, check_there
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from landslide_zoo.inference.clouds import Clouds
     from landslide_zoo.inference.predict import LoadedPredictor
     from landslide_zoo.mapping.probabilities import State
 
-Tell = Callable[[dict[str, Any]], None]
-"""Is given every state of progress: its step, done, total, seconds_left."""
+logger = logging.getLogger(__name__)
 
-IDLE_SECONDS = 600.0
-"""How long a process waits for the next scene."""
+AT_ONCE = 2
+"""Scenes mapped at once: another threshold need not wait behind a large scene."""
+HOW_TO_INSTALL = (
+    "Maps need further packages, which are not installed here: pip install 'landslide-zoo[map]'."
+)
 _POLL_SECONDS = 0.25
-_GRACE_SECONDS = 10
-
-
-class Gone(Exception):
-    """Nobody waits for a map any more."""
+_PROGRESS = ".progress.json"
+_STEPS = {
+    "clouds": "Looking for clouds",
+    "network": "Looking for landslides",
+    "landslides": "Drawing outlines",
+    "files": "Writing files",
+}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a visitor wants mapped, and how it is drawn.
+    """What a visitor wants mapped.
 
     Attributes:
         scene: Path of a GeoTIFF or of the ZIP of a product.
@@ -61,8 +71,8 @@ class Request:
         minimum_area: Smallest landslide in hectares; that of the rules where None.
         rules_off: Attributes of the rules that are switched off, or ``all``.
         files: Whether files are written for a GIS; the map is seen sooner without.
-        folder: Where files are written, and probabilities and pictures are kept for another
-            threshold; empty before it was mapped.
+        folder: Where files, probabilities and pictures are kept, for another threshold; empty
+            before it was mapped.
     """
 
     scene: str
@@ -76,159 +86,172 @@ class Request:
     files: bool = True
     folder: str = ""
 
-    @property
-    def inputs(self) -> list[Path]:
-        """The files it is made from."""
-        return [Path(path) for path in (self.scene, self.dem, self.before) if path]
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a map is.
 
-class MapWorker(WorkerProcess):
-    """A process that maps one scene after another; it is started by the first.
-
-    Args:
-        settings: What each may take, in time, memory and size.
+    Attributes:
+        text: What is done now, and how much longer it takes.
+        done: Parts of it that are done.
+        total: All of its parts.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self.settings = settings
-        atexit.register(self.close)
+    text: str
+    done: int = 0
+    total: int = 1
 
-    @property
-    def seconds(self) -> float:
-        """How long a map may take."""
-        return 60 * self.settings.map_minutes
 
-    def code(self) -> str:
-        """What the process runs."""
-        memory = int(self.settings.map_gb * GIGABYTE)
-        return f"from {__name__} import serve; serve({math.ceil(self.seconds)}, {memory})"
+@dataclass(frozen=True)
+class Mapped:
+    """A map that was made.
 
-    def run(
-        self, request: Request, model: Path, waits: Callable[[], bool], tell: Tell
-    ) -> dict[str, Any]:
-        """Map a scene.
+    Attributes:
+        request: What was asked for, with its folder, to draw it again by.
+        page: What :func:`landslide_zoo.web.map_view.describe_map` says of it.
+        pictures: Its layers; the ``file`` of each is a path.
+        files: Paths of the files for a GIS.
+    """
+
+    request: Request
+    page: dict[str, Any]
+    pictures: list[dict[str, Any]]
+    files: list[str]
+
+
+def available() -> bool:
+    """Whether the packages are there that maps need; none of them is imported here."""
+    return all(find_spec(name) for name in NEEDED)
+
+
+class MapService:
+    """Maps scenes in processes of their own.
+
+    Args:
+        service: The zoo and the bounds.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._folder = Path(get_upload_folder())
+
+    @cached_property
+    def _pool(self) -> ProcessPool:
+        return worker_pool(AT_ONCE, int(self.service.settings.map_gb * GIGABYTE))
+
+    def warm_up(self) -> None:
+        """Start a process, which takes seconds, before there is a scene for it."""
+        if available():
+            self._pool.schedule(_start)
+
+    def map_scene(
+        self, request: Request, tqdm_class: type[tqdm] | None = None
+    ) -> Iterator[Progress | Mapped]:
+        """Map a scene, or draw one again that was mapped. Closing the iterator ends the work.
 
         Args:
-            request: What is to be done, in which folder.
-            model: Folder of the model.
-            waits: Says whether anybody still waits for it; the process ends if not.
-            tell: Is given every state of progress.
+            request: What to map; with a folder, what was mapped there is drawn again.
+            tqdm_class: Progress bar of the model's download, if there is one.
 
-        Returns:
-            What :func:`landslide_zoo.web.map_view.describe_map` says of it, and beside it
-            ``pictures`` and ``files``, by their paths.
+        Yields:
+            How far it is, a few times a second, and at last the map.
 
         Raises:
-            LandslideZooError: If it cannot be mapped, takes too long, or breaks the process.
-            Gone: If nobody waits any more.
+            LandslideZooError: If it cannot be mapped, takes too long or breaks its process.
         """
-        process = self.start()
-        assert process.stdin is not None and process.stdout is not None
-        end = time.monotonic() + self.seconds
-        name = quoted(Path(request.scene).name)
+        if not available():
+            raise LandslideZooError(HOW_TO_INSTALL)
+        model = self.service.zoo.folder(request.model, tqdm_class=tqdm_class)
+        check_there(Path(path) for path in (request.scene, request.dem, request.before) if path)
+        new = not request.folder or not Path(request.folder).is_dir()
+        if new:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            request = replace(request, folder=tempfile.mkdtemp(dir=self._folder))
+        settings, name = self.service.settings, quoted(Path(request.scene).name)
+        # Half of the memory is for the network and the libraries.
+        work = self._pool.schedule(
+            _map,
+            (request, model, int(settings.map_megapixels * 1e6), max(1.0, settings.map_gb / 2)),
+            timeout=60 * settings.map_minutes,
+        )
+        made = None
         try:
-            pixels = int(self.settings.map_megapixels * 1e6)
-            memory = self.settings.map_gb / 2  # the rest is for the network and the libraries
-            job = json.dumps([asdict(request), str(model), pixels, memory])
-            process.stdin.write(job.encode() + b"\n")
-            process.stdin.flush()
-            for line in _lines(process.stdout, waits, end):
-                answer = json.loads(line)
-                if "step" not in answer:
-                    break
-                tell(answer)
+            while not wait([work], _POLL_SECONDS).done:
+                yield _progress(request.folder)
+            made = work.result()
         except TimeoutError as error:
-            self.close()
             raise DataError(
-                f"{name} takes more than {self.settings.map_minutes:g} minutes here: cut it into "
-                "parts, or map it with landslide-zoo map on a machine of your own."
+                f"{name} takes more than {settings.map_minutes:g} minutes here: cut it into parts, "
+                "or map it with landslide-zoo map on a machine of your own."
             ) from error
-        except (OSError, EOFError, ValueError) as error:  # the pipe ends in the middle
-            self.close()
+        except (ProcessExpired, MemoryError) as error:
+            what = "too much memory" if isinstance(error, MemoryError) else "its process broke off"
             raise DataError(
-                f"{name} cannot be mapped (the process that read it broke off): cut it into parts, "
-                "or rewrite it (gdal_translate -of COG)."
+                f"{name} cannot be mapped ({what}): cut it into parts, or rewrite it "
+                "(gdal_translate -of COG)."
             ) from error
-        except BaseException:  # what it is still at belongs to no later scene
-            self.close()
+        except LandslideZooError:
             raise
-        if "error" in answer:
-            raise LandslideZooError(answer["error"])
-        return dict(answer)
+        except Exception as error:
+            logger.exception("%s could not be mapped", name)
+            raise LandslideZooError(
+                f"{name} could not be mapped ({type(error).__name__}): the server's log says more."
+            ) from error
+        finally:
+            work.cancel()  # which ends its process, where it is still at work
+            if new and made is None:
+                shutil.rmtree(request.folder, ignore_errors=True)
+        made.page["figures"]["model"] = request.model
+        yield made
 
 
-def _lines(stream: IO[bytes], waits: Callable[[], bool], end: float) -> Iterator[bytes]:
-    """Lines as they come; raises where nobody waits, at the end of the time or of the stream."""
-    rest = b""
-    while True:
-        if not waits():
-            raise Gone
-        if time.monotonic() > end:
-            raise TimeoutError
-        if select.select([stream], [], [], _POLL_SECONDS)[0]:
-            read = os.read(stream.fileno(), 2**20)
-            if not read:
-                raise EOFError
-            *lines, rest = (rest + read).split(b"\n")
-            yield from lines
-
-
-def serve(seconds: int, memory: int) -> None:
-    """Be such a process: map the scenes that standard input names, until it ends."""
-    # What libraries print is for the server's log; the answers have a pipe to themselves.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    import landslide_zoo.mapping.maps
-    import landslide_zoo.web.map_view  # noqa: F401 - what takes seconds is done before it is needed
-
-    limit_memory(memory)
-    while select.select([sys.stdin], [], [], IDLE_SECONDS)[0]:
-        line = sys.stdin.buffer.readline()
-        if not line:
-            return
-        signal.alarm(seconds + _GRACE_SECONDS)  # which ends it, where the app was killed
-        request, model, pixels, limit = json.loads(line)
-        _send(answers, _answer(Request(**request), model, pixels, limit, answers))
-        signal.alarm(0)
-
-
-def _send(stream: IO[bytes], answer: dict[str, Any]) -> None:
-    content = memoryview(json.dumps(answer).encode() + b"\n")
-    while content:
-        content = content[stream.write(content) :]
-
-
-def _answer(
-    request: Request, model: str, pixels: int, memory: float, stream: IO[bytes]
-) -> dict[str, Any]:
-    name = quoted(Path(request.scene).name)
+def _progress(folder: str) -> Progress:
     try:
-        return _mapped(request, model, pixels, memory, lambda state: _send(stream, asdict(state)))
-    except LandslideZooError as error:
-        return {"error": str(error)}
-    except MemoryError:
-        return {"error": f"{name} takes too much memory to map: cut it into parts."}
-    except Exception as error:
-        traceback.print_exc()  # for whoever runs the app
-        return {
-            "error": f"{name} could not be mapped ({type(error).__name__}): "
-            "the server's log says more."
-        }
+        return Progress(**json.loads(Path(folder, _PROGRESS).read_text(encoding="utf-8")))
+    except OSError:
+        return Progress("Opening the scene")
 
 
-def _mapped(
-    request: Request, model: str, pixels: int, memory: float, tell: Callable[[State], None]
-) -> dict[str, Any]:
+def _start() -> None:
+    """Load what takes seconds, and end with the app, however it ends."""
+    import landslide_zoo.mapping.maps
+    import landslide_zoo.web.map_view  # noqa: F401
+
+    _end_with_the_app()
+
+
+@cache
+def _end_with_the_app() -> None:
+    def watch(app: BaseProcess) -> None:
+        app.join()
+        os._exit(1)
+
+    if app := multiprocessing.parent_process():
+        threading.Thread(target=watch, args=[app], daemon=True).start()
+
+
+def _map(request: Request, model: Path, pixels: int, memory: float) -> Mapped:
+    """Map a scene, in a process of the pool."""
     from landslide_zoo.mapping import map_scene, open_scene
     from landslide_zoo.web.map_view import describe_map, write_pictures
 
-    folder, asked = Path(request.folder, ".page"), asdict(request)
-    pictures, last = folder / "pictures.json", folder / "answer.json"
-    if last.is_file():
-        before = json.loads(last.read_text(encoding="utf-8"))
-        if before["request"] in (asked, asked | {"files": True}):
-            return dict(before["answer"])
+    _end_with_the_app()
+    reported = 0.0
+
+    def report(state: State) -> None:
+        nonlocal reported
+        if time.monotonic() < reported + _POLL_SECONDS:
+            return
+        reported = time.monotonic()
+        text = _STEPS.get(state.step, _STEPS["landslides"])
+        if state.seconds_left is not None and state.seconds_left >= 1:
+            minutes, seconds = divmod(round(state.seconds_left), 60)
+            text += f", {minutes} min {seconds} s left" if minutes else f", {seconds} s left"
+        now = Progress(text, state.done, state.total or 1)
+        write_whole(Path(request.folder, _PROGRESS), json.dumps(asdict(now)))
+
+    folder = Path(request.folder, ".page")
+    listed = folder / "pictures.json"
     with open_scene(request.scene, dem=request.dem) as scene:
         height, width = scene.size
         if height * width > pixels:
@@ -243,25 +266,26 @@ def _mapped(
             before=request.before,
             threshold=request.threshold,
             minimum_area=request.minimum_area,
-            memory=memory,
             rules_off=request.rules_off,
             clouds=request.clouds,
+            memory=memory,
             write=request.files,
-            progress=tell,
+            progress=report,
         )
-        if not pictures.is_file():
+        if not listed.is_file():
             drawn = write_pictures(scene, made.probabilities, folder)
-            write_whole(pictures, json.dumps(drawn))
-        answer = describe_map(scene, made)
-    drawn = json.loads(pictures.read_text(encoding="utf-8"))
-    answer["pictures"] = [{**one, "file": str(folder / one["file"])} for one in drawn]
-    answer["files"] = [str(path) for path in made.files]
-    write_whole(last, json.dumps({"request": asked, "answer": answer}))
-    return answer
+            write_whole(listed, json.dumps(drawn))
+        pictures = json.loads(listed.read_text(encoding="utf-8"))
+        return Mapped(
+            request,
+            describe_map(scene, made),
+            [{**picture, "file": str(folder / picture["file"])} for picture in pictures],
+            [str(path) for path in made.files],
+        )
 
 
 @lru_cache(maxsize=1)
-def _model(folder: str) -> LoadedPredictor:
+def _model(folder: Path) -> LoadedPredictor:
     from landslide_zoo.inference.backends import load_predictor
 
-    return load_predictor(Path(folder))
+    return load_predictor(folder)

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.errors import HubError, LandslideZooError
 from landslide_zoo.figures.charts import curves_figure
+from landslide_zoo.models.folder import CARD
 from landslide_zoo.models.record import Result
-from landslide_zoo.web.cards import card_html
-from landslide_zoo.web.components import QUIET, filled, html, model_choice, number, problem, table
-from landslide_zoo.web.rendering import png_uri, render
+from landslide_zoo.web.components import (
+    QUIET,
+    filled,
+    html,
+    model_choice,
+    number,
+    png_uri,
+    problem,
+    render,
+    table,
+)
 from landslide_zoo.web.service import Service, plain
-from landslide_zoo.zoo.zoo import ZooEntry
+from landslide_zoo.zoo.zoo import ZooEntry, entry_file
 
 logger = logging.getLogger(__name__)
 
 _EPOCHS = 1000
+_CARD_BYTES = 64 * 2**10
+"""Longest card that is shown; those of the zoo have 7 KB."""
+_FIGURE_BYTES = 2 * 2**20
+_FRONT_MATTER = re.compile(r"\A---\s*\n.*?\n---\s*\n", re.DOTALL)
 _PAPER = "Paper's F1 (its own weights, random split, mean of batches)"
 
 
@@ -39,42 +53,65 @@ def build_zoo(tab: gr.Tab, service: Service) -> tuple[gr.Dropdown, list[gr.compo
     board = table(["Model"], label="Models of this zoo", elem_id="lz-board", max_height=700)
     model = model_choice(service.zoo.names())
     page = html(elem_id="lz-card")
+    card = gr.Markdown(sanitize_html=True, elem_classes="lz-card", elem_id="lz-card-text")
 
-    def describe(name: str | None, request: gr.Request) -> str:
+    def describe(name: str | None, request: gr.Request) -> tuple[str, str]:
         if name is None:
-            return ""
+            return "", ""
         try:
-            return _page(service.zoo.entry(name), _origin(request))
+            entry = service.zoo.entry(name)
+            return _page(entry, _origin(request)), card_text(entry)
         except LandslideZooError as error:
-            return problem(error)
+            return problem(error), ""
         except Exception:
             # Whatever is wrong with one model's files, nothing of the last model stays on show.
             logger.exception("The card of %s cannot be shown", name)
             text = f"What {name} says of itself cannot be shown: the server's log says more."
-            return problem(text)
+            return problem(text), ""
 
-    gr.on([tab.select, model.change], describe, model, page, trigger_mode="always_last", **QUIET)
+    gr.on(
+        [tab.select, model.change],
+        describe,
+        model,
+        [page, card],
+        trigger_mode="always_last",
+        **QUIET,
+    )
     board.select(_chosen, None, model, **QUIET)
     return model, [status, board]
 
 
 def _page(entry: ZooEntry, origin: str) -> str:
-    history = entry.record.history[-_EPOCHS:] if entry.record else []
-    card = card_html(entry)
-    drawn = 'alt="curves.png"' in card  # as training leaves it
-    curves = png_uri(curves_figure(history)) if history and not drawn else None
     loads = entry.repo_id or entry.name
     if entry.folder and entry.source != "bundled" and not entry.repo_id:
         loads = f"models/{entry.folder.name}"  # a folder of the reader's own: not the server's
-    return render(
-        "model",
-        entry=entry,
-        loads=loads,
-        card=card,
-        curves=curves,
-        epochs=len(history),
-        origin=origin,
-    )
+    figures = [png_uri(path.read_bytes()) for path in _figures(entry)]
+    if not figures and entry.record and entry.record.history:
+        figures = [png_uri(curves_figure(entry.record.history[-_EPOCHS:]))]
+    return render("model", entry=entry, loads=loads, figures=figures, origin=origin)
+
+
+def _figures(entry: ZooEntry) -> list[Path]:
+    """The figures that training and evaluation left beside the model."""
+    try:
+        found = [entry_file(entry, name, _FIGURE_BYTES) for name in ("curves.png", "examples.png")]
+    except HubError:  # the page is of use without them
+        return []
+    return [path for path in found if path]
+
+
+def card_text(entry: ZooEntry) -> str:
+    """A model's card as Markdown that loads nothing and holds no HTML: it may be anybody's.
+
+    Raises:
+        HubError: If the card is on a Hub that does not give it.
+    """
+    path = entry_file(entry, CARD, _CARD_BYTES)
+    if path is None:
+        return "This model has no card, or one that is too long to be shown."
+    text = _FRONT_MATTER.sub("", path.read_text(encoding="utf-8", errors="replace"))
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text).replace("![", "[")
+    return re.sub(r"<(?=[!/?a-zA-Z])", "&lt;", text)
 
 
 def draw_board(service: Service) -> list[Any]:
