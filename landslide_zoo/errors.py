@@ -78,8 +78,6 @@ def hub_errors(repo: str) -> Iterator[None]:
         ) from error
     except hub.RevisionNotFoundError as error:
         raise HubError(f"{repo} has no such revision: give a branch, tag or commit.") from error
-    except hub.RemoteEntryNotFoundError:
-        raise
     except hub.HfHubHTTPError as error:
         status, reason = error.response.status_code, error.server_message or ""
         hint = "set HF_TOKEN to a token with that right" if status in (401, 403) else "try again"

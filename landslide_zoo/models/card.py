@@ -228,6 +228,7 @@ def _eval_results(result: Result) -> list[EvalResult]:
             task_name="Landslide segmentation",
             dataset_type="landslide4sense",
             dataset_name=f"{result.dataset}, {result.protocol} split",
+            dataset_config=f"{result.dataset}, {result.protocol}",
             dataset_split=result.subset,
             metric_type=metric,
             metric_name=title,

@@ -204,29 +204,24 @@ def read_record(folder: Path) -> Record | None:
 
 
 def _download(repo_id: str, options: Download) -> Path:
-    """Download a model folder, once more where the weights in the client's cache are damaged."""
-    from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import RemoteEntryNotFoundError
+    """Download a model folder, once more where its files in the client's cache are damaged."""
+    from huggingface_hub import is_offline_mode, snapshot_download
 
-    def snapshot() -> Path:
-        return Path(snapshot_download(repo_id, allow_patterns=PATTERNS, **options))
+    def snapshot(patterns: list[str]) -> Path:
+        return Path(snapshot_download(repo_id, allow_patterns=patterns, **options))
 
     with hub_errors(repo_id):
         # First the configuration alone: a repo of something else may hold gigabytes of weights.
-        try:
-            read_config(Path(hf_hub_download(repo_id, CONFIG, **options)))
-        except RemoteEntryNotFoundError as error:
-            raise ModelError(
-                f"{repo_id} has no {CONFIG}: it is not a model of this zoo."
-            ) from error
-        folder = snapshot()
+        read_config(snapshot([CONFIG]) / CONFIG)
+        folder = snapshot(PATTERNS)
         try:
             check_weights(folder)
         except ModelError:
-            if options.get("local_files_only"):
+            if options.get("local_files_only") or is_offline_mode():
                 raise
             options = {**options, "force_download": True}
-            folder = snapshot()
+            shutil.rmtree(folder)  # without symbolic links the client replaces no file
+            folder = snapshot(PATTERNS)
             check_weights(folder)
     return folder
 

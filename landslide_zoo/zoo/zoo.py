@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -291,14 +292,14 @@ def entry_file(entry: ZooEntry, name: str, limit: int) -> Path | None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
-    try:
-        with hub_errors(entry.repo_id):
+    with hub_errors(entry.repo_id):
+        try:
             known = hf_hub_download(entry.repo_id, name, revision=entry.revision, dry_run=True)
             if (known.file_size or 0) > limit:
                 return None
             return Path(hf_hub_download(entry.repo_id, name, revision=entry.revision))
-    except EntryNotFoundError:
-        return None
+        except EntryNotFoundError:
+            return None
 
 
 class _Namespace:
@@ -340,7 +341,8 @@ class _Namespace:
                 if isinstance(error, LandslideZooError)
                 else f"{self._name} cannot be listed: {type(error).__name__}: {error}."
             ]
-            self._entries = self._cached()
+            with suppress(Exception):  # the cache may be none, or the client does not start
+                self._entries = self._cached()
             self._ask_again = time.monotonic() + _ASK_AGAIN_SECONDS
         self.pending = False
 
@@ -392,14 +394,10 @@ class _Namespace:
 
     def _cached(self) -> list[ZooEntry]:
         """The models that the client's cache holds whole, each at its newest commit."""
-        from huggingface_hub import CacheNotFound, scan_cache_dir
+        from huggingface_hub import scan_cache_dir
 
         entries = {}
-        try:
-            repos = scan_cache_dir().repos
-        except CacheNotFound:
-            return []
-        for repo in repos:
+        for repo in scan_cache_dir().repos:
             namespace, _, name = repo.repo_id.partition("/")
             if repo.repo_type != "model" or namespace != self._name:
                 continue

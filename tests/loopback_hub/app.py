@@ -40,8 +40,7 @@ def build_app(store: Store) -> FastAPI:
     @app.exception_handler(Refusal)
     async def refuse(request: Request, refusal: Refusal) -> JSONResponse:
         headers = {"X-Error-Message": refusal.message, "X-Error-Code": refusal.code}
-        body = {"error": refusal.message, "url": str(request.base_url)}
-        return JSONResponse(body, refusal.status, headers)
+        return JSONResponse({"error": refusal.message}, refusal.status, headers)
 
     return app
 
@@ -98,29 +97,29 @@ def front_matter(readme: str) -> dict[str, Any]:
 
 
 @router.post("/api/repos/create")
-async def create(request: Request, body: Annotated[dict[str, Any], Body()]) -> dict[str, str]:
+async def create(request: Request, body: Annotated[dict[str, Any], Body()]) -> JSONResponse:
     """Create a repository."""
     (user, role), kind = _user(request), f"{body.get('type') or 'model'}s"
     owner = body.get("organization") or user
     _store(request).check_writer(owner, user, role)
     repo_id = f"{owner}/{body['name']}"
-    _store(request).create(kind, repo_id, body.get("visibility") == "private")
-    return {"url": f"{request.base_url}{'' if kind == 'models' else f'{kind}/'}{repo_id}"}
+    url = f"{request.base_url}{'' if kind == 'models' else f'{kind}/'}{repo_id}"
+    new = _store(request).create(kind, repo_id, body.get("visibility") == "private")
+    return JSONResponse({"url": url}, 200 if new else 409)
 
 
-@router.get("/api/{kind}")
-async def list_repos(
+@router.get("/api/models")
+async def list_models(
     request: Request,
-    kind: str,
     author: str = "",
     filter: Annotated[list[str], Query()] = [],  # noqa: B006 - the parameter's name
 ) -> list[dict[str, Any]]:
-    """The repositories of a user that the requester may see."""
+    """The models of a user that the requester may see."""
     user, _ = _user(request)
     repos = [
         _info(_store(request), repo, repo.branches["main"])
         for repo in _store(request).repos.values()
-        if (repo.kind, repo.owner) == (kind, author) and (not repo.private or user == author)
+        if (repo.kind, repo.owner) == ("models", author) and (not repo.private or user == author)
     ]
     return [info for info in repos if set(filter) <= set(info["tags"])]
 

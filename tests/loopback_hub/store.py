@@ -138,15 +138,16 @@ class Store:
             raise Refusal(401, "Invalid username or password.")
         return self.tokens[token]
 
-    def create(self, kind: str, repo_id: str, private: bool) -> None:
-        """Add a repository with the Hub's own first commit."""
+    def create(self, kind: str, repo_id: str, private: bool) -> bool:
+        """Add a repository with the Hub's own first commit; False if it is there already."""
         if (kind, repo_id) in self.repos:
-            raise Refusal(409, "You already created this repo")
+            return False
         repo = self.repos[kind, repo_id] = Repo(kind, repo_id, private)
         for content in INITIAL_FILES.values():
             self.put(content)
         files = {path: File.small(content) for path, content in INITIAL_FILES.items()}
         repo.commit("main", files, "initial commit")
+        return True
 
     def readable(self, kind: str, repo_id: str, user: str) -> Repo:
         """A repository that the requester may see; a private one looks like a missing one."""

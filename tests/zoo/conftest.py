@@ -1,4 +1,4 @@
-"""A published model for the tests of the Hub."""
+"""A published model for the tests of the Hub, over Xet and without."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from loopback_hub import LoopbackHub
 from trained_model import NAME
 
 from landslide_zoo.zoo import publish_model
+
+
+@pytest.fixture(params=["xet", "lfs"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How large files travel: as the client wants it, and with HF_HUB_DISABLE_XET=1."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", request.param == "lfs")
+    return request.param
 
 
 @pytest.fixture
