@@ -231,10 +231,7 @@ def _shift_of(window: Window, band: str, earlier: Scene, later: Scene) -> np.nda
 def _detail(scene: Scene, window: Window, band: str) -> np.ndarray | None:
     """What a band shows beside its wide brightness; None where too little of it is seen."""
     patch = scene.read(window, (band,))
-    seen = patch.observed
-    hidden = scene.classification(window, (*CLOUDS, *SHADOWS))
-    if hidden is not None:
-        seen = seen & ~hidden
+    seen = patch.observed & ~scene.classification(window, (*CLOUDS, *SHADOWS))
     if seen.mean() < OBSERVED:
         return None
     values = np.where(seen, patch.values[0], np.median(patch.values[0][seen]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -91,6 +91,11 @@ class Raster:
             DataError: If they lie on no place of the Earth.
         """
         placement = Placement.of(self.dataset)
+        projection = self.file.path.with_suffix(".prj")
+        if not placement.crs and len(self.dataset.files) > 1 and projection.is_file():
+            with reading(self.file):  # beside a world file, which says no more than the transform
+                crs = CRS.from_wkt(projection.read_text(encoding="utf-8"))
+            placement = replace(placement, crs=crs, transform=self.dataset.transform)
         if not placement.on_earth:
             raise DataError(
                 f"The coordinates of {self.file} lie on no place of the Earth in {placement.crs}: "

@@ -200,7 +200,7 @@ class Scene:
             f"{self.name} has no {', '.join(missing)}; it has {', '.join(self.bands)}: {advice}."
         )
 
-    def classification(self, window: Window, classes: Sequence[int] = CLOUDS) -> np.ndarray | None:
+    def classification(self, window: Window, classes: Sequence[int] = CLOUDS) -> np.ndarray:
         """Where a window is under cloud or cirrus by the product's own scene classification.
 
         Args:
@@ -208,13 +208,13 @@ class Scene:
             classes: Those looked for: :data:`CLOUDS`, or :data:`SHADOWS`.
 
         Returns:
-            Shape (H, W), bool; None where the scene has no classification.
+            Shape (H, W), bool; nowhere, if the scene has no classification.
 
         Raises:
             DataError: If the file is damaged.
         """
         if self.classes is None:
-            return None
+            return np.zeros((window.height, window.width), bool)
         with self._lock, environment(companions=self.companions):
             (found,) = self.classes.read(self.target.window(window), (SCL,), nearest=True)
             return np.isin(found, classes)
