@@ -1,9 +1,11 @@
-"""``landslide-zoo evaluate``: its options, and what it prints."""
+"""``landslide-zoo evaluate``: models on labelled patches, with reports and records."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,36 +20,25 @@ from landslide_zoo.cli.common import (
     RulesOff,
     load_model,
 )
-from landslide_zoo.errors import ModelError
+from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.text import text_table
 
 if TYPE_CHECKING:
-    from landslide_zoo.evaluation import Evaluation, LabelledPatches, Stratum
-    from landslide_zoo.inference.predict import Options
+    from landslide_zoo.evaluation import Evaluation, LabelledPatches
+    from landslide_zoo.inference.predict import LoadedPredictor, Options
 
 HEADER = (
-    "model",
-    "patches",
-    "threshold",
-    "precision",
-    "recall",
-    "F1",
-    "95 % interval",
-    "AP",
-    "calibration error",
-    "false alarms (ha per 100 km²)",
+    *("model", "patches", "threshold", "precision", "recall", "F1", "95 % interval", "AP"),
+    *("calibration error", "false alarms (ha per 100 km²)"),
 )
 
 
 def evaluate(
+    data: Annotated[str, typer.Option(help="Folder, or id of a dataset on the Hub.")],
     models: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="Names in the zoo, folders, or repo ids; with --zoo a folder or namespace.",
-        ),
+        typer.Argument(metavar="MODEL", help="Names in the zoo, folders, or repo ids."),
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Folder, or id of a dataset on the Hub.")] = None,
     split: Annotated[
         str, typer.Option(help="folder, random, spatial, region:X or official.")
     ] = "folder",
@@ -62,149 +53,142 @@ def evaluate(
         list[Path] | None,
         typer.Option(help="Folder of patches without landslides, for false alarms; repeatable."),
     ] = None,
-    stratum: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=FOLDER[@EDGE,EDGE...]",
-            help="Scores by a quantity of your own, STEM.npy for each patch; repeatable.",
-        ),
-    ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for JSON, Markdown and figures; with --zoo for the cards (model_cards)."
-        ),
+        Path | None, typer.Option(help="Folder for JSON, Markdown and figures.")
     ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Keep the result in the model's record and card.")
-    ] = False,
-    zoo: Annotated[
-        bool, typer.Option("--zoo", help="Fill the leaderboard; with --data, evaluate first.")
     ] = False,
     clouds: Clouds = "mask",
     rule_off: RulesOff = None,
     level: ProductLevel = None,
     device: Device = "auto",
-    backend: BackendOption = "torch",
+    backend: BackendOption = "auto",
     as_json: Json = False,
 ) -> None:
     """Evaluate models on the labelled patches of a dataset.
 
-    Each is counted by itself, and again after what is done beside the network:
-    without clouds, and with the rules on objects, where the bands allow them.
+    Each is counted as predict answers, with clouds masked and rules applied, and
+    its network alone beside that.
 
     Every access to test patches is logged in the record of a model that is a
     folder of yours, whether or not its result is kept.
     """
-    names = models or []
-    if (record or zoo) and (tta or ensemble):
+    from landslide_zoo.evaluation import LabelledPatches
+    from landslide_zoo.evaluation.report import leak_warning
+    from landslide_zoo.inference import Ensemble
+    from landslide_zoo.models.folder import DEFAULT_MODEL
+
+    if record and (tta or ensemble):
         raise typer.BadParameter("a record holds what a model does alone, without --tta.")
-    evaluator = None
-    if data is not None:
-        from landslide_zoo.cli.evaluator import Evaluator
-        from landslide_zoo.evaluation import STRATA, LabelledPatches
-
-        options: Options = {"clouds": clouds, "rules_off": rule_off or (), "level": level}
-        dataset = LabelledPatches.find(data, split, subset)
-        strata = [*STRATA, *(_stratum(text, dataset) for text in stratum or [])]
-        evaluator = Evaluator(dataset, strata, negatives or [], tta, options)
-    if zoo:
-        from landslide_zoo.cli.leaderboard import fill_leaderboard
-
-        fill_leaderboard(names, output, evaluator, device, backend)
-    elif evaluator is None:
-        raise typer.BadParameter("--data is needed: a folder, or an id of a dataset on the Hub.")
+    options: Options = {"clouds": clouds, "rules_off": rule_off or (), "level": level}
+    patches = LabelledPatches.find(data, split, subset)
+    names = models or [DEFAULT_MODEL]
+    loaded = [load_model(name, device, backend) for name in names]
+    for name, model in zip(names, loaded, strict=True):
+        if record and model.record is None:
+            raise ModelError(f"{name} is not trained: it has no record to keep a result in.")
+        if leak := leak_warning(model.record, patches):
+            typer.echo(f"Warning: {leak}", err=True)
+            if record:
+                raise DataError(f"The result of {name} is not kept: evaluate it on its own split.")
+    run = partial(_run, patches=patches, tta=tta, negatives=negatives or [], options=options)
+    if ensemble:
+        title = f"mean of {len(loaded)} models"
+        results = [run(Ensemble(loaded, title), title)]
+        kept = [(name, model, results[0]) for name, model in zip(names, loaded, strict=True)]
+        names = [title]
     else:
-        from landslide_zoo.models.folder import DEFAULT_MODEL, local_folder
-
-        names = names or [DEFAULT_MODEL]
-        folders = [local_folder(name) for name in names]
-        if record and None in folders:
-            raise ModelError(
-                f"{names[folders.index(None)]} is on a Hub, where its record stays as it is: "
-                "evaluate a model folder to keep the result."
-            )
-        loaded = [load_model(name, device, backend) for name in names]
-        if ensemble:
-            results = [evaluator.evaluate_ensemble(loaded, folders)]
-            names = [results[0].model]
-        else:
-            results = [
-                evaluator.evaluate_model(name, model, folder, record)
-                for name, model, folder in zip(names, loaded, folders, strict=True)
-            ]
-        _show(names, results, output, as_json)
+        results = [run(model, name) for name, model in zip(names, loaded, strict=True)]
+        kept = list(zip(names, loaded, results, strict=True))
+    for name, model, result in kept:
+        _keep(name, model, result, record, negatives or [])
+    _show(names, results, output, as_json)
 
 
-def _stratum(text: str, dataset: LabelledPatches) -> Stratum:
-    """A stratum of the user's own, as the command line names it.
+def _run(
+    predictor: LoadedPredictor,
+    title: str,
+    patches: LabelledPatches,
+    tta: bool,
+    negatives: Sequence[Path],
+    options: Options,
+) -> Evaluation:
+    from tqdm import tqdm
 
-    Raises:
-        BadParameter: If it is not NAME=FOLDER or NAME=FOLDER@EDGE,EDGE.
-    """
-    from landslide_zoo.evaluation import raster_stratum
+    from landslide_zoo.evaluation import evaluate
+    from landslide_zoo.inference import TestTimeAugmentation
 
-    name, equals, rest = text.partition("=")
-    folder, at, listed = rest.rpartition("@") if "@" in rest else (rest, "", "")
-    try:
-        edges = [float(edge) for edge in listed.split(",")] if at else None
-    except ValueError:
-        edges = []
-    if not (name and equals and folder) or edges == []:
-        raise typer.BadParameter(f"--stratum {text}: write NAME=FOLDER or NAME=FOLDER@10,20.")
-    stems = [sample.image.stem for sample in dataset.samples]
-    return raster_stratum(name, Path(folder), stems, edges)
+    progress = partial(tqdm, desc=title, unit="patch", disable=None, file=sys.stderr)
+    return evaluate(
+        TestTimeAugmentation(predictor) if tta else predictor,
+        patches,
+        negatives=negatives,
+        progress=progress,
+        **options,
+    )
+
+
+def _keep(
+    name: str, model: LoadedPredictor, result: Evaluation, keep: bool, negatives: Sequence[Path]
+) -> None:
+    """Note an evaluation in the record of a model's folder; a bundled one changes on request."""
+    from landslide_zoo.evaluation.report import keep_in_record
+    from landslide_zoo.models.card import replace_record
+    from landslide_zoo.models.folder import bundled_folders, local_folder
+
+    folder = local_folder(name)
+    if keep and folder is None:
+        raise ModelError(
+            f"{name} is on a Hub, where its record stays as it is: evaluate a model folder to keep "
+            "the result."
+        )
+    if folder is None or model.record is None:
+        return
+    record = keep_in_record(model.record, result, keep, negatives)
+    if record != model.record and (keep or folder not in bundled_folders().values()):
+        replace_record(folder, record)
 
 
 def _show(
     names: Sequence[str], results: Sequence[Evaluation], output: Path | None, as_json: bool
 ) -> None:
     """Write reports, and print a table and what sets the first model apart from the others."""
-    from landslide_zoo.evaluation import difference, to_dict, write_report
-    from landslide_zoo.evaluation.report import interval_text
+    from landslide_zoo.evaluation import difference, write_report
+    from landslide_zoo.evaluation.report import ALONE, interval_text, to_dict
 
     if output is not None:
-        for folder, result in zip(_folders(results, output), results, strict=True):
-            write_report(result, folder)
+        titles = [result.model.replace(" ", "-") for result in results]
+        for i, result in enumerate(results):
+            again = titles[:i].count(titles[i])
+            write_report(result, output / (f"{titles[i]}.{again + 1}" if again else titles[i]))
     differences = [difference(results[0], other) for other in results[1:]]
     if as_json:
-        found = {
-            "evaluations": [to_dict(one) for one in results],
+        figures = {
+            "evaluations": [to_dict(result) for result in results],
             "differences_in_f1": [{"value": v, "interval": i} for v, i in differences],
         }
-        typer.echo(json.dumps(found, indent=1))
+        typer.echo(json.dumps(figures, indent=1))
         return
 
     def row(name: str, result: Evaluation) -> tuple[str, ...]:
-        scores = result.scores
-        alarms = [f"{one.negatives} {one.hectares_per_100_km2:.1f}" for one in result.false_alarms]
+        statistics = result.statistics
+        alarms = [f"{a.negatives} {a.hectares_per_100_km2:.1f}" for a in result.false_alarms]
         return (
-            name,
-            str(len(result.patches)),
-            f"{result.threshold:.4g}",
-            *(f"{value:.4f}" for value in (scores.precision, scores.recall, scores.f1)),
+            *(name, str(len(result.patches)), f"{result.threshold:.4g}"),
+            *(f"{statistics[score]:.4f}" for score in ("precision", "recall", "f1")),
             interval_text(result.intervals.get("f1")),
-            f"{result.average_precision:.4f}",
-            f"{result.calibration_error:.4f}",
+            *(f"{statistics[s]:.4f}" for s in ("average_precision", "calibration_error")),
             ", ".join(alarms) or "-",
         )
 
     rows = []
     for name, result in zip(names, results, strict=True):
         rows.append(row(name, result))
-        rows += [row(f"{name}, {step}", refined) for step, refined in result.refined.items()]
+        if result.network:
+            rows.append(row(f"{name}, {ALONE}", result.network))
     typer.echo(text_table(HEADER, rows))
     for name, (value, interval) in zip(names[1:], differences, strict=True):
         typer.echo(f"F1 of {names[0]} minus F1 of {name}: {value:+.4f} ({interval_text(interval)})")
     if output is not None:
         typer.echo(f"Written to {output}.")
-
-
-def _folders(results: Sequence[Evaluation], output: Path) -> list[Path]:
-    """A folder for each report, by the model's name; numbered where two have one name."""
-    folders: list[Path] = []
-    for result in results:
-        name = result.model.replace(" ", "-")
-        count = sum(folder.name.partition(".")[0] == name for folder in folders)
-        folders.append(output / (f"{name}.{count + 1}" if count else name))
-    return folders

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any, Unpack
 
 import numpy as np
 
 from landslide_zoo.data.files import public_name
-from landslide_zoo.data.landslide4sense import Place
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
-from landslide_zoo.evaluation.bootstrap import Bootstrap, Interval, block_of, quantiles
 from landslide_zoo.evaluation.dataset import LabelledPatches, negative_files
 from landslide_zoo.evaluation.metrics import (
+    SIZE_EDGES,
+    Bootstrap,
+    Interval,
     PixelCounts,
     Reliability,
+    block_of,
+    class_names,
     count_landslides,
     false_alarms,
+    quantiles,
 )
-from landslide_zoo.evaluation.strata import STRATA, Group, SizeGroup, Stratum, size_groups
 from landslide_zoo.inference.ensembles import Ensemble
-from landslide_zoo.inference.predict import SCORES, Prediction, Predictor, Scores, predict
+from landslide_zoo.inference.predict import (
+    SCORES,
+    Options,
+    Prediction,
+    Predictor,
+    Scores,
+    predict,
+)
+from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.models.record import Details, FalseAlarms, RefinedScores, Result
 
 PAPER_BATCH = 16
 """Patches a batch in the mean of batches; the paper does not state its own."""
+STRATA: dict[str, tuple[str, tuple[float, ...]]] = {
+    "slope": ("degrees", (10, 20, 30, 40)),
+    "elevation": ("m", (500, 1000, 2000, 3000)),
+    "NDVI": ("", (0.2, 0.4, 0.6, 0.8)),
+}
+"""Quantities by whose classes pixels are counted apart: unit, and the edges between classes."""
 _BATCH = 8
 """Patches that are in memory at once."""
 
-Refine = Callable[[Patch, Prediction], Prediction]
-"""A step after the network, such as leaving out clouds and dropping objects by rules."""
 Statistic = Callable[[np.ndarray], float]
+Row = dict[str, Any]
 
 
 def _score(name: str) -> Statistic:
@@ -59,46 +76,37 @@ class Evaluation:
         model: Name of the model, or of the ensemble.
         members: Names of the models whose mean was evaluated; one for a model alone.
         augmented: Whether test-time augmentation was used.
+        steps: What was done besides the network, as in ``without clouds, with rules``.
         threshold: Probability from which a pixel counted as landslide.
-        dataset: Name of the dataset.
-        protocol: How it was split.
-        subset: What of it was evaluated.
-        fingerprint: SHA-256 over the names, values and masks of the patches.
-        patches: Names of the N patches.
-        places: Region, row and column of each, None where it is not known.
+        patches: The N patches.
+        fingerprint: SHA-256 over their names, values and masks.
         counted: Arrays of shape (N, ...): ``counts`` (true and false
             positives, false and true negatives), ``histogram``
             (:class:`PixelCounts`), ``reliability`` (:class:`Reliability`),
             ``landslides`` (:func:`count_landslides`) and ``negatives`` (square
             metres detected as landslide, and observed, where a patch has no
-            landslide); and by the name of each stratum what ``counts`` counts,
-            by class, shape (N, K, 4).
-        strata: The strata for which patches had the bands.
+            landslide); and by the name of each of :data:`STRATA` what ``counts``
+            counts, by class, shape (N, K, 4).
         negatives: False alarms on further patches without landslides.
-        bootstrap: Draws of blocks of the patches.
-        refined: The same predictions after each further step, by its name.
+        network: The network alone; None where this is it.
     """
 
     model: str
     members: tuple[str, ...]
     augmented: bool
+    steps: str
     threshold: float
-    dataset: str
-    protocol: str
-    subset: str
+    patches: LabelledPatches
     fingerprint: str
-    patches: tuple[str, ...]
-    places: tuple[Place | None, ...]
     counted: dict[str, np.ndarray]
-    strata: tuple[Stratum, ...]
     negatives: tuple[FalseAlarms, ...]
-    bootstrap: Bootstrap
-    refined: Mapping[str, Evaluation] = field(default_factory=dict)
+    network: Evaluation | None = None
 
     def __repr__(self) -> str:
+        patches = self.patches
         return (
-            f"Evaluation({self.model!r}, {self.dataset} {self.protocol} {self.subset}, "
-            f"{len(self.patches)} patches, F1 {self.scores.f1:.4f})"
+            f"Evaluation({self.model!r}, {patches.dataset} {patches.protocol} {patches.subset}, "
+            f"{len(patches)} patches, F1 {self.scores.f1:.4f})"
         )
 
     @property
@@ -117,6 +125,11 @@ class Evaluation:
         return Reliability(self.counted["reliability"].sum(axis=0))
 
     @cached_property
+    def bootstrap(self) -> Bootstrap:
+        """Draws of blocks of the patches."""
+        return Bootstrap(list(map(block_of, self.patches.places, range(len(self.patches)))))
+
+    @cached_property
     def statistics(self) -> dict[str, float]:
         """Each of :data:`STATISTICS`, by name."""
         return {
@@ -124,15 +137,14 @@ class Evaluation:
             for name, (what, statistic) in STATISTICS.items()
         }
 
-    @property
-    def average_precision(self) -> float:
-        """Area under the precision-recall curve."""
-        return self.pixel_counts.average_precision()
-
-    @property
-    def calibration_error(self) -> float:
-        """Expected calibration error."""
-        return self.reliability.error
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """95 % interval of each of :data:`STATISTICS`; none where there are too few blocks."""
+        intervals = {
+            name: self.bootstrap.interval(self.counted[what], statistic)
+            for name, (what, statistic) in STATISTICS.items()
+        }
+        return {name: interval for name, interval in intervals.items() if interval}
 
     @property
     def batch_mean_f1(self) -> float:
@@ -146,75 +158,78 @@ class Evaluation:
         return float(np.mean([_score("f1")(batch.sum(axis=0)) for batch in batches]))
 
     @cached_property
-    def intervals(self) -> dict[str, Interval]:
-        """95 % interval of each of :data:`STATISTICS`; none where there are too few blocks."""
-        found = {
-            name: self.bootstrap.interval(self.counted[what], statistic)
-            for name, (what, statistic) in STATISTICS.items()
-        }
-        return {name: interval for name, interval in found.items() if interval}
-
-    @cached_property
     def false_alarms(self) -> list[FalseAlarms]:
         """On the patches without a landslide, and on further negatives that were given."""
-        own = false_alarms(self.dataset, self.counted["negatives"], self.bootstrap)
-        return list({one.negatives: one for one in (own, *self.negatives) if one.patches}.values())
+        own = false_alarms(self.patches.dataset, self.counted["negatives"], self.bootstrap)
+        alarms = {each.negatives: each for each in (own, *self.negatives) if each.patches}
+        return list(alarms.values())
 
-    def by_region(self) -> list[Group]:
-        """Scores by region of the benchmark, where places are known."""
-        names = np.array([place[0].name if place else "" for place in self.places])
+    def by_size(self) -> list[Row]:
+        """Landslides found, by size, with the 95 % interval of their share, if it has one."""
+        rows = []
+        for k, name in enumerate(class_names(SIZE_EDGES, "ha")):
+            counted = self.counted["landslides"][:, k]
+            landslides, found, pixels, hits = map(int, counted.sum(axis=0))
+            if landslides:
+                interval = self.bootstrap.interval(counted, lambda total: total[1] / total[0])
+                row = {"name": name, "landslides": landslides, "found": found}
+                row |= {"recall": found / landslides, "pixel_recall": hits / pixels}
+                rows.append(row | {"interval": interval})
+        return rows
+
+    def groups(self) -> dict[str, list[Row]]:
+        """Scores by region of the benchmark, and by class of each stratum, where known.
+
+        The interval is the 95 % interval of F1, if it has one.
+        """
         counts = self.counted["counts"]
-        return [
-            Group.of(str(name), counts * (names == name)[:, None], self.bootstrap)
-            for name in np.unique(names)
-            if name
-        ]
-
-    def by_stratum(self) -> dict[str, list[Group]]:
-        """Scores by class of each stratum; classes without a pixel are left out."""
-        return {
-            stratum.name: [
-                Group.of(name, counts[:, k], self.bootstrap)
-                for k, name in enumerate(stratum.classes)
-                if (counts := self.counted[_key(stratum)])[:, k].any()
-            ]
-            for stratum in self.strata
-        }
-
-    def by_size(self) -> list[SizeGroup]:
-        """Landslides found, by size; classes without a landslide are left out."""
-        return size_groups(self.counted["landslides"], self.bootstrap)
+        regions = np.array([place[0].name if place else "" for place in self.patches.places])
+        names = [str(name) for name in np.unique(regions) if name]
+        parts = {"region": {name: counts * (regions == name)[:, None] for name in names}}
+        for stratum, (unit, edges) in STRATA.items():
+            classes = enumerate(class_names(edges, unit))
+            parts[stratum] = {name: self.counted[stratum][:, k] for k, name in classes}
+        groups: dict[str, list[Row]] = {}
+        for title, members in parts.items():
+            for name, part in members.items():
+                if not part.any():
+                    continue
+                scores = Scores(*map(int, part.sum(axis=0)))
+                row = {"name": name, **asdict(scores)}
+                row |= {score: getattr(scores, score) for score in SCORES}
+                row["interval"] = self.bootstrap.interval(part, _score("f1"))
+                groups.setdefault(title, []).append(row)
+        return groups
 
     def result(self, command: str) -> Result:
-        """The statistics as a model's record keeps them."""
+        """The statistics as a model's record keeps them: the network's, and what steps change."""
+        network, scores = self.network or self, self.scores
+        refined = RefinedScores(
+            steps=self.steps,
+            precision=scores.precision,
+            recall=scores.recall,
+            f1=scores.f1,
+            f1_interval=self.intervals.get("f1"),
+        )
+        statistics = network.statistics
         return Result.model_validate(
             {
-                "dataset": self.dataset,
+                "dataset": self.patches.dataset,
                 "fingerprint": self.fingerprint,
-                "protocol": self.protocol,
-                "subset": self.subset,
+                "protocol": self.patches.protocol,
+                "subset": self.patches.subset,
                 "patches": len(self.patches),
                 "threshold": self.threshold,
-                **asdict(self.scores),
-                **{name: self.statistics[name] for name in Result.model_fields.keys() & STATISTICS},
+                **asdict(network.scores),
+                **{name: statistics[name] for name in Result.model_fields.keys() & STATISTICS},
                 "command": command,
                 "details": Details(
                     blocks=self.bootstrap.blocks,
-                    intervals=self.intervals,
-                    batch_mean_f1=self.batch_mean_f1,
-                    calibration_error=self.calibration_error,
-                    false_alarms=self.false_alarms,
-                    refined=[
-                        RefinedScores(
-                            steps=steps,
-                            precision=one.scores.precision,
-                            recall=one.scores.recall,
-                            f1=one.scores.f1,
-                            f1_interval=one.intervals.get("f1"),
-                        )
-                        for steps, one in self.refined.items()
-                        if one.scores != self.scores
-                    ],
+                    intervals=network.intervals,
+                    batch_mean_f1=network.batch_mean_f1,
+                    calibration_error=statistics["calibration_error"],
+                    false_alarms=network.false_alarms,
+                    refined=[] if scores == network.scores else [refined],
                 ),
             }
         )
@@ -222,27 +237,24 @@ class Evaluation:
 
 def evaluate(
     predictor: Predictor,
-    dataset: LabelledPatches,
+    patches: LabelledPatches,
     *,
-    refine: Mapping[str, Refine] | None = None,
-    strata: Sequence[Stratum] = STRATA,
     negatives: Sequence[Path] = (),
     progress: Callable[[Iterable[Patch]], Iterable[Patch]] = lambda patches: patches,
+    **options: Unpack[Options],
 ) -> Evaluation:
     """Evaluate a model, an ensemble, or whatever else predicts, on labelled patches.
 
-    Each patch is read and predicted once, by what ``predict`` itself uses, and
-    everything is counted from that. Pixels that were not observed count nowhere.
+    What is counted is what ``predict`` answers, with clouds masked and rules applied, and
+    the network alone beside it. Pixels that were not observed count nowhere.
 
     Args:
         predictor: What is evaluated, at its own threshold.
-        dataset: The patches.
-        refine: Further steps after the network, by name; each is counted too,
-            from the same predictions (:attr:`Evaluation.refined`).
-        strata: Quantities by which pixels are counted apart, where a patch has
-            the bands for them.
+        patches: The patches.
         negatives: Folders of further patches without landslides, for false alarms.
         progress: Wraps the patches as they are read, to show progress.
+        options: Keyword arguments of :func:`landslide_zoo.inference.predict`; with
+            ``postprocess=False`` the network alone is evaluated.
 
     Raises:
         DataError: If a file cannot be read, or lacks what the predictor reads.
@@ -252,52 +264,46 @@ def evaluate(
         >>> from landslide_zoo import LandslideModel
         >>> model = LandslideModel.from_pretrained("unet-mobilenet_v2-rgb")  # doctest: +SKIP
         >>> evaluate(model, LabelledPatches.find("l4s-rgb"))  # doctest: +SKIP
-        Evaluation('unet-mobilenet_v2-rgb', l4s-rgb folder test, 233 patches, F1 0.6174)
+        Evaluation('unet-mobilenet_v2-rgb', l4s-rgb folder test, 299 patches, F1 0.6173)
     """
-    steps = refine or {}
     fingerprint = Fingerprint()
 
     def read() -> Iterator[Patch]:
-        for patch in progress(dataset):
+        for patch in progress(patches):
             if patch.mask is None:
                 raise DataError(f"{patch.name} has no mask: only labelled patches are evaluated.")
             fingerprint.add(patch)
             yield patch
 
-    counted: list[list[dict[str, np.ndarray]]] = [[] for _ in range(1 + len(steps))]
-    for patch, predictions in _predictions(predictor, read(), steps.values()):
-        for rows, prediction in zip(counted, predictions, strict=True):
-            rows.append(_count(patch, prediction, strata))
-    alarms = [_on_negatives(predictor, folder, steps) for folder in negatives]
+    answers, networks = [], []
+    for patch, answer, alone in _predictions(predictor, read(), options):
+        answers.append(_count(patch, answer))
+        networks.append(_count(patch, alone))
+    alarms = [_on_negatives(predictor, folder, options) for folder in negatives]
 
-    bootstrap = Bootstrap(list(map(block_of, dataset.places, range(len(dataset)))))
-    augmented = isinstance(predictor, TestTimeAugmentation)
     inner = predictor.predictor if isinstance(predictor, TestTimeAugmentation) else predictor
     # One that is a folder of its own is evaluated again by its own name.
     members = inner.members if isinstance(inner, Ensemble) and not inner.stated else [inner]
-
-    def evaluation(variant: int, refined: Mapping[str, Evaluation]) -> Evaluation:
-        rows = counted[variant]
-        stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        return Evaluation(
-            model=predictor.config.name,
-            members=tuple(member.config.name for member in members),
-            augmented=augmented,
-            threshold=predictor.config.threshold,
-            dataset=dataset.dataset,
-            protocol=dataset.protocol,
-            subset=dataset.subset,
-            fingerprint=fingerprint.hexdigest(),
-            patches=tuple(sample.image.stem for sample in dataset.samples),
-            places=dataset.places,
-            counted=stacked,
-            strata=tuple(stratum for stratum in strata if stacked[_key(stratum)].any()),
-            negatives=tuple(one[variant] for one in alarms),
-            bootstrap=bootstrap,
-            refined=refined,
-        )
-
-    return evaluation(0, {name: evaluation(i, {}) for i, name in enumerate(steps, start=1)})
+    network = Evaluation(
+        model=predictor.config.name,
+        members=tuple(member.config.name for member in members),
+        augmented=isinstance(predictor, TestTimeAugmentation),
+        steps="",
+        threshold=predictor.config.threshold,
+        patches=patches,
+        fingerprint=fingerprint.hexdigest(),
+        counted=_stacked(networks),
+        negatives=tuple(alone for _, alone in alarms),
+    )
+    if not (steps := _steps(predictor, options)):
+        return network
+    return replace(
+        network,
+        steps=steps,
+        counted=_stacked(answers),
+        negatives=tuple(answer for answer, _ in alarms),
+        network=network,
+    )
 
 
 def difference(
@@ -323,47 +329,73 @@ def difference(
             "they cannot be compared."
         )
     what, value = STATISTICS[statistic]
-    whole = [value(one.counted[what].sum(axis=0)) for one in (first, second)]
-    drawn = [first.bootstrap.totals(one.counted[what]) for one in (first, second)]
+    both = (first, second)
+    drawn = [first.bootstrap.totals(evaluation.counted[what]) for evaluation in both]
     interval = None
     if drawn[0] is not None and drawn[1] is not None:
         interval = quantiles([value(a) - value(b) for a, b in zip(*drawn, strict=True)])
-    return whole[0] - whole[1], interval
+    return first.statistics[statistic] - second.statistics[statistic], interval
+
+
+def _steps(predictor: Predictor, options: Options) -> str:
+    """What is done besides the network, in words."""
+    if not options.get("postprocess", True):
+        return ""
+    steps = ["without clouds"] if options.get("clouds", "mask") == "mask" else []
+    rules = switched_on(rules_of(predictor.config), options.get("rules_off", ()))
+    return ", ".join([*steps, *(["with rules"] if rules else [])])
 
 
 def _predictions(
-    predictor: Predictor, patches: Iterable[Patch], steps: Iterable[Refine]
-) -> Iterator[tuple[Patch, list[Prediction]]]:
-    """Each patch with its prediction, and with that prediction after each step."""
-    source, steps = iter(patches), list(steps)
+    predictor: Predictor, patches: Iterable[Patch], options: Options
+) -> Iterator[tuple[Patch, Prediction, Prediction]]:
+    """Each patch with its prediction, and with that of the network alone."""
+    source = iter(patches)
     while batch := list(islice(source, _BATCH)):
-        for patch, prediction in zip(
-            batch, predict(predictor, batch, postprocess=False), strict=True
-        ):
-            yield patch, [prediction, *(step(patch, prediction) for step in steps)]
+        for patch, answer in zip(batch, predict(predictor, batch, **options), strict=True):
+            if answer.clouds is not None and answer.clouds.any():  # it saw darker clouds
+                [network] = predict(predictor, [patch], postprocess=False)
+            else:
+                network = answer.network
+            yield patch, answer, network
 
 
-def _count(
-    patch: Patch, prediction: Prediction, strata: Sequence[Stratum]
-) -> dict[str, np.ndarray]:
+def _count(patch: Patch, prediction: Prediction) -> dict[str, np.ndarray]:
     """Counts of one patch, by name."""
-    assert patch.mask is not None
-    probability, mask, observed = prediction.probability, prediction.mask, prediction.observed
+    truth, mask, observed = patch.mask, prediction.mask, prediction.observed
+    assert truth is not None
     histogram = PixelCounts()
-    histogram.add(probability, patch.mask, observed)
-    area = np.zeros(2) if patch.mask.any() else _areas(prediction)
-    return {
-        "counts": np.array(astuple(Scores.of_masks(mask, patch.mask, observed))),
+    histogram.add(prediction.probability, truth, observed)
+    counts = {
+        "counts": _counts(mask, truth, observed),
         "histogram": histogram.histogram,
-        "reliability": Reliability.of(probability, patch.mask, observed).table,
-        "landslides": count_landslides(mask, patch.mask, observed, prediction.grid),
-        "negatives": area,
-        **{_key(stratum): stratum.count(patch, prediction) for stratum in strata},
+        "reliability": Reliability.of(prediction.probability, truth, observed).table,
+        "landslides": count_landslides(mask, truth, observed, prediction.grid),
+        "negatives": np.zeros(2) if truth.any() else _areas(prediction),
     }
+    values = _quantities(patch)
+    for name, (_, edges) in STRATA.items():
+        classes = np.digitize(values[name], edges) if name in values else np.full(patch.size, -1)
+        parts = [observed & (classes == k) for k in range(len(edges) + 1)]
+        counts[name] = np.stack([_counts(mask, truth, part) for part in parts])
+    return counts
 
 
-def _key(stratum: Stratum) -> str:
-    return f"stratum {stratum.name}"
+def _counts(mask: np.ndarray, truth: np.ndarray, part: np.ndarray) -> np.ndarray:
+    return np.array(astuple(Scores.of_masks(mask, truth, part)))
+
+
+def _quantities(patch: Patch) -> dict[str, np.ndarray]:
+    """Those of :data:`STRATA` that a patch has the bands for, shape (H, W) each."""
+    bands = {"slope": "slope", "elevation": "DEM"}
+    values = {name: patch.select([b])[0] for name, b in bands.items() if b in patch.bands}
+    if patch.unit == "physical" and {"B4", "B8"} <= set(patch.bands):
+        values["NDVI"] = patch.index("NDVI")
+    return values
+
+
+def _stacked(rows: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def _areas(prediction: Prediction) -> np.ndarray:
@@ -373,16 +405,16 @@ def _areas(prediction: Prediction) -> np.ndarray:
 
 
 def _on_negatives(
-    predictor: Predictor, folder: Path, steps: Mapping[str, Refine]
-) -> list[FalseAlarms]:
-    """False alarms on a folder of negatives, of the network alone and after each step."""
+    predictor: Predictor, folder: Path, options: Options
+) -> tuple[FalseAlarms, FalseAlarms]:
+    """False alarms on a folder of negatives, of the answer and of the network alone."""
     patches = map(read_patch, negative_files(folder))
-    found = [
-        [_areas(one) for one in predictions]
-        for _, predictions in _predictions(predictor, patches, steps.values())
-    ]
-    bootstrap = Bootstrap(range(len(found)))
-    return [
-        false_alarms(public_name(folder), np.stack(areas), bootstrap)
-        for areas in zip(*found, strict=True)
-    ]
+    areas = np.array(
+        [
+            (_areas(answer), _areas(network))
+            for _, answer, network in _predictions(predictor, patches, options)
+        ]
+    )
+    name, bootstrap = public_name(folder), Bootstrap(range(len(areas)))
+    answer, network = (false_alarms(name, areas[:, variant], bootstrap) for variant in (0, 1))
+    return answer, network

@@ -88,7 +88,7 @@ def build_record(
         best_epoch=progress.best_epoch,
         history=progress.history,
         results=[
-            evaluate(model, patches).result(command)
+            evaluate(model, patches, postprocess=False).result(command)
             for subset, patches in split.items()
             if subset != "train"
         ],

@@ -1,305 +1,191 @@
-"""Counts and the figures made from them, against counting one pixel at a time."""
+"""Counts, the figures made from them and their intervals, against doing it the long way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from labelled_data import changed
 
-from landslide_zoo import LandslideModel, Patch
-from landslide_zoo.data.patch import Grid
-from landslide_zoo.evaluation import (
-    Bootstrap,
-    LabelledPatches,
-    PixelCounts,
-    Reliability,
-    evaluate,
-    fit_temperature,
-)
+from landslide_zoo.data.landslide4sense import place
+from landslide_zoo.data.patch import Grid, Patch
+from landslide_zoo.evaluation import LabelledPatches, PixelCounts, fit_temperature
 from landslide_zoo.evaluation.metrics import (
+    FEWEST_BLOCKS,
     SIZE_EDGES,
     THRESHOLDS,
+    Bootstrap,
+    Reliability,
+    block_of,
     class_names,
     count_landslides,
     false_alarms,
 )
 from landslide_zoo.inference.predict import Scores
+from landslide_zoo.models.config import PredictorConfig
 
-Pixels = tuple[np.ndarray, np.ndarray]
-
-
-def some_pixels(seed: int = 0, count: int = 5) -> list[Pixels]:
-    """Probabilities (some exactly on a threshold, 0 and 1 among them) and truths that go along."""
-    random = np.random.default_rng(seed)
-    made = []
-    for _ in range(count):
-        probability = random.random((13, 17), dtype=np.float32)
-        exact = random.random((13, 17)) < 0.3
-        steps = random.integers(0, THRESHOLDS + 1, (13, 17)).astype(np.float32) / THRESHOLDS
-        probability[exact] = steps[exact]
-        truth = (random.random((13, 17)) < 0.05 + 0.3 * probability).astype(np.uint8)
-        made.append((probability, truth))
-    return made
+RANDOM = np.random.default_rng(0)
+# Some probabilities exactly on a threshold, 0 and 1 among them, and truths that go along.
+PROBABILITY = np.where(
+    RANDOM.random((40, 50)) < 0.3,
+    RANDOM.integers(0, THRESHOLDS + 1, (40, 50)) / THRESHOLDS,
+    RANDOM.random((40, 50)),
+).astype(np.float32)
+TRUTH = (RANDOM.random((40, 50)) < 0.05 + 0.3 * PROBABILITY).astype(np.uint8)
 
 
-def pooled(made: list[Pixels]) -> PixelCounts:
+def pooled(
+    probability: np.ndarray = PROBABILITY, truth: np.ndarray = TRUTH, *observed: np.ndarray
+) -> PixelCounts:
     counts = PixelCounts()
-    for probability, truth in made:
-        counts.add(probability, truth)
+    for part in (slice(0, 7), slice(7, None)):  # as of two patches
+        counts.add(probability[part], truth[part], *(each[part] for each in observed))
     return counts
 
 
-def brute_force(made: list[Pixels], threshold: float) -> Scores:
-    table = {(True, 1): 0, (True, 0): 0, (False, 1): 0, (False, 0): 0}
-    for probability, truth in made:
-        for p, real in zip(probability.ravel(), truth.ravel(), strict=True):
-            table[bool(p >= np.float32(threshold)), int(real)] += 1
-    return Scores(table[True, 1], table[True, 0], table[False, 1], table[False, 0])
-
-
-@pytest.mark.parametrize("k", [0, 1, 64, 100, 128, 255, 256])
-def test_pooled_scores_are_those_of_counting_every_pixel(k: int) -> None:
-    made = some_pixels()
-    assert pooled(made).scores(k / THRESHOLDS) == brute_force(made, k / THRESHOLDS)
-
-
-def test_scores_of_masks_are_those_of_the_same_threshold() -> None:
-    probability, truth = some_pixels(count=1)[0]
-    mask = (probability >= 0.375).astype(np.uint8)
-    assert Scores.of_masks(mask, truth) == pooled([(probability, truth)]).scores(0.375)
+@pytest.mark.parametrize("k", [0, 1, 100, 128, 256])
+def test_pooled_scores_are_those_of_all_pixels_at_the_threshold(k: int) -> None:
+    scores = pooled().scores(k / THRESHOLDS)
+    assert scores == Scores.of_masks(np.float32(k / THRESHOLDS) <= PROBABILITY, TRUTH)
+    with pytest.raises(ValueError, match="multiple of 1/256"):
+        pooled().scores(0.1)
 
 
 def test_precision_recall_f1_and_iou_by_hand() -> None:
     scores = Scores(true_positives=6, false_positives=2, false_negatives=4, true_negatives=88)
-    assert scores.precision == 6 / 8
-    assert scores.recall == 6 / 10
+    assert (scores.precision, scores.recall, scores.iou) == (6 / 8, 6 / 10, 6 / 12)
     assert scores.f1 == pytest.approx(2 * (6 / 8) * (6 / 10) / (6 / 8 + 6 / 10))
-    assert scores.iou == 6 / 12
-
-
-def test_without_landslides_or_finds_scores_are_0_not_an_error() -> None:
     nothing = Scores(0, 0, 0, 100)
     assert (nothing.precision, nothing.recall, nothing.f1, nothing.iou) == (0, 0, 0, 0)
-    counts = pooled([(np.full((4, 4), 0.3, np.float32), np.zeros((4, 4), np.uint8))])
-    assert counts.average_precision() == 0
-    assert 0 < counts.best_threshold() <= 1
 
 
 def test_unobserved_pixels_count_nowhere() -> None:
-    probability, truth = some_pixels(count=1)[0]
-    observed = np.random.default_rng(9).random(truth.shape) < 0.6
-    counts = PixelCounts()
-    counts.add(probability, truth, observed)
-    kept = probability[observed], truth[observed]
-    np.testing.assert_array_equal(counts.histogram, pooled([kept]).histogram)
-    seen = Reliability.of(probability, truth, observed).table
-    np.testing.assert_array_equal(seen, Reliability.of(*kept).table)
-    assert counts.histogram.sum() == seen[:, 0].sum() == observed.sum()
+    observed = RANDOM.random(TRUTH.shape) < 0.6
+    assert pooled(PROBABILITY, TRUTH, observed).histogram.sum() == observed.sum()
+    table = Reliability.of(PROBABILITY, TRUTH, observed).table
+    np.testing.assert_array_equal(
+        table, Reliability.of(PROBABILITY[observed], TRUTH[observed]).table
+    )
 
 
-def test_counts_add_up_in_any_order_and_over_any_number_of_processes() -> None:
-    made = some_pixels(count=6)
-    whole = pooled(made).histogram
-    assert whole.sum() == 6 * 13 * 17 and whole.dtype == np.int64
-    for processes in (2, 3):
-        shares = [pooled(made[i::processes]).histogram for i in range(processes)]
-        np.testing.assert_array_equal(sum(shares), whole)
+def test_the_best_threshold_is_that_of_trying_them_all_and_the_middle_one() -> None:
+    f1 = {k / 256: pooled().scores(k / 256).f1 for k in range(1, 257)}
+    assert f1[pooled().best_threshold()] == max(f1.values())
+    apart = np.array([0.1] * 50 + [0.9] * 5, np.float32)
+    assert pooled(apart, apart > 0.5).best_threshold() == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("threshold", [0.5 + 1e-9, 1 / 3, 0.1])
-def test_a_threshold_between_the_bins_is_refused(threshold: float) -> None:
-    with pytest.raises(ValueError, match="is not a multiple of 1/256"):
-        pooled(some_pixels()).scores(threshold)
-
-
-def test_every_threshold_is_exact_in_float32() -> None:
-    # A pixel on the threshold is landslide, one just below it is not.
-    for k in range(1, THRESHOLDS + 1):
-        threshold = np.float32(k) / np.float32(THRESHOLDS)
-        below = np.nextafter(threshold, np.float32(0))
-        counts = pooled([(np.array([below, threshold]), np.array([1, 1]))])
-        assert counts.scores(k / THRESHOLDS).true_positives == 1
-
-
-def test_the_best_threshold_is_that_of_trying_them_all() -> None:
-    made = some_pixels(seed=3)
-    f1 = {k / THRESHOLDS: brute_force(made, k / THRESHOLDS).f1 for k in range(1, THRESHOLDS + 1)}
-    assert f1[pooled(made).best_threshold()] == max(f1.values())
-
-
-def test_between_two_clear_groups_the_threshold_lies_in_the_middle() -> None:
-    probability = np.array([0.1] * 50 + [0.9] * 5, np.float32)
-    counts = pooled([(probability, (probability > 0.5).astype(np.uint8))])
-    assert counts.best_threshold() == pytest.approx(0.5, abs=0.01)
-
-
-def test_average_precision_of_a_perfect_and_of_a_blind_ranking() -> None:
-    truth = np.array([1, 1, 0, 0, 0, 0, 0, 0], np.uint8)
-    perfect = pooled([(np.where(truth, 0.9, 0.1).astype(np.float32), truth)])
-    assert perfect.average_precision() == 1
-    blind = pooled([(np.full(8, 0.5, np.float32), truth)])
-    assert blind.average_precision() == 0.25  # the share of landslide pixels
-
-
-def test_the_curve_ends_at_full_recall_and_the_share_of_landslides() -> None:
-    made = some_pixels()
-    recall, precision = pooled(made).curve()
-    assert (np.diff(recall) >= 0).all()
-    assert recall[-1] == 1
-    assert precision[-1] == pytest.approx(np.mean([truth for _, truth in made]))
-    at_half = brute_force(made, 0.5)
-    half = THRESHOLDS // 2
-    assert (recall[half], precision[half]) == (at_half.recall, at_half.precision)
+def test_average_precision_is_the_sum_over_thresholds() -> None:
+    total, before = 0.0, 0.0
+    for k in range(256, -1, -1):
+        scores = pooled().scores(k / 256)
+        total += (scores.recall - before) * scores.precision
+        before = scores.recall
+    assert pooled().average_precision() == pytest.approx(total)
+    blind = np.full(TRUTH.shape, 0.5, np.float32)
+    assert pooled(blind).average_precision() == TRUTH.mean()
+    assert pooled(blind, 0 * TRUTH).average_precision() == 0
 
 
 def test_reliability_holds_means_over_each_bin() -> None:
     probability = np.array([0.0, 0.05, 0.5, 0.52, 1.0], np.float32)
     reliability = Reliability.of(probability, np.array([0, 1, 1, 0, 1]))
-    assert reliability.table[:, 0].tolist() == [2, *[0] * 6, 2, *[0] * 6, 1]
     assert reliability.mean_probability[[0, 7, 14]] == pytest.approx([0.025, 0.51, 1.0])
     assert reliability.landslide_share[[0, 7, 14]] == pytest.approx([0.5, 0.5, 1.0])
-    assert np.isnan(reliability.mean_probability[3])
     # |0.025 - 0.5| x 2/5 + |0.51 - 0.5| x 2/5 + 0
     assert reliability.error == pytest.approx(0.194)
 
 
-def test_honest_probabilities_have_next_to_no_error() -> None:
-    random = np.random.default_rng(0)
-    probability = random.random(400_000, dtype=np.float32)
-    truth = random.random(400_000) < probability
-    assert Reliability.of(probability, truth).error < 0.005
-    assert Reliability.of(probability**3, truth).error > 0.1
+class Honest:
+    """Logits whose probabilities were right before the logits were multiplied."""
+
+    config = PredictorConfig(name="honest", bands=["B4"], unit="physical", threshold=0.5)
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def logits(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(self.factor * (values[:, 0] / 200 - 3))
 
 
-@pytest.fixture
-def honest(model: LandslideModel, dataset: LabelledPatches) -> LabelledPatches:
-    """The patches with masks drawn from the model's own probabilities."""
-    random = np.random.default_rng(1)
-    masks = [
-        (random.random(patch.size) < model.predict(patch).probability).astype(np.uint8)
-        for patch in dataset
-    ]
-    return changed(dataset, lambda i, patch: replace(patch, mask=masks[i]))
+def test_the_temperature_undoes_what_logits_were_multiplied_by(dataset: LabelledPatches) -> None:
+    patches: list[Patch] = []
+    for patch in dataset:
+        p = 1 / (1 + np.exp(-Honest(1.0).logits(patch.select(["B4"])[None])[0].numpy()))
+        patches.append(replace(patch, mask=(RANDOM.random(p.shape) < p).astype(np.uint8)))
+    for factor in (0.4, 3.0):
+        assert fit_temperature(Honest(factor), patches) == pytest.approx(factor, rel=0.15)
+    half = np.arange(48) < 24
+    wrong = [replace(p, mask=np.where(half, 1 - p.mask, p.mask).astype(np.uint8)) for p in patches]
+    seen = [replace(p, observed=np.broadcast_to(~half, p.size)) for p in wrong]
+    assert fit_temperature(Honest(3.0), seen) == pytest.approx(3.0, rel=0.2)
+    assert fit_temperature(Honest(3.0), wrong) != pytest.approx(3.0, rel=0.2)
 
 
-@pytest.mark.parametrize("factor", [0.4, 3.0])
-def test_the_temperature_undoes_what_logits_were_multiplied_by(
-    honest: LabelledPatches, make_model: Callable[..., LandslideModel], factor: float
-) -> None:
-    """A model whose probabilities were right before its logits were multiplied."""
-    wrong = make_model()
-    with torch.no_grad():
-        for parameter in wrong.network.segmentation_head[0].parameters():
-            parameter.mul_(factor)
-    before = evaluate(wrong, honest)
-    temperature = fit_temperature(wrong, honest)
-    assert temperature == pytest.approx(factor, rel=0.1)
-    after = evaluate(wrong.update_config(temperature=temperature), honest)
-    assert after.calibration_error < 0.3 * before.calibration_error
-    # What comes before what stays so: the curve is the same but for its steps.
-    assert after.average_precision == pytest.approx(before.average_precision, abs=0.01)
+def test_a_landslide_is_found_if_half_of_it_is_and_has_the_size_that_is_observed() -> None:
+    truth = np.zeros((64, 64), np.uint8)
+    truth[2:12, 2:12] = 1
 
+    def only(mask: np.ndarray, **how: object) -> tuple[str, list[int]]:
+        counted = count_landslides(mask, truth, **how)
+        (k,) = np.flatnonzero(counted[:, 0])
+        return class_names(SIZE_EDGES, "ha")[k], counted[k].tolist()
 
-def test_a_temperature_that_is_there_already_is_counted_in(
-    honest: LabelledPatches, make_model: Callable[..., LandslideModel]
-) -> None:
-    assert fit_temperature(make_model(temperature=2.0), honest) == pytest.approx(0.5, rel=0.1)
-
-
-def test_a_model_that_is_right_already_is_left_alone(
-    honest: LabelledPatches, model: LandslideModel
-) -> None:
-    assert fit_temperature(model, honest, seed=3) == pytest.approx(1, abs=0.05)
-    assert fit_temperature(model, honest, seed=3) == fit_temperature(model, honest, seed=3)
-
-
-def test_unobserved_pixels_do_not_move_the_temperature(
-    honest: LabelledPatches, model: LandslideModel
-) -> None:
-    """Half of each mask is wrong, and that half was not observed."""
-
-    def half_wrong(patch: Patch, observed: bool) -> Patch:
-        assert patch.mask is not None
-        left = np.arange(patch.size[1]) < patch.size[1] // 2
-        mask = np.where(left, 1 - patch.mask, patch.mask).astype(np.uint8)
-        seen = np.broadcast_to(~left, patch.size) if observed else None
-        return replace(patch, mask=mask, observed=seen)
-
-    masked = [half_wrong(patch, True) for patch in honest]
-    assert fit_temperature(model, masked) == pytest.approx(1, abs=0.1)
-    wrong = [half_wrong(patch, False) for patch in honest]
-    assert fit_temperature(model, wrong) > 2
-
-
-def square(side: int, size: int = 128, at: tuple[int, int] = (2, 2)) -> np.ndarray:
-    mask = np.zeros((size, size), np.uint8)
-    mask[at[0] : at[0] + side, at[1] : at[1] + side] = 1
-    return mask
-
-
-def only_class(mask: np.ndarray, truth: np.ndarray, **how: object) -> tuple[str, list[int]]:
-    """The only class of size that has a landslide, and its counts."""
-    counted = count_landslides(mask, truth, **how)
-    (k,) = np.flatnonzero(counted[:, 0])
-    return class_names(SIZE_EDGES, "ha")[k], counted[k].tolist()
-
-
-def test_a_landslide_is_found_if_half_of_it_is() -> None:
-    truth = square(10)
     half = truth.copy()
     half[7:] = 0
-    assert only_class(half, truth) == ("1 to 5 ha", [1, 1, 100, 50])
+    assert only(half) == ("1 to 5 ha", [1, 1, 100, 50])
+    assert only(half, grid=Grid(pixel_size=(30.0, 30.0)))[0] == "5 ha and more"
     half[2, 2] = 0
-    assert only_class(half, truth) == ("1 to 5 ha", [1, 0, 100, 49])
+    assert only(half) == ("1 to 5 ha", [1, 0, 100, 49])
+    assert only(half, observed=np.arange(64)[:, None] < [7] * 64) == (
+        "0.5 to 1 ha",
+        [1, 1, 50, 49],
+    )
 
 
-def test_the_size_of_a_landslide_depends_on_its_pixels_and_theirs() -> None:
-    truth = np.zeros((40, 40), np.uint8)
-    truth[3, 3:13] = 1
-    assert only_class(truth, truth)[0] == "0.1 to 0.5 ha"  # exactly 0.1 ha
-    assert only_class(truth, truth, grid=Grid((30.0, 30.0)))[0] == "0.5 to 1 ha"
-    truth[3, 3] = 0
-    assert only_class(truth, truth)[0] == "below 0.1 ha"
-    assert only_class(square(23), square(23))[0] == "5 ha and more"
+def test_false_alarms_are_an_area_of_the_area_observed() -> None:
+    areas = np.array([[100.0, 10_000.0], [300.0, 10_000.0], [0.0, 0.0]])
+    alarms = false_alarms("coast", areas, Bootstrap(range(3)))
+    assert (alarms.patches, alarms.square_kilometres, alarms.low) == (2, 0.02, None)
+    assert alarms.hectares_per_100_km2 == pytest.approx(10_000 * 0.02)
 
 
-def test_pixels_that_touch_at_a_corner_are_one_landslide() -> None:
-    truth = square(3) | square(3, at=(5, 5))
-    assert only_class(truth, truth) == ("0.1 to 0.5 ha", [1, 1, 18, 18])
-    apart = square(3) | square(3, at=(6, 6))
-    assert only_class(apart, apart) == ("below 0.1 ha", [2, 2, 18, 18])
+def mean_of(total: np.ndarray) -> float:
+    return float(total[0] / total[1])
 
 
-def test_a_landslide_counts_by_the_pixels_of_it_that_were_observed() -> None:
-    truth = square(10) | square(5, at=(50, 50))
-    observed = np.ones((128, 128), bool)
-    observed[6, :] = False  # runs through the first, which stays one landslide
-    observed[50:60] = False  # covers the second
-    found = truth.copy()
-    found[8:] = 0
-    assert only_class(found, truth, observed=observed) == ("0.5 to 1 ha", [1, 1, 90, 50])
+def test_a_draw_is_the_sum_of_whole_blocks() -> None:
+    """Against the long way: draw the blocks one by one with the same generator."""
+    counted = RANDOM.integers(1, 9, (12, 2, 3))
+    totals = Bootstrap([f"block {i % 6}" for i in range(12)], seed=3, resamples=5).totals(counted)
+    assert totals is not None
+    sums = [counted[block::6].sum(axis=0) for block in range(6)]
+    for total, draw in zip(totals, np.random.default_rng(3).integers(6, size=(5, 6)), strict=True):
+        np.testing.assert_array_equal(total, sum(sums[block] for block in draw))
 
 
-def test_finds_beside_a_landslide_do_not_count() -> None:
-    truth = square(10)
-    assert count_landslides(1 - truth, truth).sum(axis=0).tolist() == [1, 0, 100, 0]
-    assert not count_landslides(square(5), np.zeros((128, 128), np.uint8)).any()
+def test_the_interval_covers_the_truth_as_often_as_it_says_and_neighbours_widen_it() -> None:
+    covered = 0
+    for _ in range(100):
+        counted = np.stack([RANDOM.binomial(50, 0.3, 40), np.full(40, 50)], axis=1)
+        interval = Bootstrap(range(40), resamples=300).interval(counted, mean_of)
+        assert interval is not None
+        covered += interval[0] <= 0.3 <= interval[1]
+    assert 0.85 <= covered / 100 <= 1
+    counted = np.repeat(counted, 10, axis=0)
+    one_by_one = Bootstrap(range(400)).interval(counted, mean_of)
+    in_blocks = Bootstrap([i // 10 for i in range(400)]).interval(counted, mean_of)
+    assert one_by_one is not None and in_blocks is not None
+    assert in_blocks[1] - in_blocks[0] > 2 * (one_by_one[1] - one_by_one[0])
+    counted[10 * (FEWEST_BLOCKS - 1) :] = 0  # too few blocks hold anything
+    assert Bootstrap([i // 10 for i in range(400)]).interval(counted, mean_of) is None
 
 
-def test_false_alarms_by_area() -> None:
-    """One pixel in a square kilometre is one hectare in a hundred; enough patches: an interval."""
-    alarms = false_alarms("n", np.array([[100.0, 1e6], [0, 0]]), Bootstrap(range(2)))
-    assert (alarms.patches, alarms.square_kilometres, alarms.low) == (1, 1.0, None)
-    assert alarms.hectares_per_100_km2 == pytest.approx(1.0)
-    areas = np.stack([np.random.default_rng(0).integers(0, 300, 40) * 100, [1638400] * 40], axis=1)
-    alarms = false_alarms("n", areas, Bootstrap(range(40)))
-    assert alarms.low is not None and alarms.high is not None
-    assert alarms.low < alarms.hectares_per_100_km2 < alarms.high
-
-
-def test_classes_are_named_by_their_edges() -> None:
-    assert class_names((0.5, 1), "ha") == ["below 0.5 ha", "0.5 to 1 ha", "1 ha and more"]
+@pytest.mark.parametrize(
+    ("second", "together"),
+    [(4, True), (5, False), (1 + 3 * 41, True), (1 + 4 * 41, False), (3034, False)],
+)
+def test_a_block_is_a_square_of_a_region(second: int, together: bool) -> None:
+    assert (block_of(place(1), 1) == block_of(place(second), second)) is together
+    assert block_of(None, 1) != block_of(None, second)
