@@ -12,12 +12,11 @@ if TYPE_CHECKING:
 
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda, cuda:1.")]
 BackendOption = Annotated[
-    Literal["auto", "torch", "openvino", "openvino-int8"],
+    Literal["auto", "torch", "openvino"],
     typer.Option(
         "--backend",
         help="What computes the network: torch (float32, the reference), openvino (faster on a "
-        "processor, with the same masks), openvino-int8 (faster again, a few pixels differ), or "
-        "auto, the fastest that is there with the same masks.",
+        "processor, with the same masks), or auto: torch on a GPU, else openvino.",
     ),
 ]
 Threshold = Annotated[

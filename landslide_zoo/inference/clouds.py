@@ -7,7 +7,6 @@ and runs four tiles of 256 x 256 where a patch fits in a smaller one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -22,10 +21,9 @@ import numpy as np
 from landslide_zoo.data.bands import band
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.io import file_sha256
 
 if TYPE_CHECKING:
-    from openvino import CompiledModel, InferRequest
+    from openvino import InferRequest
 
 Clouds = Literal["mask", "keep"]
 """``mask``: what lies under cloud is not observed, where the bands tell clouds; ``keep``: clouds
@@ -178,32 +176,16 @@ def _network(bands: int, level: Level) -> CloudNetwork:
     spec = find_spec("ukis_csmask")
     if spec is None or spec.origin is None:
         raise ModelError("Clouds need the package ukis-csmask: pip install ukis-csmask.")
+    from landslide_zoo.inference.backends import compile_onnx  # which imports what masks clouds
+
     file = Path(spec.origin).with_name(f"model_{bands}b_{level.lower()}.onnx")
     described = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     mean, std = described["data"]["dataset_statistics"]["img"]
     return CloudNetwork(
-        request=_compiled(file, bands).create_infer_request(),
+        request=compile_onnx(file, (1, bands, -1, -1)).create_infer_request(),
         mean=np.array(mean, dtype=np.float32)[:, None, None],
         std=np.array(std, dtype=np.float32)[:, None, None],
     )
-
-
-def _compiled(file: Path, bands: int) -> CompiledModel:
-    """A network for tiles of any size: as it was kept on disk, else compiled and kept."""
-    try:
-        from landslide_zoo.inference.backends import processor
-    except ImportError as error:
-        raise ModelError("Clouds need the package openvino: pip install openvino.") from error
-    precision = processor.precisions()[0]
-    made_of = (*processor.identity(), precision, file_sha256(file))
-    key = f"{file.stem}-{hashlib.sha256(str(made_of).encode()).hexdigest()}"
-    if kept := processor.read_compiled(key, precision):
-        return kept[0]
-    network = processor.read_network(file)
-    network.reshape([1, bands, -1, -1])
-    compiled = processor.compile_network(network, precision)
-    processor.write_compiled(key, compiled)
-    return compiled
 
 
 def _tile_side(length: int) -> int:

@@ -34,10 +34,8 @@ DEFAULT_MODEL = "unet-mobilenet_v2-rgb"
 """The bundled model that is used where none is named."""
 EVAL_RESULTS = ".eval_results"
 """Folder of the results that the Hub shows on a dataset's leaderboard."""
-RANGES = "int8.safetensors"
-"""Between which values the network's numbers lie, for those who compute it in eight bits."""
 FILES = [
-    *(CONFIG, WEIGHTS, RECORD, CARD, TRAIN_CONFIG, RANGES),
+    *(CONFIG, WEIGHTS, RECORD, CARD, TRAIN_CONFIG),
     *("*.png", f"{EVAL_RESULTS}/*.yaml"),
 ]
 """What belongs to a model folder; whatever else lies in it is no part of it."""

@@ -14,18 +14,14 @@ import pytest
 from agreement import agreement, pooled_f1
 from command_line import Command
 from labelled_data import write_pair
-from patch_files import random_patch, sample_patches, write_patch
+from patch_files import random_patch, write_patch
 from safetensors.numpy import load_file, save_file
-from trained_model import make_record, untrained
+from trained_model import make_record
 
 from landslide_zoo import LandslideModel, ModelZoo, Patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.evaluation import LabelledPatches
-from landslide_zoo.inference import Ensemble, detect, load_predictor
-from landslide_zoo.inference.backends.compiled import CompiledCache
-from landslide_zoo.inference.backends.graphs import Graph
-from landslide_zoo.inference.backends.openvino import OpenVinoPredictor
-from landslide_zoo.inference.backends.torch import TorchPredictor
+from landslide_zoo.inference import Ensemble, load_predictor
 from landslide_zoo.models import EnsembleConfig, ModelConfig
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.config import read_config
@@ -36,10 +32,9 @@ NAME, OTHER = "first-rgb", "second-rgb"
 HEAVY = ("torch", "torchvision", "timm", "segmentation_models_pytorch")
 LOAD = f"""
 import sys
-from pathlib import Path
 from landslide_zoo.inference import load_predictor
-found = load_predictor(Path(sys.argv[1]), "openvino").predict(sys.argv[2])
-print(found.mask.sum(), *[name for name in {HEAVY} if name in sys.modules])
+prediction = load_predictor(sys.argv[1], "openvino").predict(sys.argv[2])
+print(prediction.mask.sum(), *[name for name in {HEAVY} if name in sys.modules])
 """
 
 
@@ -50,74 +45,75 @@ def patch() -> Patch:
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of compiled networks, empty and of this test alone."""
+    """The folder of converted networks, empty and of this test alone."""
     monkeypatch.setenv("LANDSLIDE_ZOO_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "compiled"
-
-
-def load_elsewhere(folder: Path, patch: Path) -> list[str]:
-    """Predict in a new process: how many pixels it found, and the heavy modules it imported."""
-    answer = subprocess.run(
-        [sys.executable, "-c", LOAD, folder, patch], capture_output=True, text=True, check=True
-    )
-    return answer.stdout.split()
-
-
-@pytest.mark.parametrize("name", bundled_folders())
-def test_openvino_gives_the_masks_of_pytorch(name: str) -> None:
-    folder = bundled_folders()[name]
-    reference, fast = load_predictor(folder, "torch"), load_predictor(folder)
-    assert reference.backend == "torch float32" and fast.backend.startswith("openvino")
-    assert (fast.config, fast.record) == (reference.config, reference.record)
-    patches = sample_patches()
-    assert agreement(fast, reference, patches) >= 0.999
-    assert detect(fast, patches[0]).to_dict()["backend"] == fast.backend
+    return tmp_path / "cache" / "networks"
 
 
 @pytest.mark.parametrize("name", ModelZoo().compared_names())
 def test_on_real_patches_neither_masks_nor_f1_differ(name: str, real_data: Path) -> None:
     folder = bundled_folders()[name]
     reference, fast = load_predictor(folder, "torch"), load_predictor(folder)
-    for dataset, subset, step in (("l4s-14band", "all", 1), ("l4s-rgb", "validation", 4)):
+    assert reference.backend == "torch float32" and fast.backend.startswith("openvino")
+    assert (fast.config, fast.record) == (reference.config, reference.record)
+    for dataset, subset, step in (("l4s-14band", "all", 1), ("l4s-rgb", "validation", 8)):
         patches = list(LabelledPatches.find(str(real_data / dataset), "folder", subset))[::step]
         assert agreement(fast, reference, patches) >= 0.999
         assert pooled_f1(fast, patches) == pytest.approx(pooled_f1(reference, patches), abs=1e-3)
 
 
-def test_a_faster_number_type_is_used_only_where_it_gives_the_same_masks() -> None:
-    # Untrained, it is undecided about every pixel: the last bits decide.
-    model = untrained("unet-mobilenet_v2")
-    exact = OpenVinoPredictor.from_model(model)
-    assert exact.backend == "openvino float32"
-    assert agreement(exact, model, sample_patches()) >= 0.999
-
-
-def test_no_pytorch_is_needed_to_predict(model_folder: Path, kept: Path, tmp_path: Path) -> None:
-    patch = write_patch(tmp_path / "a.h5")
-    found = load_elsewhere(model_folder, patch)
-    assert found == [str(load_predictor(model_folder, "openvino").predict(patch).mask.sum())]
-    (blob,) = kept.iterdir()
-    assert load_elsewhere(model_folder, patch) == found
-    assert [path.name for path in kept.iterdir()] == [blob.name]
-
-
-def test_a_network_without_a_graph_is_converted_by_pytorch(
+def test_pytorch_is_needed_once_and_then_no_more(
     model_folder: Path, kept: Path, tmp_path: Path
 ) -> None:
-    model = LandslideModel.from_folder(model_folder)
-    scaling = {**model.config.scaling.model_dump(), "statistics": "both"}
-    model.update_config(scaling=scaling).save_pretrained(tmp_path / "both")
-    assert Graph.of(model.config) is None
     patch = write_patch(tmp_path / "a.h5")
-    # In another process again, so that the one that predicts never holds PyTorch.
-    assert load_elsewhere(tmp_path / "both", patch) == [str(model.predict(patch).mask.sum())]
-    assert len(list(kept.iterdir())) == 1
+    expected = load_predictor(model_folder, "openvino").predict(patch).mask.sum()
+    answer = subprocess.run(
+        [sys.executable, "-c", LOAD, model_folder, patch],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.split() == [str(expected)]
+    assert len(list(kept.glob("*-f32.xml")) + list(kept.glob("*-bf16.xml"))) == 1
+
+
+def test_a_file_that_is_damaged_is_made_again(model_folder: Path, kept: Path, patch: Patch) -> None:
+    expected = load_predictor(model_folder, "openvino").predict(patch, clouds="keep").probability
+    for path in kept.iterdir():
+        content = path.read_bytes()
+        path.chmod(0o600)
+        path.write_bytes(content[: len(content) // 2])
+    found = load_predictor(model_folder, "openvino").predict(patch, clouds="keep")
+    np.testing.assert_allclose(found.probability, expected, atol=1e-6)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    model_folder: Path, tmp_path: Path, patch: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LANDSLIDE_ZOO_CACHE", str(tmp_path / "file"))
+    assert load_predictor(model_folder).predict(patch, clouds="keep").mask.shape == (64, 96)
+
+
+def test_other_weights_are_never_taken_for_those_that_were_compiled(
+    model_folder: Path, patch: Patch
+) -> None:
+    before = load_predictor(model_folder).predict(patch, postprocess=False).probability
+    model = LandslideModel.from_folder(model_folder, "cpu")
+    assert np.array_equal(model.predict(patch, postprocess=False).probability, before)
+    next(model.network.parameters()).data.mul_(-1)
+    changed = model.predict(patch, postprocess=False).probability
+    assert not np.allclose(changed, before)
+    model.save_pretrained(model_folder.parent / "changed")
+    found = load_predictor(model_folder.parent / "changed").predict(patch, postprocess=False)
+    np.testing.assert_allclose(found.probability, changed, atol=1e-3)  # stored as float16
+    shutil.copy(model_folder.parent / "changed" / "model.safetensors", model_folder)
+    with pytest.raises(ModelError, match="not those that record"):
+        load_predictor(model_folder)
 
 
 @pytest.mark.parametrize("fault", ["missing", "shape", "not finite", "cut short"])
-def test_weights_that_do_not_fit_are_the_sentence_of_pytorch(
-    model_folder: Path, kept: Path, fault: str
-) -> None:
+def test_weights_that_do_not_fit_are_refused(model_folder: Path, fault: str) -> None:
     (model_folder / "record.json").unlink()
     weights = model_folder / "model.safetensors"
     tensors = load_file(weights)
@@ -126,74 +122,25 @@ def test_weights_that_do_not_fit_are_the_sentence_of_pytorch(
         weights.write_bytes(weights.read_bytes()[:-100])
     else:
         value = {"shape": np.zeros(2, np.float16), "not finite": np.full(1, np.nan, np.float16)}
-        given = {name: value[fault]} if fault in value else {}
-        save_file({key: one for key, one in tensors.items() if key != name} | given, weights)
-    sentences = []
+        del tensors[name]
+        save_file(tensors | ({name: value[fault]} if fault in value else {}), weights)
     for backend in ("torch", "openvino"):
-        with pytest.raises(ModelError) as raised:
+        with pytest.raises(ModelError):
             load_predictor(model_folder, backend)  # type: ignore[arg-type]
-        sentences.append(str(raised.value))
-    assert sentences[0] == sentences[1]
-    assert not kept.exists()
-
-
-def test_a_damaged_or_foreign_file_is_made_again(
-    model_folder: Path, kept: Path, patch: Patch
-) -> None:
-    expected = load_predictor(model_folder, "openvino").predict(patch).probability
-    (blob,) = kept.iterdir()
-    whole = blob.read_bytes()
-    blob.write_bytes(whole[: len(whole) // 2])
-    found = load_predictor(model_folder, "openvino").predict(patch)
-    np.testing.assert_allclose(found.probability, expected, atol=1e-6)
-    (blob,) = kept.iterdir()
-    CompiledCache(kept).write(blob.name.partition(".")[0], b"what no OpenVINO can read")
-    found = load_predictor(model_folder, "openvino").predict(patch)
-    np.testing.assert_allclose(found.probability, expected, atol=1e-6)
-
-
-def test_two_processes_at_once_make_one_file(
-    model_folder: Path, kept: Path, tmp_path: Path
-) -> None:
-    patch = write_patch(tmp_path / "a.h5")
-    with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(lambda _: load_elsewhere(model_folder, patch)[0], range(2))
-    assert one == other
-    assert load_elsewhere(model_folder, patch) == [one]
-
-
-def test_other_weights_are_never_taken_for_those_that_were_compiled(
-    model_folder: Path, kept: Path
-) -> None:
-    load_predictor(model_folder, "openvino")
-    changed = LandslideModel.from_folder(model_folder)
-    next(changed.network.parameters()).data.mul_(-1)
-    changed.record = None
-    changed.save_pretrained(model_folder.parent / "changed")
-    shutil.copy(model_folder.parent / "changed" / "model.safetensors", model_folder)
-    with pytest.raises(ModelError, match="not those that record"):
-        load_predictor(model_folder, "openvino")
-    (model_folder / "record.json").unlink()
-    load_predictor(model_folder, "openvino")
-    assert len(list(kept.iterdir())) == 2
 
 
 def test_several_threads_share_a_network(model_folder: Path, patch: Patch) -> None:
     predictor = load_predictor(model_folder, "openvino")
-    patches = [Patch(np.roll(patch.values, turn, axis=2)) for turn in range(8)]
-    alone = [predictor.predict(one).probability for one in patches]
+    patches = [Patch(np.roll(patch.values, turn, axis=2)) for turn in range(4)]
+    alone = [predictor.predict(each, clouds="keep").probability for each in patches]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda one: predictor.predict(one).probability, patches))
+        together = list(
+            pool.map(lambda each: predictor.predict(each, clouds="keep").probability, patches)
+        )
     np.testing.assert_array_equal(together, alone)
 
 
-def test_pytorch_with_channels_last_gives_the_same_masks(model_folder: Path, patch: Patch) -> None:
-    found = TorchPredictor.from_folder(model_folder, "cpu").predict(patch)
-    expected = load_predictor(model_folder, "torch").predict(patch)
-    np.testing.assert_allclose(found.probability, expected.probability, atol=1e-5)
-
-
-def test_a_backend_that_cannot_be_had_is_a_sentence(model_folder: Path) -> None:
+def test_a_backend_that_cannot_be_had_is_refused(model_folder: Path) -> None:
     with pytest.raises(ModelError, match="computes on cpu, not on cuda"):
         load_predictor(model_folder, "openvino", "cuda")
     with pytest.raises(ModelError, match="no device 'nonsense'"):
@@ -228,13 +175,12 @@ def test_a_folder_without_a_network_is_the_mean_of_its_members(
 ) -> None:
     ensemble = load_predictor(ensemble_folder, "torch")
     assert isinstance(ensemble, Ensemble) and ensemble.record is not None
-    found = detect(ensemble, patch)
-    members = [LandslideModel.from_folder(ensemble_folder.parent / name) for name in (NAME, OTHER)]
-    alone = [member.predict(patch).probability for member in members]
+    found = ensemble.predict(patch, clouds="keep")
+    members = [load_predictor(ensemble_folder.parent / name, "torch") for name in (NAME, OTHER)]
+    alone = [member.predict(patch, clouds="keep").probability for member in members]
     assert not np.array_equal(*alone)
-    np.testing.assert_allclose(found.network.probability, np.mean(alone, axis=0), atol=1e-6)
-    assert found.network.threshold == 0.3 and found.network.model == "mean-rgb"
-    assert found.to_dict()["backend"] == "torch float32"
+    np.testing.assert_allclose(found.probability, np.mean(alone, axis=0), atol=1e-6)
+    assert (found.threshold, found.model, found.backend) == (0.3, "mean-rgb", "torch float32")
 
 
 def test_an_ensemble_is_evaluated_compared_and_used_by_its_name(
@@ -287,11 +233,8 @@ def test_an_ensemble_whose_members_changed_is_refused(ensemble_folder: Path) -> 
     ("changes", "fault"),
     [
         ({"members": [NAME]}, "members"),
-        ({"members": [NAME, NAME]}, "twice"),
         ({"members": [NAME, "../elsewhere"]}, "members.1"),
-        ({"bands": ["B4", "B3", "B99"]}, "unknown band"),
         ({"bands": ["B4"]}, "reads B4, B3, B2"),
-        ({"members": [NAME, "mean-rgb"]}, "is an ensemble itself"),
     ],
 )
 def test_an_ensemble_that_makes_no_sense_is_refused(
@@ -306,7 +249,5 @@ def test_an_ensemble_that_makes_no_sense_is_refused(
 
 
 def test_an_ensemble_is_no_model_with_weights_of_its_own(ensemble_folder: Path) -> None:
-    with pytest.raises(ModelError, match="is an ensemble"):
-        LandslideModel.from_pretrained(ensemble_folder)
     with pytest.raises(ModelError, match="is an ensemble"):
         ModelConfig.read(ensemble_folder / "config.json")

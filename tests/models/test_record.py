@@ -12,7 +12,7 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.errors import ModelError
 from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig
-from landslide_zoo.models.folder import CONFIG, RANGES, RECORD, WEIGHTS
+from landslide_zoo.models.folder import CONFIG, RECORD, WEIGHTS
 from landslide_zoo.models.record import Record
 
 
@@ -68,18 +68,6 @@ def test_a_saved_model_keeps_its_record_with_the_hash_of_its_weights(
     figures = {path.name: path.read_bytes() for path in model_folder.glob("*.png")}
     assert figures
     assert {path.name: path.read_bytes() for path in (tmp_path / "again").glob("*.png")} == figures
-
-
-def test_ranges_for_eight_bits_are_kept_with_their_weights_alone(
-    model_folder: Path, tmp_path: Path
-) -> None:
-    (model_folder / RANGES).write_bytes(b"ranges")
-    model = LandslideModel.from_pretrained(model_folder, device="cpu")
-    model.save_pretrained(tmp_path / "same")
-    assert (tmp_path / "same" / RANGES).read_bytes() == b"ranges"
-    next(model.network.parameters()).data.mul_(-1)
-    model.save_pretrained(tmp_path / "changed")
-    assert not (tmp_path / "changed" / RANGES).exists()
 
 
 def test_a_broken_record_is_no_model(model_folder: Path) -> None:
