@@ -9,15 +9,15 @@ from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch, Prediction
 from landslide_zoo.data.bands import TRUE_COLOUR
-from landslide_zoo.data.patch import UNPLACED
-from landslide_zoo.errors import DataError, ModelError
+from landslide_zoo.errors import DataError
 from landslide_zoo.inference import Ensemble, join_predictions
 from landslide_zoo.inference.predict import predict
 
 
 def make_prediction(values: list[float], threshold: float) -> Prediction:
     probability = np.array([values], np.float32)
-    return Prediction(probability, np.ones((1, len(values)), bool), threshold, "model", UNPLACED)
+    patch = Patch(np.zeros((3, *probability.shape), np.float32))
+    return Prediction(probability, probability >= 0, threshold, "model", patch)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def test_an_ensemble_answers_the_mean_of_members_that_read_different_things(
 ) -> None:
     ensemble = Ensemble([rgb, bands], "both")
     assert set(ensemble.config.bands) == set(bands.config.bands)
-    (joined,) = predict(ensemble, [patch])
-    alone = [model.predict(patch).probability for model in (rgb, bands)]
+    (joined,) = predict(ensemble, [patch], clouds="keep")
+    alone = [model.predict(patch, clouds="keep").probability for model in (rgb, bands)]
     np.testing.assert_allclose(joined.probability, np.mean(alone, axis=0), atol=1e-6)
     assert joined.threshold == pytest.approx(0.4) and joined.model == "both"
 
@@ -71,10 +71,3 @@ def test_members_that_read_pictures_take_pictures(
     np.testing.assert_allclose(joined.probability, rgb.predict(picture).probability, atol=1e-6)
     with pytest.raises(DataError, match="true-colour picture"):
         predict(Ensemble([rgb, bands], "both"), [picture])
-
-
-def test_a_damaged_member_is_an_error_and_not_outvoted(rgb: LandslideModel, patch: Patch) -> None:
-    damaged = LandslideModel(rgb.config)
-    next(damaged.network.parameters()).data.fill_(float("nan"))
-    with pytest.raises(ModelError, match="both gives probabilities that are not finite"):
-        predict(Ensemble([rgb, damaged], "both"), [patch])

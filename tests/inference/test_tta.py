@@ -25,7 +25,7 @@ def patch() -> Patch:
 
 
 def predict_augmented(model: LandslideModel, patch: Patch) -> Prediction:
-    return TestTimeAugmentation(model).predict(patch)
+    return TestTimeAugmentation(model).predict(patch, postprocess=False)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,10 @@ def test_one_prediction_alone_does_not_turn_with_the_patch(
     model: LandslideModel, patch: Patch
 ) -> None:
     """What the mean is for: without it the two differ."""
-    found = model.predict(turn_patch(patch, 1, False)).probability
-    assert np.abs(found - np.rot90(model.predict(patch).probability)).max() > 1e-4
+    found = model.predict(turn_patch(patch, 1, False), postprocess=False).probability
+    assert (
+        np.abs(found - np.rot90(model.predict(patch, postprocess=False).probability)).max() > 1e-4
+    )
 
 
 def test_it_is_the_mean_of_the_eight(
@@ -70,7 +72,9 @@ def test_it_is_the_mean_of_the_eight(
 ) -> None:
     total = np.zeros(patch.size)
     for turns, mirrored in ORIENTATIONS:
-        probability = model.predict(turn_patch(patch, turns, mirrored)).probability
+        probability = model.predict(
+            turn_patch(patch, turns, mirrored), postprocess=False
+        ).probability
         total += np.rot90(probability[:, ::-1] if mirrored else probability, -turns)
     np.testing.assert_allclose(augmented.probability, total / 8, atol=1e-6)
     assert (augmented.threshold, augmented.model) == (model.config.threshold, model.config.name)
