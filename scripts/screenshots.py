@@ -62,7 +62,7 @@ def compare(page: Page) -> None:
 def bands(page: Page) -> None:
     """Its layers."""
     page.get_by_role("tab", name="Bands").click()
-    expect(page.locator(".lz-histograms")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#lz-values")).to_be_visible(timeout=WAIT)
 
 
 def map_scene(page: Page) -> None:
@@ -76,7 +76,7 @@ def map_scene(page: Page) -> None:
 def zoo(page: Page) -> None:
     """What the zoo holds."""
     page.get_by_role("tab", name="Zoo").click()
-    expect(page.locator("#lz-card-text h2")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#lz-card-text h2").first).to_be_visible(timeout=WAIT)
 
 
 def main() -> None:

@@ -14,19 +14,20 @@ import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.inference.ensembles import join_predictions
-from landslide_zoo.inference.predict import Options, Prediction
+from landslide_zoo.inference.predict import Options
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.web.bands import composites, summarise_bands
-from landslide_zoo.web.components import WORK, plain_errors, png, pull_bar
-from landslide_zoo.web.downloads import (
+from landslide_zoo.web.compare import join, joint_files, model_figures
+from landslide_zoo.web.components import (
+    WORK,
     Content,
-    detection_files,
-    ensemble_files,
     figures_csv,
-    model_figures,
+    plain_errors,
+    png,
+    pull_bar,
     write_files,
 )
+from landslide_zoo.web.detect import prediction_files
 from landslide_zoo.web.map import MAPS
 from landslide_zoo.web.map_worker import Mapped, MapService, Request
 from landslide_zoo.web.service import Service, Upload
@@ -65,15 +66,16 @@ def build_api(service: Service, maps: MapService) -> None:
 
         Args:
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
-            model: A name that /models lists; the zoo's first model if left out.
+            model: A name that /models lists, or the id of a model on the Hub; else the zoo's first.
             threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
             mask: File of the known mask (.h5 or .png), to be scored against.
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
         """
         options: Options = {"clouds": clouds or "mask", "rules_off": rules_off or ()}
-        found = service.detect(model or None, _upload(patch, mask), threshold, options=options)
-        return found.to_dict(), write_files(detection_files(found))
+        upload = _upload(patch, mask)
+        prediction = service.detect(model or None, upload, threshold, options=options)
+        return prediction.to_dict(), write_files(prediction_files(prediction))
 
     @plain_errors
     def compare(
@@ -91,7 +93,7 @@ def build_api(service: Service, maps: MapService) -> None:
 
         Args:
             patch: A Landslide4Sense .h5 patch (14 bands, 10 m pixels) or a true-colour .png.
-            models: Names that /models lists; all of them if left out.
+            models: Names that /models lists, or ids of models on the Hub; all listed if left out.
             mask: File of the known mask (.h5 or .png), to be scored against.
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
@@ -99,13 +101,12 @@ def build_api(service: Service, maps: MapService) -> None:
         names = models or service.zoo.compared_names()
         options: Options = {"clouds": clouds or "mask", "rules_off": rules_off or ()}
         *_, outcomes = service.compare(names, _upload(patch, mask), options)
-        predictions = [each for each in outcomes.values() if isinstance(each, Prediction)]
-        agreement = join_predictions(predictions) if len(predictions) > 1 else None
+        agreement = join(outcomes)
         figures: dict[str, object] = {
             "models": model_figures(outcomes),
             "together": agreement.to_dict() if agreement else None,
         }
-        return figures, write_files(ensemble_files(outcomes, agreement))
+        return figures, write_files(joint_files(outcomes))
 
     @plain_errors
     def bands(patch: str, mask: str | None = None) -> tuple[dict[str, object], list[str]]:
@@ -160,7 +161,7 @@ def build_api(service: Service, maps: MapService) -> None:
         Args:
             scene: A GeoTIFF of Sentinel-2 bands, named or in their usual order, or a product's ZIP.
             dem: A GeoTIFF with elevation in metres, on any grid, where the model needs it.
-            model: A name that /models lists; the zoo's first model if left out.
+            model: A name that /models lists, or the id of a model on the Hub; else the zoo's first.
             threshold: Probability (0 to 1) from which a pixel is landslide; else the model's own.
             minimum_area: Smallest landslide in hectares; that of the rules if left out.
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".

@@ -18,7 +18,7 @@ from landslide_zoo.settings import Settings
 from landslide_zoo.web.api import build_api
 from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
-from landslide_zoo.web.components import AT_ONCE, asset, html, render, theme
+from landslide_zoo.web.components import AT_ONCE, WORK, asset, html, render, theme
 from landslide_zoo.web.detect import build_detect, draw_page
 from landslide_zoo.web.inputs import build_inputs
 from landslide_zoo.web.map import STATIC, build_map
@@ -92,32 +92,51 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
 def _follow_zoo(
     app: App,
     service: Service,
-    models: gr.CheckboxGroup,
+    models: gr.Dropdown,
     single: Sequence[gr.Dropdown],
     board: Sequence[gr.components.Component],
 ) -> None:
-    """Fill every choice of models, at once with what is known and again when a Hub answers."""
+    """Fill every choice of models: with what is known, when a Hub answers, and by typed ids."""
     timer = gr.Timer(2, active=False)
-    known = gr.State(None)
+    known, loaded = gr.State(None), gr.State([])
     choices = [known, models, *single]
 
-    def fill(before: list[str] | None, ticked: list[str], *chosen: str | None) -> list[Any]:
+    def fill(
+        repos: list[str], previous: list[str] | None, compared: list[str], *chosen: str | None
+    ) -> list[Any]:
         names, pending = service.zoo.names(), service.zoo.pending
-        if names == before and pending:
+        if names == previous and pending:
             return [gr.skip()] * (len(choices) + len(board) + 1)
-        first = next(iter(names), None)
-        # A model that has just come is ticked; what the visitor unticked stays so.
-        come = set(service.zoo.compared_names()) - set(before or [])
-        ticked = [name for name in names if name in ticked or name in come]
+        first, offered = next(iter(names), None), [*names, *repos]
+        # A model that has just come is chosen; what the visitor took away stays so.
+        new = [name for name in service.zoo.compared_names() if name not in (previous or [])]
+        compared = [name for name in offered if name in compared or name in new]
         return [
             names,
-            gr.CheckboxGroup(choices=names, value=ticked),
-            *(gr.Dropdown(choices=names, value=one if one in names else first) for one in chosen),
+            gr.Dropdown(choices=offered, value=compared),
+            *(
+                gr.Dropdown(choices=offered, value=name if name in offered else first)
+                for name in chosen
+            ),
             *draw_board(service),
             gr.Timer(active=pending),
         ]
 
-    gr.on([app.load, timer.tick], fill, choices, [*choices, *board, timer], **AT_ONCE)
+    def add(name: str | None, repos: list[str]) -> list[Any]:
+        if not name or not service.is_repo(name) or name in repos:
+            return [gr.skip()] * (len(choices))
+        try:
+            service.entry(name)
+        except LandslideZooError:  # which the tab shows
+            return [gr.skip()] * (len(choices))
+        offered = [*service.zoo.names(), *repos, name]
+        return [[*repos, name], *(gr.Dropdown(choices=offered) for _ in choices[1:])]
+
+    inputs = [loaded, *choices]
+    gr.on([app.load, timer.tick], fill, inputs, [*choices, *board, timer], **AT_ONCE)
+    if service.settings.hub_models:
+        for box in single:
+            box.change(add, [box, loaded], [loaded, *choices[1:]], show_progress="hidden", **WORK)
 
 
 def launch(app: App, **options: Any) -> None:  # noqa: ANN401
@@ -149,7 +168,4 @@ def launch(app: App, **options: Any) -> None:  # noqa: ANN401
 def _warm_up(service: Service) -> None:
     """Load what the first visitor would wait for, now that the page is up: find landslides once."""
     sample = samples()[0].path
-    try:
-        draw_page([service.detect(None, Upload(str(sample), None, sample.stem))])
-    except LandslideZooError as error:
-        logger.warning("The app is not warm: %s", error)
+    draw_page([*service.detect_all(None, [Upload(str(sample), None, sample.stem)])])

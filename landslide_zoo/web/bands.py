@@ -27,7 +27,6 @@ from landslide_zoo.web.components import (
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.service import Service, Upload
 
-BINS = 40
 _DISPLAY_UNIT = "display value"
 _COLUMNS = ("Band", "At the pixel", "Lowest", "Highest", "Mean", "Unit", "Shows")
 # A click on the picture tells the server which pixel, as shares of height and width.
@@ -47,21 +46,6 @@ _EMPTY = {
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """Shares of the pixels of one kind in equal bins from a band's lowest to its highest value.
-
-    Attributes:
-        kind: ``landslide``, ``other`` or ``all``.
-        shares: Share of the kind's pixels in each bin, at most :data:`BINS` + 1 of them.
-        mean: Mean of the kind's pixels.
-    """
-
-    kind: str
-    shares: tuple[float, ...]
-    mean: float
-
-
-@dataclass(frozen=True)
 class BandSummary:
     """Figures of one band.
 
@@ -73,7 +57,7 @@ class BandSummary:
         high: Highest value.
         mean: Mean value.
         std: Standard deviation.
-        histograms: Of landslide and other pixels where a mask is known, else of all.
+        means: Of ``landslide`` and ``other`` pixels, where a mask tells them apart.
     """
 
     name: str
@@ -83,12 +67,12 @@ class BandSummary:
     high: float
     mean: float
     std: float
-    histograms: tuple[Histogram, ...]
+    means: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values for JSON."""
         figures = {"min": self.low, "max": self.high, "mean": self.mean, "std": self.std}
-        figures |= {f"{one.kind}_mean": one.mean for one in self.histograms if one.kind != "all"}
+        figures |= {f"{kind}_mean": mean for kind, mean in self.means.items()}
         rounded = {name: number(value, 4) for name, value in figures.items()}
         return {"name": self.name, "title": self.title, "unit": self.unit, **rounded}
 
@@ -107,20 +91,19 @@ def build_bands(service: Service, inputs: Inputs) -> None:
         column = gr.Number(0, label="Column", precision=0, minimum=0, min_width=90)
     pixel = html(elem_id="lz-at-pixel")
     values = table(_COLUMNS, label="Values", visible=False, elem_id="lz-values", max_height=700)
-    histograms = html(elem_id="lz-histograms")
     at_pixel = [pixel, values]
 
     def show(uploads: list[Upload], shown: int | None) -> list[Any]:
-        seen, page, charts, y, x = None, render("empty", **_EMPTY), "", 0, 0
+        seen, page, y, x = None, render("empty", **_EMPTY), 0, 0
         try:
             if uploads:
                 patch = service.read(uploads[shown or 0])
                 seen = _Seen(patch, summarise_bands(patch))
-                page, charts = _page(patch), render("histograms", bands=seen.summaries)
+                page = _page(patch)
                 y, x = (side // 2 for side in patch.size)
         except LandslideZooError as error:
             page = problem(error)
-        return [seen, page, gr.Row(visible=seen is not None), charts, y, x, *read_pixel(seen, y, x)]
+        return [seen, page, gr.Row(visible=seen is not None), y, x, *read_pixel(seen, y, x)]
 
     def read_pixel(seen: _Seen | None, at_row: float | None, at_column: float | None) -> list[Any]:
         if seen is None:
@@ -142,7 +125,7 @@ def build_bands(service: Service, inputs: Inputs) -> None:
         [inputs.uploads.change, inputs.shown.change],
         show,
         [inputs.uploads, inputs.shown],
-        [looked_at, viewer, chooser, histograms, row, column, *at_pixel],
+        [looked_at, viewer, chooser, row, column, *at_pixel],
         trigger_mode="always_last",
         show_progress="hidden",
         **WORK,
@@ -179,7 +162,7 @@ def summarise_bands(patch: Patch) -> list[BandSummary]:
             high=float(values.max()),
             mean=float(values.mean()),
             std=float(values.std()),
-            histograms=_histograms(values, patch.mask, whole=patch.unit == "physical"),
+            means=_means(values, patch.mask),
         )
         for name, values in zip(patch.bands, patch.values, strict=True)
     ]
@@ -213,20 +196,10 @@ def _page(patch: Patch) -> str:
     )
 
 
-def _histograms(values: np.ndarray, mask: np.ndarray | None, whole: bool) -> tuple[Histogram, ...]:
-    """Histograms of a band; bins of whole numbers hold as many of them each."""
-    low, high = float(values.min()), float(values.max())
-    width = max((high - low) / BINS, 1e-6)
-    if whole:
-        low, width = low - 0.5, max(1.0, np.ceil((high - low + 1) / BINS))
-    count = max(1, int(np.ceil((high - low) / width)))
-    edges = low + width * np.arange(count + 1)
-
-    def of(kind: str, chosen: np.ndarray) -> Histogram:
-        counts = np.histogram(chosen, edges)[0]
-        shares = tuple(float(share) for share in counts / chosen.size)
-        return Histogram(kind, shares, float(chosen.mean()))
-
+def _means(values: np.ndarray, mask: np.ndarray | None) -> dict[str, float]:
     if mask is None or not mask.any() or mask.all():
-        return (of("all", values),)
-    return of("landslide", values[mask > 0]), of("other", values[mask == 0])
+        return {}
+    return {
+        "landslide": float(values[mask > 0].mean()),
+        "other": float(values[mask == 0].mean()),
+    }

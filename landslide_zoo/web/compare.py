@@ -9,12 +9,20 @@ import gradio as gr
 from markupsafe import Markup
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures.images import AGREEMENT_COLOURS, DISAGREEMENT_COLOURS
+from landslide_zoo.figures.images import (
+    AGREEMENT_COLOURS,
+    DISAGREEMENT_COLOURS,
+    agreement_picture,
+    disagreement_picture,
+    png,
+)
 from landslide_zoo.inference import Agreement, Prediction, join_predictions
 from landslide_zoo.web.components import (
     AT_ONCE,
     WORK,
+    Content,
     data_uri,
+    figures_csv,
     filled,
     html,
     number,
@@ -22,8 +30,9 @@ from landslide_zoo.web.components import (
     problem,
     render,
     table,
+    write_zip,
 )
-from landslide_zoo.web.downloads import comparison_files, write_zip
+from landslide_zoo.web.detect import prediction_files
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.service import Outcome, Service, Upload
 
@@ -35,11 +44,11 @@ _AREAS = ("Area (ha)", "Share (%)", "Objects", "Largest (ha)")
 _COLUMNS = ("Model", *_AREAS, *_SCORES, "Threshold", "Time (ms)")
 _EMPTY = {
     "lead": "Set models side by side",
-    "text": "Give a patch, tick the models, and see where they agree and where they do not.",
+    "text": "Give a patch, choose the models, and see where they agree and where they do not.",
 }
 
 
-def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
+def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
     """Lay out the tab and wire its events.
 
     Args:
@@ -51,8 +60,15 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
     """
     outcome = gr.State({})
     names, ticked = service.zoo.names(), service.zoo.compared_names()
-    models = gr.CheckboxGroup(
-        names, value=ticked, label="Models", show_select_all=True, elem_id="lz-models"
+    by_id = service.settings.hub_models
+    models = gr.Dropdown(
+        names,
+        value=ticked,
+        multiselect=True,
+        label="Models",
+        info="Choose, or type the id of a model on the Hub: namespace/name" if by_id else None,
+        allow_custom_value=by_id,
+        elem_id="lz-models",
     )
     with gr.Row():
         run = gr.Button("Compare", variant="primary", size="sm", min_width=160, scale=1)
@@ -79,7 +95,7 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
             if not uploads:
                 raise LandslideZooError("There is no patch yet: drop a file, or pick a sample.")
             if not names:
-                raise LandslideZooError("No model is ticked: tick at least one.")
+                raise LandslideZooError("No model is chosen: choose at least one.")
             view = View(service)
             for outcomes in service.compare(names, uploads[shown or 0]):
                 ended = bool(_predictions(outcomes)) and None not in outcomes.values()
@@ -92,9 +108,13 @@ def build_compare(service: Service, inputs: Inputs) -> gr.CheckboxGroup:
         return [*View(service).draw(outcomes, cancelled=True), gr.Button(visible=found), *_ready()]
 
     def archive(outcomes: Outcomes) -> str:
+        files = [
+            (f"{prediction.model}/{name}", content)
+            for prediction in _predictions(outcomes)
+            for name, content in prediction_files(prediction)
+        ]
         name = _predictions(outcomes)[0].patch.name
-        files = comparison_files(outcomes, _join(outcomes))
-        return write_zip(f"{name}_comparison.zip", files)
+        return write_zip(f"{name}_comparison.zip", [*files, *joint_files(outcomes)])
 
     drawn = [page, figures, download]
     running = run.click(begin, models, [*drawn, outcome, run, cancel], **AT_ONCE).then(
@@ -115,10 +135,32 @@ def _predictions(outcomes: Outcomes) -> list[Prediction]:
     return [outcome for outcome in outcomes.values() if isinstance(outcome, Prediction)]
 
 
-def _join(outcomes: Outcomes) -> Agreement | None:
+def join(outcomes: Outcomes) -> Agreement | None:
     """The models that ran together; None if they are fewer than two."""
     predictions = _predictions(outcomes)
     return join_predictions(predictions) if len(predictions) > 1 else None
+
+
+def model_figures(outcomes: Outcomes) -> list[dict[str, Any]]:
+    """The figures of each model, or its error, as plain values for JSON."""
+    return [
+        outcome.to_dict() if isinstance(outcome, Prediction) else {"model": model, "error": outcome}
+        for model, outcome in outcomes.items()
+    ]
+
+
+def joint_files(outcomes: Outcomes) -> list[Content]:
+    """Files of a comparison as a whole: a table, and all files of the models' mean."""
+    files: list[Content] = [("figures.csv", figures_csv(model_figures(outcomes)))]
+    if agreement := join(outcomes):
+        stem = agreement.mean.patch.name
+        votes = agreement_picture(agreement.votes, agreement.members)
+        files += [
+            *prediction_files(agreement.mean),
+            (f"{stem}_agreement.png", png(votes)),
+            (f"{stem}_disagreement.png", png(disagreement_picture(agreement.disagreement))),
+        ]
+    return files
 
 
 def _ready() -> tuple[gr.Button, gr.Button]:
@@ -159,7 +201,7 @@ class View:
             patch=found[0].patch.name if found else None,
             warnings=found[0].warnings if found else (),
             cancelled=cancelled and bool(waiting),
-            agreement=None if waiting and not cancelled else _join(outcomes),
+            agreement=None if waiting and not cancelled else join(outcomes),
             agreement_colours=AGREEMENT_COLOURS,
             disagreement_colours=DISAGREEMENT_COLOURS,
         )

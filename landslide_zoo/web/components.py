@@ -1,18 +1,22 @@
-"""Parts that the tabs share: templates, pictures, colours, events, errors, tables, progress."""
+"""Parts that the tabs share: templates, pictures, events, errors, tables, files, progress."""
 
 from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable, Sequence
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from importlib import resources
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 import numpy as np
+from gradio.utils import get_upload_folder
 from tqdm.auto import tqdm
 
 from landslide_zoo.errors import LandslideZooError
@@ -26,13 +30,16 @@ from landslide_zoo.figures.images import (
     png,
     probability_picture,
 )
-from landslide_zoo.text import templates_of
+from landslide_zoo.text import csv_table, templates_of
 from landslide_zoo.web.service import plain
 
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Content = tuple[str, bytes | str]
+"""A file's name and what it holds."""
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For events that answer at once: no part of the API, and no spinner."""
@@ -186,14 +193,19 @@ def plain_errors(function: Callable[P, R]) -> Callable[P, R]:
     return answered
 
 
-def model_choice(names: Sequence[str], **options: Any) -> gr.Dropdown:  # noqa: ANN401
+def model_choice(names: Sequence[str], by_id: bool = False, **options: Any) -> gr.Dropdown:  # noqa: ANN401
     """A choice of one model, the first at first.
 
     Args:
         names: Those of the zoo.
+        by_id: Whether the id of a repo on the Hub may be typed.
         options: Further arguments of ``gr.Dropdown``.
     """
-    return gr.Dropdown(list(names), value=next(iter(names), None), label="Model", **options)
+    value = next(iter(names), None)
+    info = "Or type the id of a model on the Hub: namespace/name" if by_id else None
+    return gr.Dropdown(
+        list(names), value=value, label="Model", allow_custom_value=by_id, info=info, **options
+    )
 
 
 def table(headers: Sequence[str], **options: Any) -> gr.Dataframe:  # noqa: ANN401
@@ -278,6 +290,53 @@ def pull_bar(name: str, progress: gr.Progress) -> type[tqdm]:
                 context.copy().run(progress, done / total, desc=text)
 
     return Bar
+
+
+def new_folder() -> Path:
+    """A new folder inside the one that Gradio serves from."""
+    parent = Path(get_upload_folder())
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=parent))
+
+
+def write_files(contents: Iterable[Content]) -> list[str]:
+    """Write files to a new folder; their paths."""
+    folder = new_folder()
+    paths = []
+    for name, content in contents:
+        path = folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        paths.append(str(path))
+    return paths
+
+
+def write_zip(name: str, contents: Iterable[Content]) -> str:
+    """Write files as one ZIP; its path."""
+    path = new_folder() / name
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for inside, content in contents:
+            packed = zipfile.ZIP_STORED if inside.endswith(".png") else None
+            archive.writestr(inside, content, packed)
+    return str(path)
+
+
+def figures_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of figures, one row for each mapping; what is nested has columns of its own."""
+    return csv_table([_flattened(row) for row in rows])
+
+
+def _flattened(figures: Mapping[str, Any]) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in figures.items():
+        if name == "network_scores":
+            flat |= {f"network_{score}": number for score, number in value.items()}
+        elif isinstance(value, dict):
+            flat |= value
+        elif name == "dropped":
+            flat[name] = len(value)
+        else:
+            flat[name] = " ".join(value) if isinstance(value, list) else value
+    return flat
 
 
 _TEMPLATES = templates_of(

@@ -19,13 +19,13 @@ from landslide_zoo.web.components import (
     asset,
     html,
     model_choice,
+    new_folder,
     on_click,
     plain_errors,
     problem,
     pull_bar,
     render,
 )
-from landslide_zoo.web.downloads import new_folder
 from landslide_zoo.web.map_worker import AT_ONCE as MAPPED_AT_ONCE
 from landslide_zoo.web.map_worker import HOW_TO_INSTALL, Mapped, MapService, Request, available
 from landslide_zoo.web.samples import PUTHUMALA
@@ -80,7 +80,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
                 )
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
             html(render("sample", sample=PUTHUMALA, samples=[]))
-            model = model_choice(maps.service.zoo.names())
+            model = model_choice(maps.service.zoo.names(), by_id=maps.service.settings.hub_models)
             clouds = gr.Checkbox(True, label="Mask clouds")
             run = gr.Button("Map landslides", variant="primary", elem_id="lz-map-run")
             cancel = gr.Button("Stop", variant="stop", interactive=False, elem_id="lz-map-stop")

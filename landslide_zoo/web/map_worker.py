@@ -161,7 +161,7 @@ class MapService:
         """
         if not available():
             raise LandslideZooError(HOW_TO_INSTALL)
-        model = self.service.zoo.folder(request.model, tqdm_class=tqdm_class)
+        model = self.service.folder(request.model, tqdm_class)
         check_there(Path(path) for path in (request.scene, request.dem, request.before) if path)
         new = not request.folder or not Path(request.folder).is_dir()
         if new:

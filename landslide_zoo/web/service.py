@@ -8,13 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.safe_read import read_patch_safely
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
-from landslide_zoo.inference.batching import NetworkThread
+from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.inference.cache import ModelCache
 from landslide_zoo.inference.predict import (
     LoadedPredictor,
@@ -24,8 +28,8 @@ from landslide_zoo.inference.predict import (
     prepare,
 )
 from landslide_zoo.settings import GIGABYTE, Settings
-from landslide_zoo.web.zero_gpu import LentGpuPredictor, gpu_runner
-from landslide_zoo.zoo.zoo import ModelZoo
+from landslide_zoo.web import on_gpu
+from landslide_zoo.zoo.zoo import ModelZoo, ZooEntry, folder_entry
 
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
@@ -34,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 FILES_AT_WORK = 4
 """Patches of one visitor that are worked on at once: some are read while others run."""
+NETWORKS_AT_WORK = 2
+"""Networks that run at once: one computes while another's answer is made."""
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _FOLDERS = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?/(?:[^/\s'\"]+/)+")
 
 Outcome = Prediction | str
@@ -101,8 +108,34 @@ class Service:
         self.zoo = zoo
         self.settings = settings
         self.cache = ModelCache(self._load, int(settings.cache_gb * GIGABYTE))
-        self._gpu = gpu_runner(zoo)
-        self._network = NetworkThread()
+        self._networks = BoundedSemaphore(NETWORKS_AT_WORK)
+
+    def is_repo(self, name: str | None) -> bool:
+        """Whether a visitor names a model by its id on the Hub; the zoo does not list it."""
+        return bool(name and _REPO.fullmatch(name)) and name not in self.zoo.names()
+
+    def folder(self, name: str, tqdm_class: type[tqdm] | None = None) -> Path:
+        """The folder of a model, downloaded if need be.
+
+        Args:
+            name: One of the zoo's names, or the id of a public repo on the Hub.
+            tqdm_class: Progress bar of the download, if there is one.
+
+        Raises:
+            LandslideZooError: If there is no such model, or such ids are not taken here.
+        """
+        if not self.is_repo(name):
+            return self.zoo.folder(name, tqdm_class=tqdm_class)
+        if not self.settings.hub_models:
+            raise ModelError(f"This app loads no other models than its own: {quoted(name)} is not.")
+        # Without the app's token: its owner's private models are not for visitors.
+        return self.zoo.folder(name, tqdm_class=tqdm_class, token=False)
+
+    def entry(self, name: str, tqdm_class: type[tqdm] | None = None) -> ZooEntry:
+        """What is known of a model; see :meth:`folder`."""
+        if not self.is_repo(name):
+            return self.zoo.entry(name)
+        return folder_entry(self.folder(name, tqdm_class), name, name.partition("/")[0])
 
     def read(self, upload: Upload) -> Patch:
         """Read an upload.
@@ -120,11 +153,11 @@ class Service:
         tqdm_class: type[tqdm] | None = None,
         options: Options | None = None,
     ) -> Prediction:
-        """Run a model of the zoo on a patch.
+        """Run a model on a patch.
 
         Args:
-            name: One of the zoo's names; its first where None.
-            upload: What to look at.
+            name: One of the zoo's names, or the id of a repo; the zoo's first where None.
+            upload: The patch.
             threshold: The model's own where None.
             tqdm_class: Progress bar of the model's download, if there is one.
             options: What is done besides the network.
@@ -133,7 +166,8 @@ class Service:
             LandslideZooError: If the model cannot be had or cannot take the patch.
         """
         name = name or self.zoo.default
-        self.zoo.entry(name)  # says what there is
+        if not self.is_repo(name):
+            self.zoo.entry(name)  # which raises where there is none
         model = self.cache.get(name, tqdm_class=tqdm_class)
         return self._run(name, model, self.read(upload), threshold, options)
 
@@ -143,42 +177,35 @@ class Service:
         uploads: Sequence[Upload],
         tqdm_class: type[tqdm] | None = None,
         options: Options | None = None,
-    ) -> Iterator[Prediction | LandslideZooError]:
-        """Run a model of the zoo on several patches, some of them at once.
-
-        Args:
-            name: One of the zoo's names; its first where None.
-            uploads: What to look at.
-            tqdm_class: Progress bar of the model's download, if there is one.
-            options: What is done besides the network.
+    ) -> Iterator[Outcome]:
+        """Run a model on several patches, some of them at once; see :meth:`detect`.
 
         Yields:
-            What was found, or why nothing was, in the order of the uploads.
+            The predictions, or why there is none, in the order of the uploads.
         """
 
-        def work(upload: Upload) -> Prediction | LandslideZooError:
+        def work(upload: Upload) -> Outcome:
             try:
                 return self.detect(name, upload, None, tqdm_class, options)
             except LandslideZooError as error:
-                return error
+                return sentence(error)
 
         with ThreadPoolExecutor(FILES_AT_WORK) as pool:
             contexts = [copy_context() for _ in uploads]
-            yield from pool.map(lambda own, one: own.run(work, one), contexts, uploads)
+            yield from pool.map(
+                lambda context, upload: context.run(work, upload), contexts, uploads
+            )
 
     def compare(
-        self,
-        names: Sequence[str],
-        upload: Upload,
-        options: Options | None = None,
+        self, names: Sequence[str], upload: Upload, options: Options | None = None
     ) -> Iterator[dict[str, Outcome | None]]:
         """Run models on a patch, one after another.
 
         A model that fails says so in its own result, and the others go on.
 
         Args:
-            names: Names of the zoo; one that is given twice runs once.
-            upload: What to look at.
+            names: Names of the zoo or ids of repos; one that is given twice runs once.
+            upload: The patch.
             options: What is done besides the network.
 
         Yields:
@@ -186,21 +213,24 @@ class Service:
             then after each.
 
         Raises:
-            LandslideZooError: If the zoo has no model of one of the names, or the
-                patch cannot be read.
+            LandslideZooError: If there is no model of one of the names, or the patch cannot
+                be read.
         """
-        outcomes: dict[str, Outcome | None] = {self.zoo.entry(name).name: None for name in names}
+        outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
+        for name in outcomes:
+            if not self.is_repo(name):
+                self.zoo.entry(name)
         options = options or {}
         prepared = prepare(self.read(upload), options.get("clouds", "mask"), options.get("level"))
         yield dict(outcomes)
         waiting = list(outcomes)
-        while name := self.next_model(waiting):
-            waiting.remove(name)
+        while running := self.next_model(waiting):
+            waiting.remove(running)
             try:
-                model = self.cache.get(name)
-                outcomes[name] = self._run(name, model, prepared, None, options)
+                model = self.cache.get(running)
+                outcomes[running] = self._run(running, model, prepared, None, options)
             except LandslideZooError as error:
-                outcomes[name] = sentence(error)
+                outcomes[running] = sentence(error)
             yield dict(outcomes)
 
     def next_model(self, names: Sequence[str]) -> str | None:
@@ -209,10 +239,10 @@ class Service:
         return min(names, key=lambda name: name not in held, default=None)
 
     def _load(self, name: str, tqdm_class: type[tqdm] | None = None) -> LoadedPredictor:
-        if self._gpu is None:
-            return self.zoo.load(name, tqdm_class=tqdm_class, backend="auto")
-        here = self.zoo.load(name, device="cpu", tqdm_class=tqdm_class, backend="auto")
-        return LentGpuPredictor(name, here, self._gpu)
+        folder = self.folder(name, tqdm_class)
+        if not hasattr(probabilities_on_gpu, "zerogpu"):
+            return load_predictor(folder)
+        return cast("LoadedPredictor", _OnLentGpu(folder))
 
     def _run(
         self,
@@ -223,8 +253,8 @@ class Service:
         options: Options | None,
     ) -> Prediction:
         try:
-            batched = self._network.on(model)
-            (prediction,) = predict(batched, [patch], threshold, **(options or {}))
+            with self._networks:
+                (prediction,) = predict(model, [patch], threshold, **(options or {}))
         except LandslideZooError:
             raise
         except Exception as error:
@@ -235,3 +265,33 @@ class Service:
             ) from error
         # Two sources may hold one network: the zoo's name tells them apart.
         return replace(prediction, model=name)
+
+
+@on_gpu
+def probabilities_on_gpu(folder: Path, values: np.ndarray) -> np.ndarray:
+    """Run a model's network where a ZeroGPU Space lends a GPU for it."""
+    return _model_on_gpu(folder).probabilities(values)
+
+
+@lru_cache(maxsize=8)
+def _model_on_gpu(folder: Path) -> LoadedPredictor:
+    return load_predictor(folder, device="cuda")
+
+
+class _OnLentGpu:
+    """A model whose network runs on a lent GPU, and on the processor where none is to be had."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._model = load_predictor(folder, device="cpu")
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._model, name)
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Probabilities (N, H, W), float32, from bands (N, B, H, W)."""
+        try:
+            return probabilities_on_gpu(self._folder, values)
+        except Exception as error:  # none is free, or the visitor's share is used up
+            logger.warning("No GPU for %s: %s", self._folder.name, error)
+            return self._model.probabilities(values)

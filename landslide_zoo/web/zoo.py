@@ -53,13 +53,13 @@ def build_zoo(tab: gr.Tab, service: Service) -> tuple[gr.Dropdown, list[gr.compo
     board = table(["Model"], label="Models of this zoo", elem_id="lz-board", max_height=700)
     model = model_choice(service.zoo.names())
     page = html(elem_id="lz-card")
-    card = gr.Markdown(sanitize_html=True, elem_classes="lz-card", elem_id="lz-card-text")
+    card = gr.Markdown(sanitize_html=True, elem_id="lz-card-text")
 
     def describe(name: str | None, request: gr.Request) -> tuple[str, str]:
         if name is None:
             return "", ""
         try:
-            entry = service.zoo.entry(name)
+            entry = service.entry(name)
             return _page(entry, _origin(request)), card_text(entry)
         except LandslideZooError as error:
             return problem(error), ""

@@ -403,7 +403,7 @@ class _Namespace:
                 continue
             for revision in sorted(repo.revisions, key=lambda commit: commit.last_modified):
                 try:
-                    entry = _folder_entry(revision.snapshot_path, name, namespace)
+                    entry = folder_entry(revision.snapshot_path, name, namespace)
                 except ModelError:
                     continue
                 entries[name] = replace(
@@ -429,10 +429,15 @@ def _folder_listing(folders: Mapping[str, Path], source: str) -> tuple[list[ZooE
 @lru_cache(maxsize=1024)
 def _read_once(folder: Path, name: str, source: str, stamps: tuple[int, ...]) -> ZooEntry:
     """The entry of a folder, read again where the times of its files have changed."""
-    return _folder_entry(folder, name, source)
+    return folder_entry(folder, name, source)
 
 
-def _folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
+def folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
+    """What is known of the model in a folder.
+
+    Raises:
+        ModelError: If its files are damaged or missing.
+    """
     config, record = read_config(folder / CONFIG), read_record(folder)
     return ZooEntry(
         name=name,

@@ -25,14 +25,14 @@ from landslide_zoo.settings import GIGABYTE
 pytestmark = pytest.mark.browser
 
 
-def tick(page: Page, *names: str) -> None:
-    """Tick the named models and no others."""
-    every = page.get_by_title("Select/Deselect All")
-    every.check()
-    every.uncheck()
-    expect(page.locator("#lz-models input:checked")).to_have_count(0)
+def choose(page: Page, *names: str) -> None:
+    """Choose the named models and no others."""
+    box = page.locator("#lz-models")
+    box.get_by_title("Clear").click()
     for name in names:
-        page.locator("#lz-models").get_by_label(name, exact=True).check()
+        box.locator("input").fill(name)
+        page.get_by_role("option", name=name, exact=True).click()
+    page.keyboard.press("Escape")
 
 
 def compare(page: Page) -> None:
@@ -46,7 +46,7 @@ def cell(page: Page, model: str) -> Locator:
 def test_models_side_by_side_and_one_that_fails(page: Page, patches: Path, tmp_path: Path) -> None:
     give(page, [patches / "image_1.h5"], [patches / "mask_1.h5"])
     open_tab(page, "Compare")
-    tick(page, "unreadable", "trial-14", "trial-rgb")
+    choose(page, "unreadable", "trial-14", "trial-rgb")
     compare(page)
     expect(page.locator(".lz-progress")).to_contain_text("All 3 models", timeout=60_000)
     expect(page.locator(".lz-comparison h2").first).to_have_text("image_1")
@@ -79,9 +79,9 @@ def test_what_is_missing_is_said(page: Page, patches: Path) -> None:
     compare(page)
     expect(page.locator("#lz-comparison .lz-problems")).to_contain_text("There is no patch yet")
     give(page, [patches / "image_1.h5"])
-    tick(page)
+    choose(page)
     compare(page)
-    expect(page.locator("#lz-comparison .lz-problems")).to_contain_text("No model is ticked")
+    expect(page.locator("#lz-comparison .lz-problems")).to_contain_text("No model is chosen")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def compare_all(page: Page, patch: Path, names: Iterable[str]) -> None:
     """Compare models and wait for the first of them."""
     give(page, [patch])
     open_tab(page, "Compare")
-    tick(page, *names)
+    choose(page, *names)
     compare(page)
     expect(page.locator(".lz-cell img").first).to_be_visible(timeout=60_000)
     expect(page.locator(".lz-waiting")).not_to_have_count(0)  # the others have yet to run
@@ -116,7 +116,7 @@ def test_one_by_one_until_cancel_stops_what_has_not_run(
     status = page.locator(".lz-progress")
     expect(status).to_contain_text(re.compile(r"Cancelled: \d of 10 models ran"))
     expect(page.locator(".lz-cell", has_text="Not run")).not_to_have_count(0)
-    tick(page, "model-0", "model-9")  # the queue is free again at once
+    choose(page, "model-0", "model-9")  # the queue is free again at once
     compare(page)
     expect(status).to_contain_text("All 2 models have run", timeout=60_000)
     expect(page.locator(".lz-failed")).to_have_count(0)

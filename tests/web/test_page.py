@@ -30,7 +30,7 @@ def fill_every_tab(page: Page, patches: Path) -> None:
     expect(page.locator(".lz-progress")).to_contain_text("models have run", timeout=60_000)
     expect(page.get_by_text("All results .zip")).to_be_visible(timeout=60_000)
     open_tab(page, "Zoo")
-    expect(page.locator("#lz-card-text h2")).to_be_visible(timeout=30_000)
+    expect(page.locator("#lz-card-text h2").first).to_be_visible(timeout=30_000)
 
 
 def test_every_tab_can_be_read_and_reached_by_all(page: Page, patches: Path) -> None:
@@ -48,7 +48,7 @@ def test_every_tab_can_be_read_and_reached_by_all(page: Page, patches: Path) -> 
 def test_an_empty_page_invites_and_says_what_becomes_of_files(page: Page) -> None:
     for tab, words in (
         ("Detect", "pick a sample"),
-        ("Compare", "tick the models"),
+        ("Compare", "choose the models"),
         ("Bands", "fourteen layers"),
         ("Map", "take the sample"),
     ):

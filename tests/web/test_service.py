@@ -13,7 +13,7 @@ from landslide_zoo import ModelZoo, read_patch
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import Prediction
 from landslide_zoo.settings import Settings
-from landslide_zoo.web.downloads import batch_files
+from landslide_zoo.web.components import figures_csv
 from landslide_zoo.web.service import Service, Upload, plain
 
 
@@ -77,7 +77,7 @@ def test_the_table_of_figures_tells_the_scores_from_those_of_the_network_alone(
 ) -> None:
     upload = Upload(str(patches / "image_1.h5"), str(patches / "mask_1.h5"), "image_1")
     found = service.detect("trial-rgb", upload)
-    (row,) = csv.DictReader(dict(batch_files([found]))["figures.csv"].splitlines())
+    (row,) = csv.DictReader(figures_csv([found.to_dict()]).splitlines())
     for prefix, prediction in (("", found), ("network_", found.network)):
         scores = prediction.scores()
         assert float(row[f"{prefix}f1"]) == pytest.approx(scores.f1, abs=1e-4)
