@@ -50,7 +50,7 @@ def test_models_side_by_side_and_one_that_fails(page: Page, patches: Path, tmp_p
     compare(page)
     expect(page.locator(".lz-progress")).to_contain_text("All 3 models", timeout=60_000)
     expect(page.locator(".lz-comparison h2").first).to_have_text("image_1")
-    expect(cell(page, "unreadable")).to_contain_text("copy or download the folder again")
+    expect(cell(page, "unreadable")).to_contain_text("safetensors")
     for name in ("trial-14", "trial-rgb"):
         expect(cell(page, name)).to_contain_text(re.compile(r"[\d.]+ ha in .* F1 .* ms"))
     expect(page.get_by_role("heading", name="All 2 together")).to_be_visible()
