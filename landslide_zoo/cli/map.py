@@ -128,10 +128,8 @@ def map_scenes(
         )
     done = 0
     for mapped, words in answers:
-        typer.echo(words if mapped else f"Error: {words}", err=not mapped)
+        typer.echo(f"{words} Written to {output}." if mapped else f"Error: {words}", err=not mapped)
         done += mapped
-    if done:
-        typer.echo(f"Written to {output}.")
     if len(scenes) > 1:
         typer.echo(f"{done} of {len(scenes)} scenes mapped.")
     if done < len(scenes):
