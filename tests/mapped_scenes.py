@@ -13,7 +13,7 @@ from scene_files import PLACE, UTM, write_raster
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.mapping.landslides import Landslides, find_landslides
-from landslide_zoo.mapping.probabilities import Probabilities, SceneWindow
+from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.scenes import Scene, open_scene
 
 # Digital numbers of B1 to B12 as Landslide4Sense has them.
@@ -80,8 +80,7 @@ class Slope:
     def probabilities(self, folder: Path, scene: Scene) -> Probabilities:
         """The probabilities, on disk."""
         found = Probabilities(folder / "work/slope.npy", scene.size, scene.grid)
-        observed = self.observed & ~self.cloud
-        found.write(iter([SceneWindow(self.probability, observed, self.cloud)]))
+        found.write(self.probability.copy(), self.observed | self.cloud, self.cloud)
         return found
 
     def find(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +24,7 @@ from landslide_zoo.inference.predict import BATCH_PIXELS, Predictor, run_network
 from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.clouds import find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight, Tile
-from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progress, SceneWindow
+from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progress
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.models.config import ModelConfig
@@ -138,86 +140,51 @@ def compute_probabilities(
         cover = find_scene_clouds(scene, folder, clouds, steps)
         display = any(member.network.config.unit == "display" for member in members)
         light = LocalLight(scene, bands, cover, display)
-        probabilities.write(_rows(light, members, tiles, steps))
+        probabilities.write(*_blend(light, members, tiles, steps))
     return probabilities
 
 
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """A tile that waits for the network.
-
-    Attributes:
-        column: Where it starts.
-        tile: The tile.
-        patches: What each member takes, padded; none where nothing is observed.
-    """
-
-    column: int
-    tile: Tile
-    patches: list[Patch]
-
-
-def _rows(
+def _blend(
     light: LocalLight, members: Sequence[Member], tiles: Tiles, progress: Progress
-) -> Iterator[SceneWindow]:
-    """The rows of a scene from top to bottom, as its rows of tiles are done."""
-    rows, columns = tiles.rows, tiles.columns
-    height, width = tiles.shape
-    blender = Blender(tiles)
-    size = max(1, BATCH_PIXELS // (height * width))
-    work = [
-        (number, columns[start : start + size])
-        for number in range(len(rows))
-        for start in range(0, len(columns), size)
-    ]
-    measured = np.zeros((height, tiles.size[1]), dtype=bool)
-    cloud = np.zeros_like(measured)
-
-    def prepare(item: tuple[int, Sequence[int]]) -> list[_Prepared]:
-        number, batch = item
-        return [_prepare(light, members, tiles, rows[number], column) for column in batch]
-
-    progress.start(STEP, len(rows) * len(columns))
-    with closing(_ahead(work, prepare)) as batches:
-        for (number, batch), prepared in zip(work, batches, strict=True):
-            for tile, probability in zip(prepared, _predict(members, prepared), strict=True):
-                part = Window(0, tile.column, *probability.shape).slices
-                measured[part], cloud[part] = tile.tile.measured, tile.tile.cloud
-                blender.add(number, tile.column, probability)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities of a scene, and which pixels hold data, and lie under cloud; all (H, W)."""
+    windows = list(tiles)
+    size = max(1, BATCH_PIXELS // math.prod(tiles.shape))
+    batches = [windows[start : start + size] for start in range(0, len(windows), size)]
+    probability = np.zeros(tiles.size, np.float32)
+    measured, cloud = (np.zeros(tiles.size, dtype=bool) for _ in range(2))
+    progress.start(STEP, len(windows))
+    with closing(_ahead(batches, lambda batch: list(map(light.tile, batch)))) as prepared:
+        for batch, ready in zip(batches, prepared, strict=True):
+            answers = _predict(members, tiles, ready)
+            for window, tile, answer in zip(batch, ready, answers, strict=True):
+                place = window.slices
+                probability[place] += tiles.weight(window) * answer
+                measured[place], cloud[place] = tile.measured, tile.cloud
                 progress.advance()
-            if batch[-1] == columns[-1]:
-                whole = blender.finish(number)
-                known = slice(len(whole))
-                yield SceneWindow(whole, measured[known] & ~cloud[known], cloud[known])
+    return probability, measured, cloud
 
 
-def _prepare(
-    light: LocalLight, members: Sequence[Member], tiles: Tiles, row: int, column: int
-) -> _Prepared:
-    tile = light.tile(tiles.window(row, column))
-    patches = []
-    if tile.patch.observed.any():
-        for member in members:
-            bands, unit = member.network.config.bands, member.network.config.unit
-            values = tiles.pad(tile.in_unit(bands, unit))
-            patches.append(Patch(values, tuple(bands), unit, tile.patch.name))
-    return _Prepared(column, tile, patches)
-
-
-def _predict(members: Sequence[Member], batch: Sequence[_Prepared]) -> list[np.ndarray]:
+def _predict(members: Sequence[Member], tiles: Tiles, batch: Sequence[Tile]) -> list[np.ndarray]:
     """Probabilities of tiles, each of shape (h, w), float32; 0 where nothing is observed.
 
     Raises:
         ModelError: If they are not finite.
     """
-    sums: list[np.ndarray] = [np.zeros(tile.tile.measured.shape, np.float32) for tile in batch]
-    observed = [number for number, tile in enumerate(batch) if tile.patches]
-    for place, member in enumerate(members):
-        patches = [batch[number].patches[place] for number in observed]
-        for number, probability in zip(observed, run_network(member.network, patches), strict=True):
-            height, width = sums[number].shape
-            sums[number] += np.float32(member.weight) * probability[:height, :width]
-    return sums
+    answers: list[np.ndarray] = [np.zeros(tile.measured.shape, np.float32) for tile in batch]
+    observed = [number for number, tile in enumerate(batch) if tile.patch.observed.any()]
+    for member in members:
+        bands, unit = tuple(member.network.config.bands), member.network.config.unit
+        patches = [
+            Patch(
+                tiles.pad(batch[number].in_unit(bands, unit)), bands, unit, batch[number].patch.name
+            )
+            for number in observed
+        ]
+        for number, answer in zip(observed, run_network(member.network, patches), strict=True):
+            height, width = answers[number].shape
+            answers[number] += np.float32(member.weight) * answer[:height, :width]
+    return answers
 
 
 def _bands(scene: Scene, members: Sequence[Member]) -> tuple[str, ...]:
@@ -250,7 +217,7 @@ def _ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Generator[Mad
 
 @dataclass(frozen=True)
 class Tiles:
-    """Square tiles that cover a scene, at places that are fixed in it.
+    """Square tiles that cover a scene, at places that are fixed in it, and blend without seams.
 
     The last tiles of a row or column may reach beyond the scene by less than
     :data:`STRIDE`, and a tile is as small as a scene allows.
@@ -265,15 +232,12 @@ class Tiles:
     side: int
     overlap: int
 
-    @property
-    def rows(self) -> tuple[int, ...]:
-        """First rows of the rows of tiles."""
-        return _starts(self.size[0], self.side, self.overlap)
-
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """First columns of the tiles of a row."""
-        return _starts(self.size[1], self.side, self.overlap)
+    def __iter__(self) -> Iterator[Window]:
+        """What each tile covers of the scene, row by row."""
+        down, across = self._weights
+        for row in down:
+            for column in across:
+                yield Window(row, column, *self.shape).inside(self.size)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -281,86 +245,50 @@ class Tiles:
         height, width = (min(self.side, -(-length // STRIDE) * STRIDE) for length in self.size)
         return height, width
 
-    def window(self, row: int, column: int) -> Window:
-        """What a tile covers of the scene."""
-        return Window(row, column, *self.shape).inside(self.size)
+    def weight(self, window: Window) -> np.ndarray:
+        """How much each pixel of a tile counts, shape (h, w), float32.
+
+        The weights of the tiles that cover a pixel add up to 1, and no tile ends
+        abruptly. At the scene's border its tile alone counts, in full.
+        """
+        down, across = self._weights[0][window.row], self._weights[1][window.column]
+        return np.outer(down[: window.height], across[: window.width])
 
     def pad(self, values: np.ndarray) -> np.ndarray:
         """A tile's values (..., h, w) continued beyond the scene, shape (..., height, width).
 
         The last row and column are repeated, as a network's own padding does.
         """
-        height, width = self.shape
-        below, beside = height - values.shape[-2], width - values.shape[-1]
+        below, beside = np.subtract(self.shape, values.shape[-2:])
         if not below and not beside:
             return values
         return np.pad(values, [(0, 0)] * (values.ndim - 2) + [(0, below), (0, beside)], mode="edge")
 
-
-class Blender:
-    """Blends tiles, row by row of them, into rows of the scene.
-
-    The weights of the tiles that cover a pixel add up to 1, and no tile ends
-    abruptly. At the scene's border its tile alone counts, in full.
-
-    Args:
-        tiles: Where the tiles lie.
-    """
-
-    def __init__(self, tiles: Tiles) -> None:
-        self._tiles = tiles
-        height, width = tiles.size
-        side_down, side_across = tiles.shape
-        self._down = _weights(height, tiles.rows, side_down, tiles.overlap)
-        self._across = _weights(width, tiles.columns, side_across, tiles.overlap)
-        self._sum = np.zeros((side_down, width), dtype=np.float32)
-        self._carry = self._sum[:0]  # what the row of tiles before adds to this one
-
-    def add(self, number: int, column: int, values: np.ndarray) -> None:
-        """Add a tile to the row of tiles.
-
-        Args:
-            number: Which row of tiles it belongs to, from 0.
-            column: Where it starts.
-            values: Shape (h, w), inside the scene.
-        """
-        height, width = values.shape
-        across = self._across[self._tiles.columns.index(column)]
-        weight = np.outer(self._down[number][:height], across[:width])
-        self._sum[:height, column : column + width] += values * weight
-
-    def finish(self, number: int) -> np.ndarray:
-        """End a row of tiles: the rows of the scene that are now whole, shape (h, W), float32."""
-        starts = (*self._tiles.rows, self._tiles.size[0])
-        height = starts[number + 1] - starts[number]
-        self._sum[: len(self._carry)] += self._carry
-        whole, self._carry = self._sum[:height].copy(), self._sum[height:].copy()
-        self._sum[...] = 0
-        return whole
+    @cached_property
+    def _weights(self) -> list[dict[int, np.ndarray]]:
+        """Weights along the rows and columns of tiles, by where the tiles start."""
+        return [
+            _weights(length, side, self.overlap)
+            for length, side in zip(self.size, self.shape, strict=True)
+        ]
 
 
-def _starts(length: int, side: int, overlap: int) -> tuple[int, ...]:
-    """Where tiles start so that they cover a length; the last as early as it can."""
-    last = max(0, -(-(length - side) // STRIDE) * STRIDE)
-    return (*range(0, last, side - overlap), last)
-
-
-def _weights(length: int, starts: tuple[int, ...], side: int, overlap: int) -> list[np.ndarray]:
+def _weights(length: int, side: int, overlap: int) -> dict[int, np.ndarray]:
     """How much each of the tiles that overlap counts along a side; together 1 everywhere."""
+    last = max(0, -(-(length - side) // STRIDE) * STRIDE)
+    starts = [*range(0, last, max(STRIDE, side - overlap)), last]  # the last as early as it can
     ramp = (np.arange(overlap) + 0.5) / max(overlap, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)
-    profiles = []
-    for number in range(len(starts)):
+    total, profiles = np.zeros(max(length, last + side)), {}
+    for start in starts:
         profile = np.ones(side)
-        if number > 0:
+        if start > 0:
             profile[:overlap] *= ramp
-        if number + 1 < len(starts):
+        if start < last:
             profile[side - overlap :] *= ramp[::-1]
-        profiles.append(profile)
-    total = np.zeros(max(length, starts[-1] + side))
-    for start, profile in zip(starts, profiles, strict=True):
+        profiles[start] = profile
         total[start : start + side] += profile
-    return [
-        (profile / total[start : start + side]).astype(np.float32)
-        for start, profile in zip(starts, profiles, strict=True)
-    ]
+    return {
+        start: (profile / total[start : start + side]).astype(np.float32)
+        for start, profile in profiles.items()
+    }

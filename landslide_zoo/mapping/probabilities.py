@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -124,21 +123,18 @@ class Probabilities:
         values = np.array(np.load(self.path, mmap_mode="r")[window.slices])
         return SceneWindow(values, values >= 0, values < 0)
 
-    def write(self, rows: Iterator[SceneWindow]) -> None:
-        """Write all rows of the scene.
+    def write(self, probability: np.ndarray, measured: np.ndarray, cloud: np.ndarray) -> None:
+        """Write the file.
 
         Args:
-            rows: Some whole rows after the other. Pixels that are neither observed nor under
-                cloud hold no data.
+            probability: Shape (H, W), float32, 0 to 1; changed where nothing is observed.
+            measured: Pixels that hold data, under cloud or not, shape (H, W), bool.
+            cloud: Pixels under cloud, likewise.
 
         Raises:
-            DataError: If they cannot be written.
+            DataError: If it cannot be written.
         """
-        header = {"descr": "<f4", "fortran_order": False, "shape": self.size}
-        with staged(self.path) as new, new.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            start = file.tell()
-            os.posix_fallocate(file.fileno(), start, 4 * self.size[0] * self.size[1])
-            for part in rows:
-                hidden = np.where(part.cloud, _CLOUD, np.float32(np.nan))
-                file.write(np.where(part.observed, part.probability, hidden).astype("<f4").data)
+        probability[~measured] = np.nan
+        probability[cloud] = _CLOUD
+        with staged(self.path) as new:
+            np.save(new, probability)

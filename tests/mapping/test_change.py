@@ -19,7 +19,7 @@ from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.mapping import map_scene
 from landslide_zoo.mapping.change import FRESH, Earlier, align, rules_with_change
 from landslide_zoo.mapping.landslides import Landslides
-from landslide_zoo.mapping.probabilities import Probabilities, SceneWindow
+from landslide_zoo.mapping.probabilities import Probabilities
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene, open_scene
 
@@ -134,7 +134,7 @@ def bare_ground(scene: Scene, folder: Path) -> Probabilities:
     found = Probabilities(folder / "bare.npy", scene.size, scene.grid)
     seen = np.ones(scene.size, dtype=bool)
     bare = (ndvi < np.percentile(ndvi, 10)).astype(np.float32)
-    found.write(iter([SceneWindow(bare, seen, ~seen)]))
+    found.write(bare, seen, ~seen)
     return found
 
 

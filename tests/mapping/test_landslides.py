@@ -20,7 +20,7 @@ from landslide_zoo.inference.indices import layers_of
 from landslide_zoo.inference.predict import Prediction
 from landslide_zoo.inference.rules import DEFAULT_RULES, LISTED
 from landslide_zoo.mapping.landslides import Ground, crown_to_toe, find_landslides, outlines
-from landslide_zoo.mapping.probabilities import Probabilities, SceneWindow, State
+from landslide_zoo.mapping.probabilities import Probabilities, State
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.models.config import Rule
 
@@ -55,7 +55,7 @@ def test_a_patch_is_judged_as_a_prediction_is(number: int, real_data: Path, tmp_
     indices = layers_of(patch)
     expected = Prediction(probability, observed, 0.4, "bright", patch, indices, DEFAULT_RULES)
     probabilities = Probabilities(tmp_path / "patch.npy", patch.size, patch.grid)
-    probabilities.write(iter([SceneWindow(probability, observed, ~observed)]))
+    probabilities.write(probability, observed, ~observed)
     found = find_landslides(PatchScene(patch), probabilities, threshold=0.4, rules=DEFAULT_RULES)
     assert np.array_equal(found.mask == 1, expected.mask > 0)
     assert np.array_equal(found.mask == 255, ~observed)

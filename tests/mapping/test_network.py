@@ -94,10 +94,10 @@ def test_what_is_blank_stays_blank(long_scene: Path, tmp_path: Path) -> None:
 
 def test_work_that_broke_off_starts_over(long_scene: Path, tmp_path: Path) -> None:
     broken, again = Smooth(), Smooth()
-    broken.stop_after = 2
+    broken.stop_after = 0
     with pytest.raises(KeyboardInterrupt):
         run(long_scene, broken, tmp_path / "work")
-    assert not list((tmp_path / "work").iterdir())
+    assert not (tmp_path / "work").exists()
     whole = run(long_scene, again, tmp_path / "work")
     assert again.tiles == 4
     assert same(whole, run(long_scene, Smooth(), tmp_path / "whole"))

@@ -12,8 +12,8 @@ from landslide_zoo.data.patch import UNPLACED
 
 rasterio = pytest.importorskip("rasterio")
 mapping = pytest.importorskip("landslide_zoo.mapping")
-SceneWindow = pytest.importorskip("landslide_zoo.mapping.probabilities").SceneWindow
 map_view = pytest.importorskip("landslide_zoo.web.map_view")
+probabilities = pytest.importorskip("landslide_zoo.mapping.probabilities")
 
 HEIGHT, WIDTH = 80, 2 * map_view.WIDEST - 100
 
@@ -30,11 +30,11 @@ def layers(tmp_path: Path) -> dict[str, np.ndarray]:
     with rasterio.open(path, "w", **profile) as file:
         file.write(np.broadcast_to(ramp, (4, HEIGHT, WIDTH)))
         file.descriptions = ("B2", "B3", "B4", "B8")
-    found = mapping.Probabilities(tmp_path / "probability.npy", (HEIGHT, WIDTH), UNPLACED)
+    found = probabilities.Probabilities(tmp_path / "probability.npy", (HEIGHT, WIDTH), UNPLACED)
     probability = np.zeros((HEIGHT, WIDTH), np.float32)
     probability[:, -100:] = 1
     cloud = np.broadcast_to(np.arange(WIDTH) < WIDTH // 2, (HEIGHT, WIDTH))
-    found.write(iter([SceneWindow(probability, ~cloud, cloud)]))
+    found.write(probability, np.ones_like(cloud), cloud)
     folder = tmp_path / "pictures"
     with mapping.open_scene(path) as scene:
         listed = map_view.write_pictures(scene, found, folder)
