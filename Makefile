@@ -25,7 +25,7 @@ docs: .venv/docs
 
 # The cards and the table in README.md, from model_cards/results.json.
 cards: .venv/app
-	$(BIN)/python -m landslide_zoo.zoo.leaderboard
+	$(BIN)/python scripts/leaderboard.py
 
 # The pictures of the app in docs/.
 screenshots: .venv/dev

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,11 +28,13 @@ MAX_BYTES = 20_000_000
 """Size of the largest ``config.json`` or ``record.json`` that is read."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a file of a model folder: nothing unknown, nothing of another type."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Scaling(_Part):
+class Scaling(Part):
     """How each channel is scaled: clipped to [low, high], then (x - mean) / std.
 
     A patch's own mean and deviation, in place of the train patches', let light
@@ -55,7 +57,7 @@ class Scaling(_Part):
     statistics: Literal["train", "patch", "both"] = "train"
 
 
-class Rule(_Part):
+class Rule(Part):
     """A bound on an attribute of an object, beyond which the object is no landslide.
 
     Attributes:
@@ -73,7 +75,7 @@ class Rule(_Part):
     source: str
 
 
-class PredictorConfig(_Part):
+class PredictorConfig(Part):
     """What every predictor says of itself: what it reads and how its answer is cut.
 
     Attributes:
@@ -133,16 +135,6 @@ class ModelConfig(PredictorConfig):
                 f"{path.parent} is an ensemble: load it with ModelZoo or load_predictor."
             )
         return config
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_upsample(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-        """Accept the field of older models that said by what factor their input is enlarged."""
-        if not isinstance(data, dict) or "upsample" not in data:
-            return data
-        if data["upsample"] != 1:
-            raise ValueError("models that enlarge their input are no longer read")
-        return {name: value for name, value in data.items() if name != "upsample"}
 
     @property
     def indices(self) -> list[str]:

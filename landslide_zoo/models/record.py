@@ -6,22 +6,18 @@ import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from landslide_zoo.errors import ModelError
 from landslide_zoo.models.catalog import lookup
-from landslide_zoo.models.config import PredictorConfig, read_small, validation_sentence
+from landslide_zoo.models.config import Part, PredictorConfig, read_small, validation_sentence
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class DataRecord(_Part):
+class DataRecord(Part):
     """What a model was trained on.
 
     Attributes:
@@ -40,14 +36,14 @@ class DataRecord(_Part):
     synthetic: bool = False
 
 
-class EncoderWeights(_Part):
+class EncoderWeights(Part):
     """Where the encoder's weights started: ``imagenet``, ``none`` or a file's name."""
 
     source: str
     sha256: Sha256 | None = None
 
 
-class FalseAlarms(_Part):
+class FalseAlarms(Part):
     """What a model finds on negatives: patches without a landslide.
 
     Attributes:
@@ -59,7 +55,7 @@ class FalseAlarms(_Part):
         high: Upper end.
     """
 
-    negatives: str = Field(validation_alias=AliasChoices("negatives", "ground"))
+    negatives: str
     patches: int
     square_kilometres: NotNegative
     hectares_per_100_km2: NotNegative
@@ -67,7 +63,7 @@ class FalseAlarms(_Part):
     high: NotNegative | None = None
 
 
-class RefinedScores(_Part):
+class RefinedScores(Part):
     """Scores of the same predictions after further steps, such as rules on objects.
 
     Attributes:
@@ -85,7 +81,7 @@ class RefinedScores(_Part):
     f1_interval: tuple[NotNegative, NotNegative] | None = None
 
 
-class Details(_Part):
+class Details(Part):
     """What is known of a result besides its scores.
 
     Attributes:
@@ -100,14 +96,14 @@ class Details(_Part):
     """
 
     blocks: int | None = None
-    intervals: dict[str, tuple[NotNegative, NotNegative]] = {}
+    intervals: dict[str, tuple[NotNegative, NotNegative]] = Field(default={})
     batch_mean_f1: Share | None = None
     calibration_error: Share | None = None
-    false_alarms: list[FalseAlarms] = []
-    refined: list[RefinedScores] = []
+    false_alarms: list[FalseAlarms] = Field(default=[])
+    refined: list[RefinedScores] = Field(default=[])
 
 
-class TestAccess(_Part):
+class TestAccess(Part):
     """One use of patches that were held out, whatever became of it.
 
     Attributes:
@@ -125,7 +121,7 @@ class TestAccess(_Part):
     command: str
 
 
-class Result(_Part):
+class Result(Part):
     """Scores of the model on one subset, all pixels of all patches pooled.
 
     Attributes:
@@ -173,7 +169,7 @@ class Result(_Part):
         return self.dataset, self.protocol, self.subset, self.fingerprint
 
 
-class Record(_Part):
+class Record(Part):
     """The contents of a model folder's ``record.json``.
 
     Attributes:
@@ -205,11 +201,9 @@ class Record(_Part):
     versions: dict[str, str]
     epochs: int
     best_epoch: int
-    history: list[dict[str, float]] = []
-    results: list[Result] = []
-    test_accesses: list[TestAccess] = Field(
-        default=[], validation_alias=AliasChoices("test_accesses", "looks")
-    )
+    history: list[dict[str, float]] = Field(default=[])
+    results: list[Result] = Field(default=[])
+    test_accesses: list[TestAccess] = Field(default=[])
     weights_sha256: Sha256 | None = None
 
     @property

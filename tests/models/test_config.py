@@ -14,37 +14,20 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.models.config import ModelConfig, catalog_config
 from landslide_zoo.models.folder import CONFIG, WEIGHTS
 
-SCALES = ("mean", "std", "low", "high")
-
 # What is changed in the configuration of unet-resnet34, and a pattern of the sentence.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown architecture": ({"architecture": "linknet"}, "architecture: .*'unet'"),
     "unknown encoder": ({"encoder": "resnet99"}, "no unet with encoder 'resnet99'"),
-    "encoder of another network": ({"encoder": "mit_b2"}, "no unet with encoder 'mit_b2'"),
-    "no encoder": ({"encoder": None}, "no unet with encoder None"),
-    "another name": (
-        {"name": "unet-vgg16"},
-        "'unet-vgg16' is not a name of unet with encoder 'resnet34'",
-    ),
-    "a name of pages": ({"name": "n" * 100_000}, "'nnn"),
     "no name of the zoo": ({"name": "<script>"}, "'<script>' is not a name of unet"),
     "unknown band": ({"bands": ["B8A", *BAND_NAMES[1:]]}, "unknown band 'B8A'"),
     "band twice": ({"bands": ["B1", "B1", *BAND_NAMES[2:]]}, "one twice"),
-    "no bands": ({"bands": []}, "no bands"),
-    "unknown channel": ({"channels": ["NDWI", *BAND_NAMES[1:]]}, "unknown channel 'NDWI'"),
     "channel without its band": ({"bands": list(BAND_NAMES[:13])}, "channel DEM needs bands DEM"),
-    "unknown unit": ({"unit": "reflectance"}, "unit: .*'physical'"),
     "display values of all bands": ({"unit": "display"}, "display values exist for B4, B3, B2"),
     "divisors of physical values": ({"divisors": [1.0]}, "divisors belong to display values"),
-    "threshold as text": ({"threshold": "0.5"}, "threshold: .*number"),
     "threshold above 1": ({"threshold": 1.5}, "threshold: .*less than or equal to 1"),
     "threshold not a number": ({"threshold": float("nan")}, "threshold: "),
-    "bands as text": ({"bands": "B4"}, "bands: .*array"),
     "extra key": ({"pickle": "os.system"}, "pickle: Extra inputs are not permitted"),
-    "unknown format": ({"format": 2}, "format: "),
-    "unknown number type": ({"dtype": "int8"}, "dtype: .*'float32'"),
-    "temperature of zero": ({"temperature": 0.0}, "temperature: .*greater than 0"),
-    "an enlarged input": ({"upsample": 2}, "models that enlarge their input are no longer read"),
+    "a name of pages": ({"name": "n" * 100_000}, "'nnn"),
     "a rule without a reason": ({"rules": [{"attribute": "area"}]}, r"rules.0.reason: "),
 }
 
@@ -66,13 +49,12 @@ def test_a_config_that_is_no_model_of_the_zoo(case: str, tmp_path: Path) -> None
     assert len(message) < 400 + len(str(tmp_path))
 
 
-@pytest.mark.parametrize("field", SCALES)
 @pytest.mark.parametrize("bad", [[0.5] * 13, [float("inf")] * 14, ["1"] * 14])
-def test_scaling_needs_a_number_for_each_channel(field: str, bad: list, tmp_path: Path) -> None:
+def test_scaling_needs_a_number_for_each_channel(bad: list, tmp_path: Path) -> None:
     config = config_with()
-    config["scaling"][field] = bad
+    config["scaling"]["std"] = bad
     (tmp_path / CONFIG).write_text(json.dumps(config))
-    with pytest.raises(ModelError, match=f"scaling.{field}"):
+    with pytest.raises(ModelError, match=r"scaling\.std"):
         ModelConfig.read(tmp_path / CONFIG)
 
 
@@ -80,14 +62,6 @@ def test_scaling_needs_a_number_for_each_channel(field: str, bad: list, tmp_path
 def test_no_json_of_a_model_at_all(text: str, tmp_path: Path) -> None:
     (tmp_path / CONFIG).write_bytes(text.encode("latin-1"))
     with pytest.raises(ModelError, match="describes no model of the zoo"):
-        ModelConfig.read(tmp_path / CONFIG)
-
-
-def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    config = config_with()
-    del config["bands"]
-    (tmp_path / CONFIG).write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="bands: Field required"):
         ModelConfig.read(tmp_path / CONFIG)
 
 

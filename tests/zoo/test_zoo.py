@@ -131,10 +131,10 @@ def test_a_hub_that_does_not_answer_keeps_nobody_waiting(
 
 
 def test_offline_the_zoo_is_what_the_cache_holds(hub: LoopbackHub, repo_id: str) -> None:
-    ModelZoo(hub.namespace).load(NAME)
+    ModelZoo(hub.namespace, timeout=60).load(NAME)
     hub.requests.clear()
     code = (
-        "from landslide_zoo import ModelZoo\nzoo = ModelZoo()\n"
+        "from landslide_zoo import ModelZoo\nzoo = ModelZoo(timeout=60)\n"
         f"print(zoo.entry({NAME!r}).f1, zoo.load({NAME!r}).config.threshold, zoo.status())"
     )
     env = hub.env(HF_HUB_OFFLINE="1", LANDSLIDE_ZOO=hub.namespace)

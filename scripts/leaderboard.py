@@ -1,9 +1,10 @@
 """The leaderboard: the best run of each network, and the cards and the table made from it.
 
-``model_cards/results.json`` holds the configuration and the record of one
-model for each network. ``python -m landslide_zoo.zoo.leaderboard`` makes
-``model_cards/NAME.md`` and the table in the README from it, so that they cannot
-say different things. Other runs are kept in ``experiments/``.
+    python scripts/leaderboard.py [ZOO ...]
+
+``model_cards/results.json`` holds the configuration and the record of one model for each
+network. This makes ``model_cards/NAME.md`` and the table in the README from it, after taking
+in the models of the folders or namespaces that are named.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from landslide_zoo.errors import DataError, LandslideZooError
+from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.io import write_whole
 from landslide_zoo.models.card import figure_text, render_card
 from landslide_zoo.models.catalog import lookup
-from landslide_zoo.models.config import EnsembleConfig, ModelConfig, validation_sentence
+from landslide_zoo.models.config import EnsembleConfig, ModelConfig
 from landslide_zoo.models.record import Record, Result
 from landslide_zoo.text import markdown_table
+from landslide_zoo.zoo import ModelZoo
 
 CARDS, RESULTS, README = Path("model_cards"), "results.json", Path("README.md")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -57,66 +59,26 @@ class ModelResults(BaseModel):
 
 
 class Results(BaseModel):
-    """The contents of ``results.json``.
-
-    Attributes:
-        format: Version of this format.
-        models: One model a network, by name.
-    """
+    """The contents of ``results.json``: one model a network, by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
     models: list[ModelResults] = []
 
-    @classmethod
-    def read(cls, folder: Path) -> Results:
-        """Read ``results.json`` in a folder; without one there are no results yet.
 
-        Raises:
-            DataError: If it is no such file.
-        """
-        path = folder / RESULTS
-        if not path.is_file():
-            return cls()
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise DataError(
-                f"{path} holds no results of this zoo: {validation_sentence(error)}."
-            ) from error
-
-    def better_than(
-        self, config: ModelConfig | EnsembleConfig, record: Record
-    ) -> ModelResults | None:
-        """The model here of the same network, if another one and better on the same validation."""
-        for model in self.models:
-            if model.name == config.name and model.record.weights_sha256 != record.weights_sha256:
-                f1 = {one.key: one.f1 for one in record.results if one.subset == "validation"}
-                if any(one.f1 > f1.get(one.key, one.f1) for one in model.record.results):
-                    return model
-        return None
-
-    def with_model(self, config: ModelConfig | EnsembleConfig, record: Record) -> Results:
-        """The results with a model, in place of an earlier one of its network."""
-        new = ModelResults(name=config.name, config=config, record=record)
-        others = [model for model in self.models if model.name != new.name]
-        models = sorted([*others, new], key=lambda model: model.name)
-        return self.model_copy(update={"models": models})
-
-    def write(self, folder: Path) -> None:
-        """Write ``results.json`` and the cards into a folder; cards of other models go.
-
-        Raises:
-            DataError: If they cannot be written.
-        """
-        write_whole(folder / RESULTS, self.model_dump_json(indent=1) + "\n")
-        cards = {f"{model.name}.md": card(model) for model in self.models}
-        for name, text in cards.items():
-            write_whole(folder / name, text)
-        for old in folder.glob("*.md"):
-            if old.name not in cards and old.name != README.name:
-                old.unlink()
+def with_zoo(models: list[ModelResults], source: str) -> list[ModelResults]:
+    """The models with those of a zoo, each in place of an earlier one of its network."""
+    by_name = {model.name: model for model in models}
+    zoo = ModelZoo(source)
+    for entry in zoo.entries():
+        if entry.record is None:
+            raise LandslideZooError(f"{entry.name} is not trained.")
+        name = entry.config.name
+        by_name[name] = ModelResults(name=name, config=entry.config, record=entry.record)
+    for sentence in zoo.status():
+        print(f"Warning: {sentence}", file=sys.stderr)
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def card(model: ModelResults) -> str:
@@ -140,17 +102,11 @@ def leaderboard(models: Iterable[ModelResults]) -> str:
     return "\n\n".join([*(_table(rows) for _, rows in sorted(tables.items())), _NOTE]) + "\n"
 
 
-def fill_readme(text: str, results: Results) -> str:
-    """A README with the leaderboard between its markers.
-
-    Raises:
-        DataError: If it lacks the markers.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise DataError(f"The README needs the lines {BEGIN} and {END}, between which results go.")
-    return f"{before}{BEGIN}\n\n{leaderboard(results.models)}\n{END}{after}"
+def fill_readme(text: str, models: Iterable[ModelResults]) -> str:
+    """A README with the leaderboard between its markers."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{leaderboard(models)}\n{END}{after}"
 
 
 def _table(rows: list[tuple[ModelResults, Result]]) -> str:
@@ -190,13 +146,16 @@ def _start(record: Record) -> str:
 
 
 def main() -> None:
-    """Make the cards and the README's table from ``model_cards/results.json``."""
-    try:
-        results = Results.read(CARDS)
-        results.write(CARDS)
-        write_whole(README, fill_readme(README.read_text(encoding="utf-8"), results))
-    except (LandslideZooError, OSError) as error:
-        sys.exit(f"Error: {error}")
+    """Make the cards and the README's table, with models of the zoos that are named."""
+    results = Results.model_validate_json((CARDS / RESULTS).read_bytes())
+    for source in sys.argv[1:]:
+        results = Results(models=with_zoo(results.models, source))
+    write_whole(CARDS / RESULTS, results.model_dump_json(indent=1) + "\n")
+    for old in {*CARDS.glob("*.md")} - {CARDS / README}:
+        old.unlink()
+    for model in results.models:
+        write_whole(CARDS / f"{model.name}.md", card(model))
+    write_whole(README, fill_readme(README.read_text(encoding="utf-8"), results.models))
 
 
 if __name__ == "__main__":
