@@ -22,13 +22,6 @@ def export(
         Literal["onnx", "deepness"],
         typer.Option("--for", help="Any program, or the QGIS plugin Deepness."),
     ] = "onnx",
-    unit: Annotated[
-        Literal["physical", "display"] | None,
-        typer.Option(
-            help="Unit of the bands it takes; the model's own if unset. With physical, a "
-            "true-colour model makes its display values itself."
-        ),
-    ] = None,
 ) -> None:
     """Write a model as ONNX, with the scaling of its input inside.
 
@@ -47,12 +40,16 @@ def export(
     if not isinstance(read_config(folder / CONFIG), ModelConfig):
         raise ModelError(f"{model} is an ensemble: export its members, one file each.")
     loaded = LandslideModel.from_folder(folder, device="cpu")
-    name = loaded.config.name + ("-deepness" if target == "deepness" else "")
-    path = output or Path(f"{name}.onnx")
+    config = loaded.config
+    path = output or Path(f"{config.name}{'-deepness' if target == 'deepness' else ''}.onnx")
     patches = [read_patch(sample.path) for sample in samples()]
-    difference = export_onnx(loaded, path, patches, target=target, unit=unit)
-    bands = ", ".join(loaded.config.bands)
+    try:
+        difference = export_onnx(loaded, path, patches, target)
+    except ImportError as error:
+        raise ModelError(
+            f"{error.name} is not installed: pip install 'landslide-zoo[export]'."
+        ) from error
     typer.echo(
-        f"{path} written: it takes {bands} ({unit or loaded.config.unit} values) and differs from "
-        f"PyTorch by at most {difference:.1e} on {len(patches)} patches."
+        f"{path} written: it takes {', '.join(config.bands)} ({config.unit} values) and differs "
+        f"from PyTorch by at most {difference:.1e} on {len(patches)} patches."
     )

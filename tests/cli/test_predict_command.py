@@ -201,7 +201,7 @@ def test_a_picture_given_to_a_14_band_model(command: Command, tmp_path: Path) ->
     ("option", "value", "sentence"),
     [
         ("--model", "unet-resnet99", "There is no model 'unet-resnet99'"),
-        ("--model", "./no/such/folder", "There is not a model folder './no/such/folder'"),
+        ("--model", "./no/such/folder", "no model folder './no/such/folder'"),
         ("--device", "tpu", "There is no device 'tpu'"),
     ],
 )
