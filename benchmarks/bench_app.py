@@ -33,7 +33,7 @@ from measuring import significant, write_results
 from playwright.sync_api import sync_playwright
 
 from landslide_zoo import Patch, read_patch
-from landslide_zoo.data import write_patch_h5
+from landslide_zoo.data.hdf5 import write_patch_h5
 from landslide_zoo.web.samples import samples
 
 HERE = Path(__file__).parents[1]

@@ -30,7 +30,8 @@ sys.path.append(str(ROOT / "tests"))
 
 from synthetic_patches import write_dataset  # noqa: E402
 
-from landslide_zoo.data import find_samples, labelled, read_patch  # noqa: E402
+from landslide_zoo.data.landslide4sense import find_samples, labelled  # noqa: E402
+from landslide_zoo.data.readers import read_patch  # noqa: E402
 from landslide_zoo.inference.model import LandslideModel  # noqa: E402
 from landslide_zoo.training import TrainConfig  # noqa: E402
 from landslide_zoo.training.optimisation import (  # noqa: E402

@@ -20,8 +20,7 @@ from typing import Annotated
 
 import typer
 
-from landslide_zoo.data import find_samples, known_places, labelled
-from landslide_zoo.data.landslide4sense import LAYOUTS
+from landslide_zoo.data.landslide4sense import LAYOUTS, find_samples, known_places, labelled
 
 SCENE = "S1"
 FAR_ROWS, TRAIN_ROWS = range(24, 35), range(46, 67)

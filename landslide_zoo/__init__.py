@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
-    from landslide_zoo.data import Patch, read_mask, read_patch
+    from landslide_zoo.data.patch import Patch
+    from landslide_zoo.data.readers import read_mask, read_patch
     from landslide_zoo.inference.model import LandslideModel
     from landslide_zoo.inference.predict import Prediction
     from landslide_zoo.zoo.zoo import ModelZoo
@@ -30,10 +31,10 @@ __all__ = [
 _HOME = {
     "LandslideModel": "landslide_zoo.inference.model",
     "ModelZoo": "landslide_zoo.zoo.zoo",
-    "Patch": "landslide_zoo.data",
+    "Patch": "landslide_zoo.data.patch",
     "Prediction": "landslide_zoo.inference.predict",
-    "read_mask": "landslide_zoo.data",
-    "read_patch": "landslide_zoo.data",
+    "read_mask": "landslide_zoo.data.readers",
+    "read_patch": "landslide_zoo.data.readers",
 }
 
 

@@ -60,3 +60,11 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def public_name(name: str | Path) -> str:
+    """How records name a file or folder of this machine: by the last part of its path.
+
+    Any other name, such as a dataset's id on the Hub, stays as it is.
+    """
+    return os.path.basename(os.path.abspath(name)) if os.path.exists(name) else str(name)

@@ -15,9 +15,11 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from landslide_zoo.data import Patch, slope_of, write_mask_h5, write_patch_h5
 from landslide_zoo.data.bands import TRUE_COLOUR
+from landslide_zoo.data.checks import slope_of
+from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
 from landslide_zoo.data.landslide4sense import LAYOUTS
+from landslide_zoo.data.patch import Patch
 
 # Digital numbers of B1 to B12 as a satellite sees them through the air.
 FOREST = np.array([950, 730, 610, 380, 640, 1700, 2100, 2100, 800, 12, 1150, 500], float)

@@ -28,7 +28,7 @@ from loopback_hub import LoopbackHub
 from snippets import ROOT, blocks, commands
 
 from landslide_zoo import __version__, cli, read_mask
-from landslide_zoo.data import write_mask_h5
+from landslide_zoo.data.hdf5 import write_mask_h5
 from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.training.config import parse_arguments
 from landslide_zoo.web.samples import PUTHUMALA, samples

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landslide_zoo.data import read_patch
+from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference import load_predictor, predict
 from landslide_zoo.mapping import map_scene
 from landslide_zoo.models.folder import bundled_folders

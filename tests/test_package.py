@@ -17,7 +17,7 @@ def test_dir_shows_the_public_names() -> None:
         _ = landslide_zoo.Landslide
 
 
-@pytest.mark.parametrize("package", ["landslide_zoo", "landslide_zoo.zoo", "landslide_zoo.data"])
+@pytest.mark.parametrize("package", ["landslide_zoo", "landslide_zoo.zoo"])
 def test_importing_it_imports_nothing_heavy(package: str) -> None:
     heavy = {"torch", "gradio", "matplotlib", "onnxruntime"}
     assert not heavy & imported_by(f"import {package}")

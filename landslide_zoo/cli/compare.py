@@ -43,7 +43,7 @@ def compare(
 
     A model that fails is named on stderr, the others go on, and the exit status is 1.
     """
-    from landslide_zoo.data import read_patch
+    from landslide_zoo.data.readers import read_patch
     from landslide_zoo.inference import predict, prepare
     from landslide_zoo.inference.predict import SCORES
     from landslide_zoo.zoo import ModelZoo

@@ -29,7 +29,7 @@ def export(
     (N, 1, H, W). It is written only if these agree with PyTorch's to 0.0001 on the
     patches that come with the package.
     """
-    from landslide_zoo.data import read_patch
+    from landslide_zoo.data.readers import read_patch
     from landslide_zoo.inference.export import export_onnx
     from landslide_zoo.inference.model import LandslideModel
     from landslide_zoo.models.config import ModelConfig, read_config

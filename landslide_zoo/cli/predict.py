@@ -23,7 +23,7 @@ from landslide_zoo.cli.common import (
 from landslide_zoo.errors import LandslideZooError, shown
 
 if TYPE_CHECKING:
-    from landslide_zoo.data import Patch
+    from landslide_zoo.data.patch import Patch
     from landslide_zoo.inference.backends import Backend
     from landslide_zoo.inference.predict import Options
 
@@ -80,7 +80,7 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
     What a folder holds besides patches is counted on stderr.
     """
-    from landslide_zoo.data import patch_files
+    from landslide_zoo.data.readers import patch_files
 
     files: dict[Path, None] = {}
     faults = []
@@ -157,7 +157,7 @@ def _predict_all(
 
 def _prepare(path: Path, options: Options) -> Patch:
     """Read a patch and find its clouds."""
-    from landslide_zoo.data import read_patch
+    from landslide_zoo.data.readers import read_patch
     from landslide_zoo.inference import prepare
 
     return prepare(read_patch(path), options["clouds"], options["level"])

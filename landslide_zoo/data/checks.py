@@ -64,7 +64,7 @@ def check_patch(patch: Patch) -> list[str]:
     """
     sentences = [_missing(patch), _empty(patch)]
     if patch.unit == "display":
-        sentences += [_constant(patch), _colours(patch), _dimmed(patch)]
+        sentences += [_constant(patch), _colours(patch), _glint(patch)]
     elif scale := _scale(patch):
         sentences.append(scale)
     else:
@@ -195,8 +195,6 @@ def _swapped(patch: Patch) -> str | None:
     if not {"slope", "DEM"} <= set(patch.bands):
         return None
     slope, dem = patch.select(("slope", "DEM"))
-    if slope.std() == 0 or dem.std() == 0:
-        return None
     size = patch.grid.pixel_size
     if (
         _correlation(slope_of(dem, size), slope) < NOT_A_SLOPE
@@ -234,10 +232,8 @@ def _missing(patch: Patch) -> str | None:
 
 def _empty(patch: Patch) -> str | None:
     optical = [i for i, name in enumerate(patch.bands) if name in OPTICAL]
-    if not optical:
-        return None
-    dark = reduce(np.logical_and, (patch.values[i] == 0 for i in optical))
-    empty = int((dark & ~patch.observed).sum())
+    dark = reduce(np.logical_and, (patch.values[i] == 0 for i in optical), ~patch.observed)
+    empty = int(dark.sum()) if optical else 0
     if not empty:
         return None
     count = _amount(empty, patch.observed.size, "pixels")
@@ -261,27 +257,18 @@ def _glint(patch: Patch) -> str | None:
     """A few pixels that true colour is scaled without, or is darkened by."""
     if not set(TRUE_COLOUR) <= set(patch.bands):
         return None
-    values = patch.select(TRUE_COLOUR) / divisors(TRUE_COLOUR)
+    physical = patch.unit == "physical"
+    values = patch.select(TRUE_COLOUR) / (divisors(TRUE_COLOUR) if physical else 1)
     _, above = brightest(values)
-    _, odd = brightest(values, *DARKENING)
+    _, odd = brightest(values, *DARKENING) if physical else (0, above)
     if not odd:
         return None
-    effect = "is scaled without them" if above else "is darker for them: landslides may be missed"
+    effect = "is darker for them: landslides may be missed"
+    if above and physical:
+        effect = "is scaled without them"
     return (
         f"A few pixels of {patch.name} ({above or odd}) are far brighter than all others (glint, "
         f"cloud or a defect), and its true colour {effect}."
-    )
-
-
-def _dimmed(patch: Patch) -> str | None:
-    """A few pixels that a picture was divided by."""
-    _, above = brightest(patch.values)
-    if not above:
-        return None
-    return (
-        f"A few pixels of {patch.name} ({above}) are far brighter than all others, and the rest is "
-        "dark for it: landslides may be missed; make the picture without them, or give the "
-        "14-band .h5 patch."
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from landslide_zoo.data.files import public_name
 from landslide_zoo.data.landslide4sense import (
     Place,
     Sample,
@@ -20,6 +19,7 @@ from landslide_zoo.data.landslide4sense import (
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import SUFFIXES, patch_files, read_mask, read_patch
 from landslide_zoo.errors import DataError
+from landslide_zoo.io import public_name
 
 ALL = "all"
 """Name of the subset that holds every labelled patch of a dataset."""

@@ -11,7 +11,6 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from landslide_zoo.data.files import public_name
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
@@ -39,6 +38,7 @@ from landslide_zoo.inference.predict import (
 )
 from landslide_zoo.inference.rules import rules_of, switched_on
 from landslide_zoo.inference.tta import TestTimeAugmentation
+from landslide_zoo.io import public_name
 from landslide_zoo.models.record import Details, FalseAlarms, RefinedScores, Result
 
 PAPER_BATCH = 16

@@ -9,7 +9,6 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
-from landslide_zoo.data.files import public_name
 from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation, Row
 from landslide_zoo.evaluation.metrics import FOUND_SHARE, Interval
@@ -19,7 +18,7 @@ from landslide_zoo.figures.charts import (
     reliability_figure,
 )
 from landslide_zoo.inference.predict import Scores
-from landslide_zoo.io import write_whole
+from landslide_zoo.io import public_name, write_whole
 from landslide_zoo.models.record import Record
 from landslide_zoo.text import csv_table, markdown_table
 

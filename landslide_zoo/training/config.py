@@ -21,8 +21,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from landslide_zoo.data.files import public_name
 from landslide_zoo.errors import TrainingError
+from landslide_zoo.io import public_name
 from landslide_zoo.models import catalog
 from landslide_zoo.models.catalog import RGB_SUFFIX
 from landslide_zoo.models.config import Positive, validation_sentence

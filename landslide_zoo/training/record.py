@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from landslide_zoo.data import public_name
 from landslide_zoo.evaluation import LabelledPatches, PixelCounts, evaluate, fit_temperature
 from landslide_zoo.figures.charts import curves_figure, examples_figure
 from landslide_zoo.inference.model import LandslideModel
+from landslide_zoo.io import public_name
 from landslide_zoo.models.folder import TRAIN_CONFIG
 from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 from landslide_zoo.training.config import TrainConfig

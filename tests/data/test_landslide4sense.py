@@ -1,18 +1,28 @@
-"""Where the patches and masks of a dataset lie, in every layout that is known."""
+"""Where patches and masks lie, in every layout; what is trained on, and what it must not see."""
 
 from __future__ import annotations
 
-from collections import Counter
+import csv
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_data import random_mask, write_pair, write_pairs
+from labelled_data import random_mask, write_pair
 from loopback_hub import LoopbackHub
 from synthetic_patches import write_dataset
 
-from landslide_zoo import read_mask, read_patch
-from landslide_zoo.data.landslide4sense import dataset_folder, find_samples, labelled
+from landslide_zoo import read_patch
+from landslide_zoo.data.landslide4sense import (
+    OFFICIAL_SIZES,
+    Sample,
+    dataset_folder,
+    find_samples,
+    known_places,
+    labelled,
+    place,
+    split_samples,
+)
 from landslide_zoo.errors import DataError, HubError
 
 
@@ -20,110 +30,164 @@ from landslide_zoo.errors import DataError, HubError
 def test_both_public_layouts_hold_the_same_patches(layout: str, tmp_path: Path) -> None:
     write_dataset(tmp_path, {"train": 11, "validation": 2, "test": 1}, layout, size=32)
     samples = find_samples(tmp_path)
-    found = [(sample.subset, sample.number) for sample in samples]
+    numbers = [(sample.subset, sample.number) for sample in samples]
     # By number, not by name: image_10 comes after image_9.
-    assert found == [
+    assert numbers == [
         *(("train", number) for number in range(1, 12)),
         *(("validation", number) for number in (1, 2)),
         ("test", 1),
     ]
     for sample in samples:
-        assert sample.image.name == f"image_{sample.number}.h5" and sample.image.is_file()
-        assert sample.mask is not None and sample.mask.is_file()
-        assert sample.mask.name == f"mask_{sample.number}.h5"
+        assert sample.mask is not None and sample.mask.name == f"mask_{sample.number}.h5"
 
 
-def test_a_flat_folder_is_one_subset_and_a_patch_may_lack_its_mask(real_data: Path) -> None:
-    samples = find_samples(real_data / "l4s-14band")
-    assert [sample.number for sample in samples[:5]] == [1, 2, 3, 4, 16]
-    assert {sample.subset for sample in samples} == {"all"}
-    assert len(labelled(samples)) == 15
-
-
-def test_true_colour_patches_with_their_subsets(real_data: Path) -> None:
-    samples = labelled(find_samples(real_data / "l4s-rgb"))
-    assert Counter(sample.subset for sample in samples) == {
-        "train": 1150,
-        "validation": 123,
-        "test": 299,
-    }
+def test_a_flat_folder_is_one_subset_and_a_patch_may_lack_its_mask(tmp_path: Path) -> None:
+    samples = find_samples(write_dataset(tmp_path, {"train": 3}, "flat", size=32))
+    assert {sample.subset for sample in samples} == {"all"} and samples[0].mask is not None
+    samples[0].mask.unlink()
+    assert labelled(find_samples(tmp_path)) == samples[1:]
 
 
 def test_a_mask_of_the_patchs_own_kind_comes_first(tmp_path: Path) -> None:
-    write_pair(tmp_path, 1)
-    picture = write_pair(tmp_path, 1, kind="png")
+    h5, png = (write_pair(tmp_path, 1, kind=kind) for kind in ("h5", "png"))
     other = write_pair(tmp_path, 2, kind="png")
-    assert picture.mask is not None and other.mask is not None
+    assert other.mask is not None
     named = other.mask.rename(other.mask.with_suffix(".h5"))
     masks = {sample.image.name: sample.mask for sample in find_samples(tmp_path)}
-    assert masks["image_1.png"] == picture.mask
-    assert masks["image_1.h5"] == picture.mask.with_suffix(".h5")
-    assert masks["image_2.png"] == named
-    assert np.array_equal(read_mask(named), random_mask(32, 32, seed=2))
+    assert masks == {"image_1.h5": h5.mask, "image_1.png": png.mask, "image_2.png": named}
 
 
 def test_any_suffix_and_what_browsers_add_to_a_name(tmp_path: Path) -> None:
-    write_pairs(tmp_path, 6)
-    for folder, word in (("images", "image"), ("annotations", "mask")):
-        for number, name in ((2, "_2.H5"), (3, "_3.hdf5"), (4, "_4 (1).h5"), (5, "_5")):
-            (tmp_path / folder / "train" / f"{word}_{number}.h5").rename(
-                tmp_path / folder / "train" / f"{word}{name}"
-            )
+    endings = ("_1.h5", "_2.H5", "_3.hdf5", "_4 (1).h5", "_5")
+    for number, ending in enumerate(endings, 1):
+        sample = write_pair(tmp_path, number)
+        sample.image.rename(sample.image.with_name(f"image{ending}"))
+        assert sample.mask is not None
+        sample.mask.rename(sample.mask.with_name(f"mask{ending}"))
     samples = find_samples(tmp_path)
-    assert [sample.number for sample in samples] == [1, 2, 3, 4, 5, 6]
+    assert [sample.number for sample in samples] == [1, 2, 3, 4, 5]
     for sample in samples:
         patch = read_patch(sample.image, sample.mask)
         assert np.array_equal(patch.mask, random_mask(32, 32, seed=sample.number))
 
 
-def test_other_files_are_left_out_and_said(
+def test_other_files_are_left_out_and_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sample = write_pair(tmp_path, 7)
     folder = sample.image.parent
-    for name in ("image_8.txt", "image_9.h5.part", "image_.h5", "my_image_9.h5", ".image_9.h5"):
+    for name in ("image_8.txt", "image_.h5", "my_image_9.h5", ".image_9.h5"):
         (folder / name).touch()
     (folder / "image_7 (1).h5").write_bytes(sample.image.read_bytes())
-    (folder / "image_10.h5").symlink_to("image_10.h5")
     assert find_samples(tmp_path) == [sample]
-    [record] = caplog.records
-    assert record.getMessage().startswith(f"6 files in {folder} are no patches of the dataset")
-
-
-@pytest.mark.parametrize("make", [Path.mkdir, lambda path: None], ids=["empty", "missing"])
-def test_a_folder_without_a_dataset_says_what_it_needs(make: object, tmp_path: Path) -> None:
-    make(tmp_path / "nothing")  # type: ignore[operator]
-    with pytest.raises(DataError, match="nothing holds no Landslide4Sense dataset: it needs"):
+    assert caplog.messages[0].startswith("4 files")
+    with pytest.raises(DataError, match="nothing holds no Landslide4Sense dataset"):
         find_samples(tmp_path / "nothing")
 
 
-def test_a_dataset_comes_from_the_hub_by_its_id(hub: LoopbackHub, tmp_path: Path) -> None:
+def test_a_dataset_is_a_folder_or_comes_from_the_hub_by_its_id(
+    hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_dataset(tmp_path / "made", {"train": 2, "validation": 1, "test": 1}, size=32)
     name = f"{hub.namespace}/patches"
     hub.api().create_repo(name, repo_type="dataset")
     hub.api().upload_folder(repo_id=name, repo_type="dataset", folder_path=tmp_path / "made")
-    folder = dataset_folder(name)
-    before, after = find_samples(tmp_path / "made"), find_samples(folder)
-    assert [sample.image.read_bytes() for sample in before] == [
-        sample.image.read_bytes() for sample in after
-    ]
-
-
-def test_a_local_folder_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "someone" / "patches").mkdir(parents=True)
+    before, after = find_samples(tmp_path / "made"), find_samples(dataset_folder(name))
+    assert [a.image.read_bytes() for a in before] == [b.image.read_bytes() for b in after]
+    with pytest.raises(HubError, match=f"{hub.namespace}/nothing"):
+        dataset_folder(f"{hub.namespace}/nothing")
     monkeypatch.chdir(tmp_path)
-    assert dataset_folder("someone/patches") == Path("someone/patches")
+    (tmp_path / name).mkdir(parents=True)
+    assert dataset_folder(name) == Path(name)
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "no-such-folder", "a/b/c", "../patches"])
 def test_what_is_neither_folder_nor_id_is_refused_without_asking_the_hub(
     name: str, hub: LoopbackHub
 ) -> None:
-    with pytest.raises(DataError, match=f"There is no folder {name}; give a folder or"):
+    with pytest.raises(DataError, match=f"There is no folder {name}"):
         dataset_folder(name)
     assert hub.requests == []
 
 
-def test_a_dataset_that_the_hub_lacks_is_one_sentence(hub: LoopbackHub) -> None:
-    with pytest.raises(HubError, match=f"The Hub has no repo {hub.namespace}/nothing"):
-        dataset_folder(f"{hub.namespace}/nothing")
+def sample(number: int, subset: str = "train") -> Sample:
+    image = Path(subset) / f"image_{number}.h5"
+    return Sample(number, subset, image, image.with_name(f"mask_{number}.h5"))
+
+
+BENCHMARK = [
+    sample(number, subset)
+    for subset, count in OFFICIAL_SIZES.items()
+    for number in range(1, count + 1)
+]
+
+
+def numbers_of(protocol: str) -> dict[str, list[int]]:
+    split = split_samples(BENCHMARK, protocol)
+    return {subset: [each.number for each in samples] for subset, samples in split.items()}
+
+
+def test_places_are_those_measured_from_the_edges_of_patches(real_data: Path) -> None:
+    with (real_data / "l4s-rgb" / "index.csv").open() as file:
+        for line in csv.DictReader(file):
+            region, row, column = place(int(line["id"]))
+            known = (line["region"], int(line["row"]), int(line["column"]))
+            assert (region.name, row, column) == known
+    # The benchmark's validation and test patches count from 1 again.
+    assert set(known_places(BENCHMARK)) == {each.image for each in BENCHMARK[:3799]}
+    # The true-colour folder was cut from the train patches: its test patches have a place.
+    pictures = find_samples(real_data / "l4s-rgb")
+    assert len(known_places(pictures)) == len(pictures)
+
+
+def test_random_is_the_papers_share_and_always_the_same() -> None:
+    split = numbers_of("random")
+    assert {name: len(numbers) for name, numbers in split.items()} == {
+        "train": 3039,
+        "validation": 760,
+    }
+    assert sorted(split["train"] + split["validation"]) == list(range(1, 3800))
+    assert numbers_of("random") == split
+
+
+@pytest.mark.parametrize("protocol", ["spatial", "region:S1", "region:S3"])
+def test_no_patch_has_a_neighbour_in_another_subset(protocol: str) -> None:
+    split = numbers_of(protocol)
+    assert set(split) == {"train", "validation", "test"}
+    for subset, other in product(split, repeat=2):
+        places = {(place(n)[0].name, *place(n)[1:]) for n in split[other]}
+        for number in split[subset] if subset != other else ():
+            region, row, column = place(number)
+            steps = product((-1, 0, 1), repeat=2)
+            assert not {(region.name, row + i, column + j) for i, j in steps} & places
+
+
+def test_spatial_keeps_two_blocks_of_every_region_and_a_region_is_left_out_whole() -> None:
+    spatial = numbers_of("spatial")
+    for subset in ("validation", "test"):
+        assert {place(number)[0].name for number in spatial[subset]} == {"S1", "S2", "S3", "S4"}
+        assert 0.13 < len(spatial[subset]) / 3799 < 0.18
+    assert numbers_of("region:S2")["test"] == list(range(3034, 3184))
+
+
+def test_folder_and_official_are_the_datasets_own_subsets() -> None:
+    sizes = {subset: len(numbers) for subset, numbers in numbers_of("official").items()}
+    assert sizes == OFFICIAL_SIZES and numbers_of("folder") == numbers_of("official")
+    with pytest.raises(DataError, match="official split"):
+        split_samples(BENCHMARK[:-1], "official")
+
+
+@pytest.mark.parametrize(
+    ("samples", "protocol", "word"),
+    [
+        (BENCHMARK[:200], "region:S4", "region S4"),
+        (BENCHMARK, "region:S9", "'S9': they are S1, S2, S3, S4"),
+        (BENCHMARK, "weekly", "'weekly'"),
+        ([sample(4000)], "spatial", "image_4000"),
+    ],
+)
+def test_a_split_that_cannot_be_made_is_one_sentence(
+    samples: list[Sample], protocol: str, word: str
+) -> None:
+    with pytest.raises(DataError, match=word):
+        split_samples(samples, protocol)

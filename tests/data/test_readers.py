@@ -27,8 +27,9 @@ from patch_files import (
 from PIL import Image
 
 from landslide_zoo import read_mask, read_patch
-from landslide_zoo.data import check_patch, patch_files
 from landslide_zoo.data.bands import TRUE_COLOUR, display_values, divisors
+from landslide_zoo.data.checks import check_patch
+from landslide_zoo.data.readers import patch_files
 from landslide_zoo.errors import DataError
 
 SHAPE = (48, 48, BANDS_COUNT)

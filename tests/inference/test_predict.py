@@ -12,7 +12,8 @@ import pytest
 from patch_files import random_patch
 
 from landslide_zoo import Patch, Prediction, read_patch
-from landslide_zoo.data import Grid, check_patch
+from landslide_zoo.data.checks import check_patch
+from landslide_zoo.data.patch import Grid
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference import join_predictions, load_predictor, predict, prepare
 from landslide_zoo.inference.predict import BATCH_PIXELS, LoadedPredictor

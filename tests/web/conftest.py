@@ -16,7 +16,7 @@ from trained_model import make_record
 from visitor import Visit, look
 
 from landslide_zoo import LandslideModel
-from landslide_zoo.data import write_mask_h5, write_patch_h5
+from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
 
 # A laden machine takes longer than Playwright's 5 s; what is there is seen at once all the same.
 expect.set_options(timeout=30_000)

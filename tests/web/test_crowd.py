@@ -16,7 +16,7 @@ from gradio_client.utils import QueueError
 from synthetic_patches import make_patch
 
 from landslide_zoo import ModelZoo, read_patch
-from landslide_zoo.data import write_patch_h5
+from landslide_zoo.data.hdf5 import write_patch_h5
 from landslide_zoo.inference.predict import LoadedPredictor, predict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

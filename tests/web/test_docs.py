@@ -12,7 +12,7 @@ from app_server import Server
 from snippets import ROOT, blocks
 
 from landslide_zoo import read_mask
-from landslide_zoo.data import write_mask_h5
+from landslide_zoo.data.hdf5 import write_mask_h5
 from landslide_zoo.settings import Settings
 from landslide_zoo.web.samples import PUTHUMALA, samples
 

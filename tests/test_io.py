@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from landslide_zoo.data import public_name
 from landslide_zoo.errors import DataError
-from landslide_zoo.io import write_whole
+from landslide_zoo.io import public_name, write_whole
 
 
 def test_many_writers_of_one_file_never_mix(tmp_path: Path) -> None:
