@@ -49,7 +49,7 @@ def detect(page: Page) -> None:
     """A sample, found."""
     page.locator("#lz-samples button").first.click()
     expect(page.locator(".lz-detection")).to_be_visible(timeout=WAIT)
-    expect(page.locator("#lz-downloads").get_by_text("All .zip")).to_be_enabled(timeout=WAIT)
+    expect(page.locator("#lz-download")).to_be_visible(timeout=WAIT)
 
 
 def compare(page: Page) -> None:

@@ -14,19 +14,12 @@ import gradio as gr
 
 from landslide_zoo.data.checks import check_patch
 from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.figures.images import png
 from landslide_zoo.inference.predict import Options
 from landslide_zoo.inference.rules import DEFAULT_RULES
-from landslide_zoo.web.bands import composites, summarise_bands
+from landslide_zoo.web import components as ui
+from landslide_zoo.web.bands import composites, describe_bands
 from landslide_zoo.web.compare import join, joint_files, model_figures
-from landslide_zoo.web.components import (
-    WORK,
-    Content,
-    figures_csv,
-    plain_errors,
-    png,
-    pull_bar,
-    write_files,
-)
 from landslide_zoo.web.detect import prediction_files
 from landslide_zoo.web.map import MAPS
 from landslide_zoo.web.map_worker import Mapped, MapService, Request
@@ -38,7 +31,7 @@ _PROGRESS = gr.Progress()
 def build_api(service: Service, maps: MapService) -> None:
     """Wire the endpoints, on components that the page does not show."""
 
-    @plain_errors
+    @ui.plain_errors
     def models() -> list[dict[str, object]]:
         """List the landslide models of this zoo.
 
@@ -48,7 +41,7 @@ def build_api(service: Service, maps: MapService) -> None:
         """
         return [entry.to_dict() for entry in service.zoo.entries()]
 
-    @plain_errors
+    @ui.plain_errors
     def detect(
         patch: str,
         model: str | None = None,
@@ -75,9 +68,9 @@ def build_api(service: Service, maps: MapService) -> None:
         options: Options = {"clouds": clouds or "mask", "rules_off": rules_off or ()}
         upload = _upload(patch, mask)
         prediction = service.detect(model or None, upload, threshold, options=options)
-        return prediction.to_dict(), write_files(prediction_files(prediction))
+        return prediction.to_dict(), ui.write_files(prediction_files(prediction))
 
-    @plain_errors
+    @ui.plain_errors
     def compare(
         patch: str,
         models: list[str] | None = None,
@@ -106,9 +99,9 @@ def build_api(service: Service, maps: MapService) -> None:
             "models": model_figures(outcomes),
             "together": agreement.to_dict() if agreement else None,
         }
-        return figures, write_files(joint_files(outcomes))
+        return figures, ui.write_files(joint_files(outcomes))
 
-    @plain_errors
+    @ui.plain_errors
     def bands(patch: str, mask: str | None = None) -> tuple[dict[str, object], list[str]]:
         """Describe every band of one Sentinel-2 patch.
 
@@ -122,8 +115,8 @@ def build_api(service: Service, maps: MapService) -> None:
             mask: File of the known mask (.h5 or .png), to tell landslide from other pixels.
         """
         described = service.read(_upload(patch, mask))
-        rows = [band.to_dict() for band in summarise_bands(described)]
-        files: list[Content] = [
+        rows = describe_bands(described)
+        files: list[ui.Content] = [
             (f"{described.name}_{picture.key}.png", png(picture.pixels))
             for picture in composites(described)
         ]
@@ -135,9 +128,11 @@ def build_api(service: Service, maps: MapService) -> None:
             "warnings": check_patch(described),
             "bands": rows,
         }
-        return figures, write_files([*files, (f"{described.name}_bands.csv", figures_csv(rows))])
+        return figures, ui.write_files(
+            [*files, (f"{described.name}_bands.csv", ui.figures_csv(rows))]
+        )
 
-    @plain_errors
+    @ui.plain_errors
     def map_scene(
         scene: str,
         dem: str | None = None,
@@ -181,7 +176,7 @@ def build_api(service: Service, maps: MapService) -> None:
             minimum_area,
             rules_off or (),
         )
-        bar = pull_bar(wanted.model, progress)
+        bar = ui.pull_bar(wanted.model, progress)
         for state in maps.map_scene(wanted, bar):
             if not isinstance(state, Mapped):
                 progress((state.done, state.total), desc=state.text, unit="parts")
@@ -210,7 +205,7 @@ def build_api(service: Service, maps: MapService) -> None:
             (compare, [patch, names, mask, *options]),
             (bands, [patch, mask]),
         ):
-            work = {**WORK, "api_visibility": "public"}
+            work = {**ui.WORK, "api_visibility": "public"}
             patch.upload(endpoint, inputs, [figures, files], api_name=endpoint.__name__, **work)
         inputs = [scene, dem, model, threshold, area, *options, before]
         work = {**MAPS, "api_visibility": "public"}

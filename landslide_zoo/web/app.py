@@ -15,10 +15,10 @@ from starlette.staticfiles import StaticFiles
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.settings import Settings
+from landslide_zoo.web import components as ui
 from landslide_zoo.web.api import build_api
 from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
-from landslide_zoo.web.components import AT_ONCE, WORK, asset, html, render, theme
 from landslide_zoo.web.detect import build_detect, draw_page
 from landslide_zoo.web.inputs import build_inputs
 from landslide_zoo.web.map import STATIC, build_map
@@ -69,7 +69,7 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
         delete_cache=(min(60, age), age),
     ) as app:
         build_api(service, maps)  # first: Gradio gives a name to whoever asks first
-        html(render("header"))
+        ui.html(ui.render("header"))
         with gr.Row(equal_height=False, elem_id="lz-workspace"):
             inputs = build_inputs(app, settings.files)
             with gr.Column(min_width=320, elem_id="lz-main"), gr.Tabs():
@@ -83,7 +83,7 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
                     mapping = build_map(tab, maps)
                 with gr.Tab("Zoo", id="zoo") as tab:
                     chosen, board = build_zoo(tab, service)
-        html(render("footer", minutes=settings.keep_minutes))
+        ui.html(ui.render("footer", minutes=settings.keep_minutes))
         _follow_zoo(app, service, models, [model, chosen, *mapping], board)
     app.queue(max_size=settings.queue)
     return app
@@ -133,10 +133,12 @@ def _follow_zoo(
         return [[*repos, name], *(gr.Dropdown(choices=offered) for _ in choices[1:])]
 
     inputs = [loaded, *choices]
-    gr.on([app.load, timer.tick], fill, inputs, [*choices, *board, timer], **AT_ONCE)
+    gr.on([app.load, timer.tick], fill, inputs, [*choices, *board, timer], **ui.AT_ONCE)
     if service.settings.hub_models:
         for box in single:
-            box.change(add, [box, loaded], [loaded, *choices[1:]], show_progress="hidden", **WORK)
+            box.change(
+                add, [box, loaded], [loaded, *choices[1:]], show_progress="hidden", **ui.WORK
+            )
 
 
 def launch(app: App, **options: Any) -> None:  # noqa: ANN401
@@ -150,9 +152,9 @@ def launch(app: App, **options: Any) -> None:  # noqa: ANN401
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     app.launch(
-        theme=theme(),
-        css=asset("style.css"),
-        head=f"<script>{asset('script.js')}</script>",
+        theme=ui.theme(),
+        css=ui.asset("style.css"),
+        head=f"<script>{ui.asset('script.js')}</script>",
         max_file_size=int(settings.upload_mb * 2**20),
         app_kwargs={"routes": [Mount(f"/{STATIC}", StaticFiles(packages=[_STATIC_FILES]))]},
         state_session_capacity=_VISITS,

@@ -9,29 +9,9 @@ import gradio as gr
 from markupsafe import Markup
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures.images import (
-    AGREEMENT_COLOURS,
-    DISAGREEMENT_COLOURS,
-    agreement_picture,
-    disagreement_picture,
-    png,
-)
+from landslide_zoo.figures import images
 from landslide_zoo.inference import Agreement, Prediction, join_predictions
-from landslide_zoo.web.components import (
-    AT_ONCE,
-    WORK,
-    Content,
-    data_uri,
-    figures_csv,
-    filled,
-    html,
-    number,
-    on_click,
-    problem,
-    render,
-    table,
-    write_zip,
-)
+from landslide_zoo.web import components as ui
 from landslide_zoo.web.detect import prediction_files
 from landslide_zoo.web.inputs import Inputs
 from landslide_zoo.web.service import Outcome, Service, Upload
@@ -75,8 +55,8 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
         cancel = gr.Button(
             "Cancel", variant="stop", size="sm", min_width=90, scale=0, interactive=False
         )
-    page = html(render("empty", **_EMPTY), elem_id="lz-comparison")
-    figures = table(_COLUMNS, label="Figures", visible=False, elem_id="lz-figures")
+    page = ui.html(ui.render("empty", **_EMPTY), elem_id="lz-comparison")
+    figures = ui.table(_COLUMNS, label="Figures", visible=False, elem_id="lz-figures")
     download = gr.Button("All results .zip", size="sm", visible=False)
 
     def begin(names: list[str]) -> list[Any]:
@@ -101,7 +81,7 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
                 ended = bool(_predictions(outcomes)) and None not in outcomes.values()
                 yield [*view.draw(outcomes), gr.Button(visible=ended), outcomes]
         except LandslideZooError as error:
-            yield [problem(error), gr.skip(), gr.skip(), gr.skip()]
+            yield [ui.problem(error), gr.skip(), gr.skip(), gr.skip()]
 
     def stop(outcomes: Outcomes) -> list[Any]:
         found = bool(_predictions(outcomes))
@@ -114,19 +94,19 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
             for name, content in prediction_files(prediction)
         ]
         name = _predictions(outcomes)[0].patch.name
-        return write_zip(f"{name}_comparison.zip", [*files, *joint_files(outcomes)])
+        return ui.write_zip(f"{name}_comparison.zip", [*files, *joint_files(outcomes)])
 
     drawn = [page, figures, download]
-    running = run.click(begin, models, [*drawn, outcome, run, cancel], **AT_ONCE).then(
+    running = run.click(begin, models, [*drawn, outcome, run, cancel], **ui.AT_ONCE).then(
         run_all,
         [inputs.uploads, inputs.shown, models],
         [*drawn, outcome],
         show_progress="hidden",
-        **WORK,
+        **ui.WORK,
     )
-    running.then(_ready, None, [run, cancel], **AT_ONCE)
-    cancel.click(stop, outcome, [*drawn, run, cancel], cancels=running, **AT_ONCE)
-    on_click(download, archive, [outcome])
+    running.then(_ready, None, [run, cancel], **ui.AT_ONCE)
+    cancel.click(stop, outcome, [*drawn, run, cancel], cancels=running, **ui.AT_ONCE)
+    ui.on_click(download, archive, [outcome])
     return models
 
 
@@ -149,16 +129,19 @@ def model_figures(outcomes: Outcomes) -> list[dict[str, Any]]:
     ]
 
 
-def joint_files(outcomes: Outcomes) -> list[Content]:
+def joint_files(outcomes: Outcomes) -> list[ui.Content]:
     """Files of a comparison as a whole: a table, and all files of the models' mean."""
-    files: list[Content] = [("figures.csv", figures_csv(model_figures(outcomes)))]
+    files: list[ui.Content] = [("figures.csv", ui.figures_csv(model_figures(outcomes)))]
     if agreement := join(outcomes):
         stem = agreement.mean.patch.name
-        votes = agreement_picture(agreement.votes, agreement.members)
+        votes = images.agreement_picture(agreement.votes, agreement.members)
         files += [
             *prediction_files(agreement.mean),
-            (f"{stem}_agreement.png", png(votes)),
-            (f"{stem}_disagreement.png", png(disagreement_picture(agreement.disagreement))),
+            (f"{stem}_agreement.png", images.png(votes)),
+            (
+                f"{stem}_disagreement.png",
+                images.png(images.disagreement_picture(agreement.disagreement)),
+            ),
         ]
     return files
 
@@ -184,11 +167,11 @@ class View:
         found = _predictions(outcomes)
         waiting = [model for model, outcome in outcomes.items() if outcome is None]
         if found and self._picture is None:
-            self._picture = data_uri(found[0].picture)
+            self._picture = ui.data_uri(found[0].picture)
         for model, outcome in outcomes.items():
             if outcome is not None and model not in self._cells:
-                self._cells[model] = Markup(render("cell", model=model, outcome=outcome))
-        page = render(
+                self._cells[model] = Markup(ui.render("cell", model=model, outcome=outcome))
+        page = ui.render(
             "comparison" if outcomes else "empty",
             **_EMPTY,
             models=list(outcomes),
@@ -202,10 +185,10 @@ class View:
             warnings=found[0].warnings if found else (),
             cancelled=cancelled and bool(waiting),
             agreement=None if waiting and not cancelled else join(outcomes),
-            agreement_colours=AGREEMENT_COLOURS,
-            disagreement_colours=DISAGREEMENT_COLOURS,
+            agreement_colours=images.AGREEMENT_COLOURS,
+            disagreement_colours=images.DISAGREEMENT_COLOURS,
         )
-        return [page, filled([_figures(one) for one in found], _COLUMNS)]
+        return [page, ui.filled([_figures(one) for one in found], _COLUMNS)]
 
 
 def _figures(one: Prediction) -> list[object]:
@@ -213,11 +196,11 @@ def _figures(one: Prediction) -> list[object]:
     scores = figures.get("scores", {})
     return [
         one.model,
-        number(figures["area_hectares"]),
-        number(100 * figures["share"], 1),
+        ui.number(figures["area_hectares"]),
+        ui.number(100 * figures["share"], 1),
         figures["objects"],
-        number(figures["largest_hectares"]),
-        *(number(scores.get(name.lower()), 3) for name in _SCORES),
-        number(figures["threshold"]),
-        number(figures["milliseconds"], 0),
+        ui.number(figures["largest_hectares"]),
+        *(ui.number(scores.get(name.lower()), 3) for name in _SCORES),
+        ui.number(figures["threshold"]),
+        ui.number(figures["milliseconds"], 0),
     ]

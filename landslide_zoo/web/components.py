@@ -20,16 +20,7 @@ from gradio.utils import get_upload_folder
 from tqdm.auto import tqdm
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.figures.images import (
-    MARK_COLOURS,
-    agreement_picture,
-    colour_table,
-    disagreement_picture,
-    enlarge,
-    marks,
-    png,
-    probability_picture,
-)
+from landslide_zoo.figures import images
 from landslide_zoo.text import csv_table, templates_of
 from landslide_zoo.web.service import plain
 
@@ -134,7 +125,9 @@ def data_uri(picture: np.ndarray, widest: int = WIDEST) -> str:
         widest: Most pixels along a side.
     """
     step = -(-max(picture.shape[:2]) // widest)
-    return png_uri(png(picture[::step, ::step], MARK_COLOURS if picture.ndim == 2 else None))
+    return png_uri(
+        images.png(picture[::step, ::step], images.MARK_COLOURS if picture.ndim == 2 else None)
+    )
 
 
 def png_uri(content: bytes) -> str:
@@ -144,13 +137,13 @@ def png_uri(content: bytes) -> str:
 
 def outlines(mask: np.ndarray, side: int = 512) -> str:
     """The outline of a mask (H, W) on nothing, as a data URI, to be laid over a picture."""
-    large = enlarge(mask > 0, max(1, side // max(mask.shape)))
-    return data_uri(marks(large))
+    large = images.enlarge(mask > 0, max(1, side // max(mask.shape)))
+    return data_uri(images.marks(large))
 
 
 def gradient(colours: str) -> str:
     """A colour map of matplotlib as a CSS gradient from left to right."""
-    stops = colour_table(colours)[np.linspace(0, 255, 9).astype(int)]
+    stops = images.colour_table(colours)[np.linspace(0, 255, 9).astype(int)]
     return f"linear-gradient(to right, {', '.join('rgb({},{},{})'.format(*c) for c in stops)})"
 
 
@@ -342,5 +335,5 @@ def _flattened(figures: Mapping[str, Any]) -> dict[str, object]:
 _TEMPLATES = templates_of(
     "landslide_zoo.web",
     *(data_uri, outlines, gradient, amount),
-    *(agreement_picture, disagreement_picture, probability_picture),
+    *(images.agreement_picture, images.disagreement_picture, images.probability_picture),
 )

@@ -12,7 +12,7 @@ import gradio as gr
 
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.figures.images import true_colour
-from landslide_zoo.web.components import AT_ONCE, QUIET, html, render
+from landslide_zoo.web import components as ui
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Upload
 
@@ -58,7 +58,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
             buttons=[],
             elem_id="lz-samples",
         )
-        about = html()
+        about = ui.html()
         masks = gr.File(
             label="Known masks, if you have them",
             file_count="multiple",
@@ -66,33 +66,33 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
             elem_id="lz-masks",
         )
         shown = gr.Dropdown(label="Patch on show", visible=False, elem_id="lz-shown")
-        notices = html(elem_id="lz-input-notices")
+        notices = ui.html(elem_id="lz-input-notices")
 
     def take(
         patch_files: list[str] | None, mask_files: list[str] | None, before: list[Upload]
     ) -> list[Any]:
         if not patch_files and before in picks:
             odd = ["Samples already include a mask."] if mask_files else []
-            return [gr.skip(), gr.skip(), render("notices", sentences=odd), gr.skip()]
+            return [gr.skip(), gr.skip(), ui.render("notices", sentences=odd), gr.skip()]
         found, odd = pair_masks((patch_files or [])[:limit], mask_files or [])
         if len(patch_files or []) > limit:
             odd.insert(0, f"Only the first {limit} patches are taken; give the others afterwards.")
         names = [(one.name, place) for place, one in enumerate(found)]
         choice = gr.Dropdown(choices=names, value=0 if names else None, visible=len(names) > 1)
-        return [found, choice, render("notices", sentences=odd), _about()]
+        return [found, choice, ui.render("notices", sentences=odd), _about()]
 
     def pick(event: gr.SelectData) -> tuple[list[Upload], gr.Dropdown, str, str, None, None]:
         found = picks[event.index]
         choice = gr.Dropdown(choices=[(found[0].name, 0)], value=0, visible=False)
         return found, choice, "", _about(event.index), None, None
 
-    app.load(_thumbnails, None, picker, **AT_ONCE)
+    app.load(_thumbnails, None, picker, **ui.AT_ONCE)
     outputs = [uploads, shown, notices, about]
     files = (patches, masks)
     events = [event for file in files for event in (file.upload, file.delete, file.clear)]
     # Each in turn, none left out: where a patch follows its mask at once, the last one counts.
-    gr.on(events, take, [patches, masks, uploads], outputs, trigger_mode="multiple", **QUIET)
-    picker.select(pick, None, [*outputs, patches, masks], **QUIET)
+    gr.on(events, take, [patches, masks, uploads], outputs, trigger_mode="multiple", **ui.QUIET)
+    picker.select(pick, None, [*outputs, patches, masks], **ui.QUIET)
     return Inputs(uploads, shown)
 
 
@@ -137,4 +137,6 @@ def _thumbnails() -> list[tuple[object, str]]:
 
 def _about(place: int | None = None) -> str:
     """Caption of the sample of that place, and the attribution of all."""
-    return render("sample", sample=None if place is None else samples()[place], samples=samples())
+    return ui.render(
+        "sample", sample=None if place is None else samples()[place], samples=samples()
+    )

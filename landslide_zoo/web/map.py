@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,22 +13,9 @@ import gradio as gr
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.images import PROBABILITY_COLOURS
-from landslide_zoo.mapping import OUTPUTS
-from landslide_zoo.web.components import (
-    AT_ONCE,
-    QUIET,
-    asset,
-    html,
-    model_choice,
-    new_folder,
-    on_click,
-    plain_errors,
-    problem,
-    pull_bar,
-    render,
-)
-from landslide_zoo.web.map_worker import AT_ONCE as MAPPED_AT_ONCE
-from landslide_zoo.web.map_worker import HOW_TO_INSTALL, Mapped, MapService, Request, available
+from landslide_zoo.web import components as ui
+from landslide_zoo.web import map_worker
+from landslide_zoo.web.map_worker import Mapped, MapService, Request
 from landslide_zoo.web.samples import PUTHUMALA
 
 STATIC = "gradio_api/landslide-zoo"
@@ -37,17 +25,10 @@ _HEAD = (
     f'<link rel="stylesheet" href="{STATIC}/map.css">'
     f'<script src="{STATIC}/leaflet/leaflet.js"></script><script src="{STATIC}/map.js"></script>'
 )
-_DOWNLOADS = {
-    title: ending
-    for ending, title in (
-        OUTPUTS[name] for name in ("gpkg", "mask", "style", "probability", "report")
-    )
-}
-"""Titles of the files, and how their names end; they are written when they are asked for."""
 MAPS: dict[str, Any] = {
     "api_visibility": "private",
     "concurrency_id": "maps",
-    "concurrency_limit": MAPPED_AT_ONCE,
+    "concurrency_limit": map_worker.MAPS_AT_WORK,
 }
 """For events that map scenes."""
 _PROGRESS = gr.Progress()
@@ -63,8 +44,8 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
     Returns:
         The choice of a model, if there is one.
     """
-    if not available():
-        html(problem(HOW_TO_INSTALL))
+    if not map_worker.available():
+        ui.html(ui.problem(map_worker.HOW_TO_INSTALL))
         return []
     keep = 60 * maps.service.settings.keep_minutes
     mapped = gr.State(None, time_to_live=keep, delete_callback=_forget)
@@ -79,8 +60,9 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
                     label="Scene from before the event", height=130, elem_id="lz-map-before"
                 )
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
-            html(render("sample", sample=PUTHUMALA, samples=[]))
-            model = model_choice(maps.service.zoo.names(), by_id=maps.service.settings.hub_models)
+            ui.html(ui.render("sample", sample=PUTHUMALA, samples=[]))
+            by_id = maps.service.settings.hub_models
+            model = ui.model_choice(maps.service.zoo.names(), by_id)
             clouds = gr.Checkbox(True, label="Mask clouds")
             run = gr.Button("Map landslides", variant="primary", elem_id="lz-map-run")
             cancel = gr.Button("Stop", variant="stop", interactive=False, elem_id="lz-map-stop")
@@ -90,8 +72,8 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
                 f"Give a Sentinel-2 scene of up to {most:g} million pixels, and its elevation "
                 "where the model reads it, or take the sample."
             )
-            empty = render("empty", lead="From a scene to a map", text=text)
-            page = html(empty, elem_id="lz-map-page", min_height=200)
+            empty = ui.render("empty", lead="From a scene to a map", text=text)
+            page = ui.html(empty, elem_id="lz-map-page", min_height=200)
             with gr.Column(visible=False) as results:
                 with gr.Row():
                     threshold = gr.Slider(
@@ -108,14 +90,13 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
                         step=0.1,
                         elem_id="lz-map-area",
                     )
-                view = html(
-                    html_template=asset("static/map.html"),
+                view = ui.html(
+                    html_template=ui.asset("static/map.html"),
                     js_on_load="lzMap(element, props, watch);",
                     head=_HEAD,
                     elem_id="lz-map",
                 )
-                with gr.Row(elem_id="lz-map-downloads"):
-                    buttons = [gr.Button(title, size="sm", min_width=120) for title in _DOWNLOADS]
+                download = gr.Button("All files .zip", size="sm", elem_id="lz-map-download")
     shown = [mapped, page, results, view]
 
     def map_anew(
@@ -129,7 +110,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         progress: gr.Progress = _PROGRESS,
     ) -> Iterator[list[Any]]:
         if not scene_file:
-            yield _nothing(problem("There is no scene yet: drop a GeoTIFF, or take the sample."))
+            yield _nothing(ui.problem("There is no scene yet: drop a GeoTIFF, or take the sample."))
             return
         name = name or maps.service.zoo.default
         wanted = Request(
@@ -143,16 +124,16 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         )
         wanted = replace(wanted, folder=_folder_of(previous, wanted))
         try:
-            for state in maps.map_scene(wanted, pull_bar(name, progress)):
+            for state in maps.map_scene(wanted, ui.pull_bar(name, progress)):
                 if isinstance(state, Mapped):
                     own = round(state.page["figures"]["threshold"], 2)
                     info = f"Drawn again without the network; the model's own is {own:.2f}"
                     yield [*_shown(state), gr.Slider(value=own, info=info)]
                 else:
-                    page = render("working", progress=state)
+                    page = ui.render("working", progress=state)
                     yield [gr.skip(), page, gr.Column(visible=False), gr.skip(), gr.skip()]
         except LandslideZooError as error:
-            yield _nothing(problem(error))
+            yield _nothing(ui.problem(error))
 
     def redraw(
         level: float, minimum_area: float | None, previous: Request | None
@@ -164,35 +145,34 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             for state in maps.map_scene(wanted):
                 yield _shown(state) if isinstance(state, Mapped) else [gr.skip()] * len(shown)
         except LandslideZooError as error:
-            yield _nothing(problem(error))[:-1]
+            yield _nothing(ui.problem(error))[:-1]
 
-    def one_file(end: str) -> Callable[[Request], str]:
-        @plain_errors
-        def make(drawn: Request) -> str:
-            *_, made = maps.map_scene(replace(drawn, files=True))
-            assert isinstance(made, Mapped)
-            return next(path for path in made.files if path.endswith(end))
+    @ui.plain_errors
+    def archive(drawn: Request) -> str:
+        *_, made = maps.map_scene(replace(drawn, files=True))
+        assert isinstance(made, Mapped)
+        paths = [Path(path) for path in made.files]
+        files = ((path.name, path.read_bytes()) for path in paths)
+        return ui.write_zip(f"{made.page['name']}.zip", files)
 
-        return make
-
-    tab.select(maps.warm_up, None, None, **QUIET)
+    tab.select(maps.warm_up, None, None, **ui.QUIET)
     runs = []
-    for start in (sample.click(_sample, None, [scene, dem, before], **AT_ONCE).then, run.click):
-        running = start(lambda: gr.Button(interactive=True), None, cancel, **AT_ONCE).then(
+    for start in (sample.click(_sample, None, [scene, dem, before], **ui.AT_ONCE).then, run.click):
+        running = start(lambda: gr.Button(interactive=True), None, cancel, **ui.AT_ONCE).then(
             map_anew,
             [scene, dem, before, model, clouds, area, mapped],
             [*shown, threshold],
             show_progress_on=page,
             **MAPS,
         )
-        running.then(lambda: gr.Button(interactive=False), None, cancel, **AT_ONCE)
+        running.then(lambda: gr.Button(interactive=False), None, cancel, **ui.AT_ONCE)
         runs.append(running)
     cancel.click(
-        lambda: [render("notices", sentences=["Stopped."]), gr.Button(interactive=False)],
+        lambda: [ui.render("notices", sentences=["Stopped."]), gr.Button(interactive=False)],
         None,
         [page, cancel],
         cancels=runs,
-        **AT_ONCE,
+        **ui.AT_ONCE,
     )
     gr.on(
         [threshold.input, area.input],
@@ -203,8 +183,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         trigger_mode="always_last",
         **MAPS,
     )
-    for button, end in zip(buttons, _DOWNLOADS.values(), strict=True):
-        on_click(button, one_file(end), [mapped])
+    ui.on_click(download, archive, [mapped])
     return [model]
 
 
@@ -226,7 +205,7 @@ def _forget(mapped: Request | None) -> None:
 
 def _sample() -> list[str | None]:
     """The sample's files, where the app may serve them from; it has no earlier scene."""
-    folder = new_folder()
+    folder = ui.new_folder()
     return [*(str(shutil.copy(path, folder)) for path in (PUTHUMALA.path, PUTHUMALA.dem)), None]
 
 
@@ -237,7 +216,7 @@ def _nothing(page: str) -> list[Any]:
 
 def _shown(made: Mapped) -> list[Any]:
     """What is shown of a map."""
-    page = render("map", figures=made.page["figures"], colours=PROBABILITY_COLOURS)
+    page = ui.render("map", figures=made.page["figures"], colours=PROBABILITY_COLOURS)
     pictures = [
         {**picture, "url": f"gradio_api/file={quote(picture['file'])}"} for picture in made.pictures
     ]

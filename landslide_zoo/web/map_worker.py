@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 2
+MAPS_AT_WORK = 2
 """Scenes mapped at once: another threshold need not wait behind a large scene."""
 HOW_TO_INSTALL = (
     "Maps need further packages, which are not installed here: pip install 'landslide-zoo[map]'."
@@ -137,7 +137,7 @@ class MapService:
 
     @cached_property
     def _pool(self) -> ProcessPool:
-        return worker_pool(AT_ONCE, int(self.service.settings.map_gb * GIGABYTE))
+        return worker_pool(MAPS_AT_WORK, int(self.service.settings.map_gb * GIGABYTE))
 
     def warm_up(self) -> None:
         """Start a process, which takes seconds, before there is a scene for it."""

@@ -91,11 +91,6 @@ def plain(text: str) -> str:
     return _FOLDERS.sub("", text)
 
 
-def sentence(error: LandslideZooError) -> str:
-    """The sentence of an error, for a visitor."""
-    return plain(str(error))
-
-
 class Service:
     """The zoo with its models kept in memory. Visitors' data is not kept here.
 
@@ -188,7 +183,7 @@ class Service:
             try:
                 return self.detect(name, upload, None, tqdm_class, options)
             except LandslideZooError as error:
-                return sentence(error)
+                return plain(str(error))
 
         with ThreadPoolExecutor(FILES_AT_WORK) as pool:
             contexts = [copy_context() for _ in uploads]
@@ -230,7 +225,7 @@ class Service:
                 model = self.cache.get(running)
                 outcomes[running] = self._run(running, model, prepared, None, options)
             except LandslideZooError as error:
-                outcomes[running] = sentence(error)
+                outcomes[running] = plain(str(error))
             yield dict(outcomes)
 
     def next_model(self, names: Sequence[str]) -> str | None:

@@ -14,17 +14,7 @@ from landslide_zoo.errors import HubError, LandslideZooError
 from landslide_zoo.figures.charts import curves_figure
 from landslide_zoo.models.folder import CARD
 from landslide_zoo.models.record import Result
-from landslide_zoo.web.components import (
-    QUIET,
-    filled,
-    html,
-    model_choice,
-    number,
-    png_uri,
-    problem,
-    render,
-    table,
-)
+from landslide_zoo.web import components as ui
 from landslide_zoo.web.service import Service, plain
 from landslide_zoo.zoo.zoo import ZooEntry, entry_file
 
@@ -49,10 +39,10 @@ def build_zoo(tab: gr.Tab, service: Service) -> tuple[gr.Dropdown, list[gr.compo
         The choice of a model, and what :func:`draw_board` fills, for the app to redraw when
         the zoo grows.
     """
-    status = html(elem_id="lz-zoo-status")
-    board = table(["Model"], label="Models of this zoo", elem_id="lz-board", max_height=700)
-    model = model_choice(service.zoo.names())
-    page = html(elem_id="lz-card")
+    status = ui.html(elem_id="lz-zoo-status")
+    board = ui.table(["Model"], label="Models of this zoo", elem_id="lz-board", max_height=700)
+    model = ui.model_choice(service.zoo.names())
+    page = ui.html(elem_id="lz-card")
     card = gr.Markdown(sanitize_html=True, elem_id="lz-card-text")
 
     def describe(name: str | None, request: gr.Request) -> tuple[str, str]:
@@ -62,12 +52,12 @@ def build_zoo(tab: gr.Tab, service: Service) -> tuple[gr.Dropdown, list[gr.compo
             entry = service.entry(name)
             return _page(entry, _origin(request)), card_text(entry)
         except LandslideZooError as error:
-            return problem(error), ""
+            return ui.problem(error), ""
         except Exception:
             # Whatever is wrong with one model's files, nothing of the last model stays on show.
             logger.exception("The card of %s cannot be shown", name)
             text = f"What {name} says of itself cannot be shown: the server's log says more."
-            return problem(text), ""
+            return ui.problem(text), ""
 
     gr.on(
         [tab.select, model.change],
@@ -75,9 +65,9 @@ def build_zoo(tab: gr.Tab, service: Service) -> tuple[gr.Dropdown, list[gr.compo
         model,
         [page, card],
         trigger_mode="always_last",
-        **QUIET,
+        **ui.QUIET,
     )
-    board.select(_chosen, None, model, **QUIET)
+    board.select(_chosen, None, model, **ui.QUIET)
     return model, [status, board]
 
 
@@ -85,10 +75,10 @@ def _page(entry: ZooEntry, origin: str) -> str:
     loads = entry.repo_id or entry.name
     if entry.folder and entry.source != "bundled" and not entry.repo_id:
         loads = f"models/{entry.folder.name}"  # a folder of the reader's own: not the server's
-    figures = [png_uri(path.read_bytes()) for path in _figures(entry)]
+    figures = [ui.png_uri(path.read_bytes()) for path in _figures(entry)]
     if not figures and entry.record and entry.record.history:
-        figures = [png_uri(curves_figure(entry.record.history[-_EPOCHS:]))]
-    return render("model", entry=entry, loads=loads, figures=figures, origin=origin)
+        figures = [ui.png_uri(curves_figure(entry.record.history[-_EPOCHS:]))]
+    return ui.render("model", entry=entry, loads=loads, figures=figures, origin=origin)
 
 
 def _figures(entry: ZooEntry) -> list[Path]:
@@ -118,10 +108,10 @@ def draw_board(service: Service) -> list[Any]:
     """The zoo's state and its leaderboard, as they are now."""
     headers, rows = leaderboard(service.zoo.entries())
     pending = service.zoo.pending
-    status = render(
+    status = ui.render(
         "zoo", status=[plain(one) for one in service.zoo.status()], pending=pending, empty=not rows
     )
-    return [status, filled(rows, headers)]
+    return [status, ui.filled(rows, headers)]
 
 
 def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[object]]]:
@@ -141,12 +131,12 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
         rows.append(
             [
                 entry.name,
-                *(number(scores.get(key), 3) for key in columns),
+                *(ui.number(scores.get(key), 3) for key in columns),
                 entry.paper_f1,
                 "true colour"
                 if entry.config.unit == "display"
                 else f"{len(entry.config.bands)} bands",
-                number(entry.size / 1e6, 1),
+                ui.number(entry.size / 1e6, 1),
                 f"{Path(entry.source).name} {(entry.revision or '')[:7]}".strip(),
             ]
         )
