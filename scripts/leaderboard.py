@@ -3,8 +3,9 @@
     python scripts/leaderboard.py [ZOO ...]
 
 ``model_cards/results.json`` holds the configuration and the record of one model for each
-network. This makes ``model_cards/NAME.md`` and the table in the README from it, after taking
-in the models of the folders or namespaces that are named.
+network. This makes ``model_cards/NAME.md``, the table in the README and that of false alarms
+in ``docs/evaluation.md`` from it, after taking in the models of the folders or namespaces that
+are named.
 """
 
 from __future__ import annotations
@@ -26,19 +27,12 @@ from landslide_zoo.text import markdown_table
 from landslide_zoo.zoo import ModelZoo
 
 CARDS, RESULTS, README = Path("model_cards"), "results.json", Path("README.md")
+EVALUATION = Path("docs/evaluation.md")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-HEADER = (
-    "model",
-    "encoder's start",
-    "training",
-    "F1 (95 % interval)",
-    "the paper's F1",
-    "false alarms, ha per 100 km²",
-)
+HEADER = ("model", "encoder init", "training", "F1 (95 % interval)", "paper F1")
 _NOTE = (
-    "The paper's F1 (its Table 2) was measured in another way, on a random split with neighbouring "
-    "patches on both sides; it stands here for orientation. Each model's card has the other "
-    "figures."
+    "The paper's F1 (its Table 2) comes from a random split with neighbouring patches on both "
+    "sides; it is shown for reference only. Each model's card has the other figures."
 )
 
 
@@ -102,11 +96,29 @@ def leaderboard(models: Iterable[ModelResults]) -> str:
     return "\n\n".join([*(_table(rows) for _, rows in sorted(tables.items())), _NOTE]) + "\n"
 
 
-def fill_readme(text: str, models: Iterable[ModelResults]) -> str:
-    """A README with the leaderboard between its markers."""
+def false_alarms(models: Iterable[ModelResults]) -> str:
+    """Hectares that each model takes for landslide where there is none, as Markdown."""
+    alarms = {
+        model.name: {
+            alarm.negatives: f"{alarm.hectares_per_100_km2:.0f}"
+            for alarm in model.record.false_alarms
+        }
+        for model in models
+    }
+    places = sorted({place for known in alarms.values() for place in known})
+    rows = [
+        (name, *(known.get(place, "-") for place in places))
+        for name, known in alarms.items()
+        if known
+    ]
+    return markdown_table(("false alarms, ha per 100 km²", *places), rows) + "\n"
+
+
+def fill(text: str, table: str) -> str:
+    """A document with a table between its markers."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{leaderboard(models)}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
 
 
 def _table(rows: list[tuple[ModelResults, Result]]) -> str:
@@ -128,14 +140,12 @@ def _cells(model: ModelResults, result: Result) -> tuple[str, ...]:
         start = _start(record)
         training = f"{record.epochs} epoch{'s' * (record.epochs != 1)}{minutes}"
         paper = lookup(model.config.name).paper_f1
-    alarms = [f"{one.negatives} {one.hectares_per_100_km2:.0f}" for one in record.false_alarms]
     return (
         f"[{model.name}]({CARDS}/{model.name}.md)",
         start,
         training,
         figure_text(result, "f1"),
         f"{paper:.4f}" if paper else "-",
-        ", ".join(alarms) or "-",
     )
 
 
@@ -146,7 +156,7 @@ def _start(record: Record) -> str:
 
 
 def main() -> None:
-    """Make the cards and the README's table, with models of the zoos that are named."""
+    """Make the cards and the tables, with models of the zoos that are named."""
     results = Results.model_validate_json((CARDS / RESULTS).read_bytes())
     for source in sys.argv[1:]:
         results = Results(models=with_zoo(results.models, source))
@@ -155,7 +165,8 @@ def main() -> None:
         old.unlink()
     for model in results.models:
         write_whole(CARDS / f"{model.name}.md", card(model))
-    write_whole(README, fill_readme(README.read_text(encoding="utf-8"), results.models))
+    for path, table in ((README, leaderboard), (EVALUATION, false_alarms)):
+        write_whole(path, fill(path.read_text(encoding="utf-8"), table(results.models)))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,12 @@ ROOT = Path(__file__).parents[2]
 def test_readme_and_cards_are_made_from_the_results(tmp_path: Path) -> None:
     """If this fails, run ``make cards``."""
     shutil.copytree(ROOT / "model_cards", tmp_path / "model_cards")
-    shutil.copy(ROOT / "README.md", tmp_path)
+    (tmp_path / "docs").mkdir()
+    documents = [tmp_path / "README.md", tmp_path / "docs" / "evaluation.md"]
+    for document in documents:
+        shutil.copy(ROOT / document.relative_to(tmp_path), document)
     subprocess.run([sys.executable, ROOT / "scripts" / "leaderboard.py"], cwd=tmp_path, check=True)
-    for made in [*(tmp_path / "model_cards").iterdir(), tmp_path / "README.md"]:
+    for made in [*(tmp_path / "model_cards").iterdir(), *documents]:
         assert made.read_text() == (ROOT / made.relative_to(tmp_path)).read_text()
 
 
