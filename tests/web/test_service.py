@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from landslide_zoo import ModelZoo, read_patch
-from landslide_zoo.errors import DataError, ModelError
+from landslide_zoo.errors import ModelError
 from landslide_zoo.inference import Prediction
 from landslide_zoo.settings import Settings
 from landslide_zoo.web.components import figures_csv
@@ -63,13 +62,6 @@ def test_names_are_known_before_anything_is_read(service: Service, upload: Uploa
         with pytest.raises(ModelError):
             service.detect(name, upload)
     assert not service.cache._loading and "nobody" not in service.cache.names
-
-
-def test_a_patch_may_be_too_large_for_the_app(service: Service, tmp_path: Path) -> None:
-    path = tmp_path / "large.png"
-    Image.effect_noise((1500, 900), 60).convert("RGB").save(path)
-    with pytest.raises(DataError, match=r"large\.png is 900 x 1500 pixels, more than are taken"):
-        service.read(Upload(str(path), None, "large"))
 
 
 def test_the_table_of_figures_tells_the_scores_from_those_of_the_network_alone(

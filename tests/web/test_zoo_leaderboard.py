@@ -31,16 +31,3 @@ def with_result(entry: ZooEntry, name: str, **changes: object) -> ZooEntry:
 def test_every_protocol_has_its_own_column(entry: ZooEntry, changes: dict[str, str]) -> None:
     _, rows = leaderboard([entry, with_result(entry, "second", f1=0.9, **changes)])
     assert [row[:3] for row in rows] == [["first", 0.6, None], ["second", None, 0.9]]
-
-
-def test_the_same_protocol_shares_a_column(entry: ZooEntry) -> None:
-    titles, rows = leaderboard([entry, with_result(entry, "second", f1=0.7)])
-    assert titles[1] == "F1 on l4s-rgb, folder split, test (2 patches)"
-    assert [row[:2] for row in rows] == [["first", 0.6], ["second", 0.7]]
-
-
-def test_the_papers_score_stands_apart(entry: ZooEntry) -> None:
-    rgb = replace(entry, config=catalog_config("unet-resnet34-rgb"), record=None)
-    titles, rows = leaderboard([entry, rgb])
-    assert titles[2].startswith("Paper's F1")
-    assert [row[2] for row in rows] == [0.747, None]
