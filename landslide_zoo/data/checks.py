@@ -109,29 +109,45 @@ def is_reflectance(values: np.ndarray, names: Sequence[str]) -> bool:
         values: Shape (B, N).
         names: Of the B bands; what is said of one that is not there is passed over.
     """
-    dark, bright = np.percentile(values, (1, 95), axis=1)
     bands = dict(zip(names, values, strict=True))
-    ground = [i for i, name in enumerate(names) if name != CIRRUS]
-    if not (ground and DARKEST <= bright[ground].max() <= BRIGHTEST):
+    middle, bright, highest = np.percentile(values, (50, 95, 99), axis=1)
+    ground = np.array([name != CIRRUS for name in names])
+    if not (ground.any() and DARKEST <= bright[ground].max() <= BRIGHTEST):
         return False
+    if (highest <= np.where(ground, 0, -ADDED / 10)).any():
+        return False  # a band is 0 everywhere
     if any((bands[name] <= 0).mean() > 0.2 for name in TRUE_COLOUR if name in bands):
         return False  # an offset was undone twice
-    if (np.percentile(values[ground], 99, axis=1) <= 0).any():
-        return False
-    red, infrared = bands.get("B4"), bands.get("B8")
-    if red is None or infrared is None:
-        return not 0.9 * ADDED <= dark.min() <= 1.2 * ADDED
-    # Dense vegetation is dark in some band, unless an offset was left in.
-    clear = infrared - red > 0.5 * (infrared + red - 2 * ADDED)
-    if dark.min() >= 0.9 * ADDED and (clear & (red > 0.9 * ADDED)).mean() >= 0.05:
-        return False
+    if not {"B4", "B8"} <= set(names):
+        return True
+    red, infrared = bands["B4"], bands["B8"]
     green = infrared - red > 0.4 * (infrared + red)
     if green.mean() >= 0.2:
-        typical = np.median(values[:, green], axis=1)
-        blue = typical[list(names).index("B2")] if "B2" in bands else 0
-        leaves = np.median(infrared[green])
-        return bool(blue < leaves < LEAVES and typical[ground].min() >= 20)
-    return not (np.median(red) > 2_000 and np.median(infrared) < np.median(red) / 2)
+        typical = dict(zip(names, np.median(values[:, green], axis=1), strict=True))
+        leaves = typical["B8"]
+        dark = min(value for name, value in typical.items() if name != CIRRUS)
+        return bool(typical.get("B2", 0) < leaves < LEAVES and dark >= 20)
+    usual = dict(zip(names, middle, strict=True))
+    others = [2 * usual["B8"], *(1.5 * usual[name] for name in ("B3", "B2") if name in names)]
+    return bool(usual["B4"] <= max(others))  # nothing is as red as that: bands are confused
+
+
+def all_bright(values: np.ndarray) -> bool:
+    """Is every band so bright, even in the shade, that 1000 may have been added to it?"""
+    return bool(np.percentile(values, 1, axis=1).min() >= 0.9 * ADDED)
+
+
+def is_clear(values: np.ndarray, names: Sequence[str]) -> bool:
+    """Do values show clear ground: dense vegetation, or no cirrus to speak of?"""
+    bands = dict(zip(names, values, strict=True))
+    if not is_reflectance(values, names):
+        return False
+    if CIRRUS in bands:
+        return True
+    if not {"B4", "B8"} <= set(names):
+        return False
+    red, infrared = bands["B4"], bands["B8"]
+    return bool((infrared - red > 0.5 * (infrared + red)).mean() >= 0.05)
 
 
 def slope_of(dem: np.ndarray, pixel_size: tuple[float, float] = (10.0, 10.0)) -> np.ndarray:

@@ -22,6 +22,7 @@ from landslide_zoo.mapping.rasters import (
     InputFile,
     Placement,
     Window,
+    blocks,
     per_cent,
     reading,
     windows_from_the_middle,
@@ -50,6 +51,8 @@ STEEP, TOO_STEEP = 38.0, 50.0
 """Median slopes in degrees that no wide ground is beyond without reason, or at all."""
 _ANYWHERE = CRS.from_epsg(3857)
 """Stands for the coordinates of rasters without a place."""
+_TOGETHER = 1024
+"""Side of what is read of a raster at once: GDAL forgets blocks where a row of them is large."""
 _SAMPLES = 96
 """Side of the lattice on which the share that a raster covers is counted."""
 _UNITS = {"ft": 0.3048, "foot": 0.3048, "feet": 0.3048, "us survey foot": 0.3048006, "dm": 0.1}
@@ -175,8 +178,13 @@ class Raster:
         window = Window(top, left, bottom - top, right_end - left).inside(own.size)
         if window.height <= 0 or window.width <= 0:
             return values
-        source = self._stored(window, names, factor)
-        shape = source.shape[1:]
+        shape = math.ceil(window.height / factor), math.ceil(window.width / factor)
+        source = np.empty((len(names), *shape), np.float32)
+        side = factor * math.ceil(max(_TOGETHER, *self.dataset.block_shapes[0]) / factor)
+        for part in blocks((window.height, window.width), side):
+            stored = self._stored(part.moved(window.row, window.column), names, factor)
+            place = Window(part.row // factor, part.column // factor, *stored.shape[1:])
+            source[:, *place.slices] = stored
         transform = own.window(window).coarse(*shape).transform
         if max(down, right) < 1:  # the last value is that of the ground up to a pixel beyond
             source = np.pad(source, ((0, 0), (1, 1), (1, 1)), mode="edge")

@@ -131,7 +131,7 @@ class Product:
     def level(self) -> Level | None:
         """The product level that metadata or names speak of; None where nothing tells."""
         level = self.metadata.level if self.metadata else None
-        names = (*(raster.file.stem for raster in self.rasters), self.name)
+        names = (*(raster.file.inner.stem for raster in self.rasters), self.name)
         return level or next(filter(None, map(_level_in, names)), None)
 
 
@@ -152,7 +152,7 @@ def open_product(paths: Sequence[Path], bands: Sequence[str] | None, opened: Exi
         file
         for file in files
         if (file.path.absolute() in given and file.member is None)
-        or (file.suffix in SUFFIXES and not _NO_BANDS.search(file.stem.lower()))
+        or (file.suffix in SUFFIXES and not _NO_BANDS.search(file.inner.stem.lower()))
     ]
     if len(candidates) > MAX_RASTERS:
         raise DataError(
@@ -267,7 +267,7 @@ def _names_of(
         return bands_given(given[: dataset.count], dataset.count, str(file))
     described = _described(dataset)
     if dataset.count == 1:
-        name = described[0] or band_of(file.stem)
+        name = described[0] or band_of(file.inner.stem)
         if name is None and asked_for:
             raise DataError(
                 f"{file} does not say which band it is: call it as in scene_B04.tif, or name it."

@@ -56,14 +56,8 @@ MAX_BLOCK_BYTES = 256 * 1024 * 1024
 SUFFIXES = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG", ".j2k": "JP2OpenJPEG"}
 """What rasters in a folder or a ZIP are called; a file that is given may be called anything."""
 
-_DRIVERS = {
-    b"II*\x00": "GTiff",
-    b"MM\x00*": "GTiff",
-    b"II+\x00": "GTiff",
-    b"MM\x00+": "GTiff",
-    b"\x00\x00\x00\x0cjP  \r\n\x87\n": "JP2OpenJPEG",
-    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
-}
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 _ELSEWHERE = {"GEOLOCATION", "OVERVIEWS"}
 """Metadata by which GDAL would open other files."""
 _NOT_BANDS = {"QI_DATA", "AUX_DATA", "HTML", "rep_info", "preview", "__MACOSX"}
@@ -208,13 +202,8 @@ class InputFile:
 
     @property
     def inner(self) -> PurePosixPath:
-        """Where it lies, as a path: on disk, or inside the ZIP."""
-        return PurePosixPath(self.member or self.path.as_posix())
-
-    @property
-    def stem(self) -> str:
-        """Its name without folders and without its last suffix."""
-        return self.inner.stem
+        """Where it lies, as a path: on disk, or inside the ZIP as GDAL reads it."""
+        return PurePosixPath((self.member or self.path.as_posix()).replace("\\", "/"))
 
     @property
     def suffix(self) -> str:
@@ -228,8 +217,8 @@ class InputFile:
     @property
     def gdal_name(self) -> str:
         """What GDAL opens: this file and no other."""
-        path = str(self.path.absolute())
-        return path if self.member is None else f"/vsizip/{{{path}}}/{self.member}"
+        path = self.path.absolute()
+        return str(path) if self.member is None else f"/vsizip/{{{path}}}/{self.inner}"
 
     def read(self, limit: int) -> bytes:
         """Its first bytes, at most ``limit`` of them.
@@ -241,14 +230,10 @@ class InputFile:
             if self.member is None:
                 with self.path.open("rb") as file:
                     return file.read(limit)
-            with zipfile.ZipFile(self.path) as archive:
-                for info in archive.infolist():
-                    if _posix(info) == self.member:
-                        with archive.open(info) as part:
-                            return part.read(limit)
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as part:
+                return part.read(limit)
         except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise damaged(self.path) from error
-        raise damaged(self.path)
 
 
 def input_files(paths: Sequence[Path]) -> Iterator[InputFile]:
@@ -314,22 +299,17 @@ def _in_zip(path: Path) -> Iterator[InputFile]:
         raise DataError(
             f"{shown(path.name)} holds more than {MAX_FILES} files: give the ZIP of one scene."
         )
-    for member in sorted(members, key=_posix):
-        inner = PurePosixPath(_posix(member))
-        if inner.is_absolute() or ".." in inner.parts:
+    for member in sorted(members, key=lambda member: member.filename):
+        file = InputFile(path, member.filename)
+        if file.inner.is_absolute() or ".." in file.inner.parts:
             raise DataError(
                 f"{shown(member.filename)!r} in {shown(path.name)} leads out of the ZIP: "
                 "make the ZIP again from the product's folder."
             )
         if member.flag_bits & 1:
             raise DataError(f"{shown(path.name)} is encrypted: unpack it first.")
-        if not (member.is_dir() or inner.name.startswith(".") or _NOT_BANDS & {*inner.parts}):
-            yield InputFile(path, str(inner))
-
-
-def _posix(member: zipfile.ZipInfo) -> str:
-    """The name of a ZIP's member as GDAL reads it: some programs write backslashes."""
-    return member.filename.replace("\\", "/")
+        if not (member.is_dir() or file.inner.name[0] == "." or _NOT_BANDS & {*file.inner.parts}):
+            yield file
 
 
 @dataclass(frozen=True)
@@ -593,9 +573,10 @@ def _check_projections() -> None:
 def _driver_of(file: InputFile) -> str:
     """The one driver that may open a file, by its first bytes."""
     head = file.read(1024)
-    for start, driver in _DRIVERS.items():
-        if head.startswith(start):
-            return driver
+    if head.startswith(_TIFF):
+        return "GTiff"
+    if head.startswith(_JPEG_2000):
+        return "JP2OpenJPEG"
     if head.startswith(b"\x89HDF"):
         raise DataError(
             f"{file} is HDF5, such as a patch of Landslide4Sense: give it to landslide-zoo predict."

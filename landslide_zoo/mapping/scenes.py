@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
-from landslide_zoo.data.checks import FEW_BANDS, is_reflectance
+from landslide_zoo.data.checks import FEW_BANDS, all_bright, is_clear, is_reflectance
 from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.errors import DataError, quoted
 from landslide_zoo.inference.clouds import Level
@@ -427,28 +427,38 @@ def _set_scales(
     if scale == "display" or (scale is None and _is_picture(kind, bands, sample)):
         return _display(product.name, optical, kind, bands)
     explicit = scale is not None or (offset is not None and kind.kind != "f")
-    rejected = ""
+    chosen, rejected = None, ""
     for reading in _readings(product, optical, bands, sample, scale, offset):
         values = sample * reading.gain + reading.offset
-        if explicit or not sample.size or is_reflectance(values, bands):
-            break
-        rejected = rejected or (reading.words if reading.hint else "")
-    else:
+        if explicit or not sample.size:
+            chosen = reading
+        elif is_reflectance(values, bands):
+            chosen = reading
+            if not (reading.hint or offset is not None) and all_bright(values):
+                added = f"{reading.words} to which {-OFFSET / np.max(reading.gain):g} was added"
+                clear = is_clear(values + OFFSET, bands)
+                chosen = reading._replace(words=added, offset=OFFSET) if clear else None
+        else:
+            rejected = rejected or (reading.words if reading.hint else "")
+            continue
+        break
+    if chosen is None:
+        low, high = np.percentile(sample, (1, 99))
         raise DataError(
-            f"The values of {product.name} (medians from {np.median(sample, axis=1).min():.4g} to "
-            f"{np.median(sample, axis=1).max():.4g}) are not those of Sentinel-2 over land, in "
-            "whichever scale: give their --scale, --offset, or the order of the --bands."
+            f"The values of {product.name}, most of them from {low:.4g} to {high:.4g}, cannot be "
+            "told: no usual scale, or more than one, makes them those of Sentinel-2 over land. "
+            "Give their --scale, --offset (0 or -1000), or the order of the --bands."
         )
-    if rejected or not (explicit or reading.words == DIGITAL_NUMBERS):
+    if rejected or not (explicit or chosen.words == DIGITAL_NUMBERS):
         instead = f" and not for {rejected}" if rejected else ""
         product.notes.append(
-            f"The values of {product.name} were taken for {reading.words}{instead}."
+            f"The values of {product.name} were taken for {chosen.words}{instead}."
         )
     gains, offsets = (
         dict(zip(bands, np.broadcast_to(each, (len(bands), 1)).ravel().tolist(), strict=True))
-        for each in (reading.gain, reading.offset)
+        for each in (chosen.gain, chosen.offset)
     )
-    if reading.words == _SCALES["landslide4sense"]:
+    if chosen.words == _SCALES["landslide4sense"]:
         gains |= {name: band(name).divisor for name in TERRAIN}
     for raster in rasters:
         raster.gains, raster.offsets = gains, offsets
@@ -495,14 +505,20 @@ def _readings(
     if scale is not None:
         yield _Reading(_SCALES[scale], gains_of[scale], offset or 0.0)
         return
-    if len(bands) < FEW_BANDS or np.abs(np.log10(np.median(sample, axis=1))).mean() > 0.3:
-        del gains_of["landslide4sense"]  # all of whose medians are about 1
+    distances = {each: _distance(sample * gain, bands) for each, gain in gains_of.items()}
+    if len(bands) < FEW_BANDS or min(distances, key=lambda s: distances[s]) != "landslide4sense":
+        del gains_of["landslide4sense"]
     for each, gain in gains_of.items():
         yield _Reading(_SCALES[each], gain, offset or 0.0)
-        if each == "DN" and offset is None:
-            yield _Reading(f"{DIGITAL_NUMBERS} to which 1000 was added", 1.0, OFFSET)
     if whole:
         yield _Reading("reflectance x 65,535", QUANTIFICATION / 65_535, offset or 0.0)
+
+
+def _distance(values: np.ndarray, bands: Sequence[str]) -> float:
+    """How far medians are from those of the benchmark, in orders of magnitude."""
+    usual = np.log10([band(name).mean for name in bands])
+    middle = np.median(values, axis=1) if values.size else np.ones(len(bands))
+    return float(np.abs(np.log10(np.maximum(middle, 0.1)) - usual).mean())
 
 
 def _is_picture(kind: np.dtype, bands: Sequence[str], sample: np.ndarray) -> bool:

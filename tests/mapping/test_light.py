@@ -12,7 +12,7 @@ from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference.clouds import find_clouds, without_clouds
-from landslide_zoo.mapping.light import LocalLight, Tile
+from landslide_zoo.mapping.light import Lattice, LocalLight, Node, Tile
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import open_scene
 
@@ -86,13 +86,6 @@ def test_light_does_not_depend_on_the_tile(bright_corner: tuple[Path, np.ndarray
             assert np.abs(part - whole[:, *window.slices]).max() <= 1 / 255 + 1e-6
 
 
-def test_light_changes_smoothly(bright_corner: tuple[Path, np.ndarray]) -> None:
-    path, cloud = bright_corner
-    peak = np.asarray(tile_of(path, cloud).peak)
-    steps = [np.abs(np.diff(np.log(peak), axis=axis)).max() for axis in (0, 1)]
-    assert max(steps) < 0.05
-
-
 def test_gaps_are_filled_with_what_is_around(tmp_path: Path) -> None:
     values = scene_values(300, 400, TRUE_COLOUR)
     whole = write_raster(tmp_path / "whole.tif", values, TRUE_COLOUR)
@@ -113,18 +106,50 @@ def test_gaps_are_filled_with_what_is_around(tmp_path: Path) -> None:
     assert np.array_equal(shown[:, 290:, :20], expected[:, 290:, :20])
 
 
-def test_a_scene_of_which_nothing_is_seen(tmp_path: Path) -> None:
-    path = write_raster(tmp_path / "scene.tif", scene_values(60, 70, TRUE_COLOUR), TRUE_COLOUR)
-    tile = tile_of(path, np.ones((60, 70), dtype=bool))
-    assert not tile.patch.observed.any()
-    assert tile.cloud.all()
-    assert np.isfinite(tile.in_unit(TRUE_COLOUR, "display")).all()
+@pytest.mark.parametrize("size", [(128, 128), (60, 100), (128, 32)])
+def test_a_scene_of_one_patch_has_one_neighbourhood(size: tuple[int, int]) -> None:
+    lattice = Lattice(size)
+    whole = Window(0, 0, *size)
+    assert list(lattice.nodes(whole)) == [(0, 0)]
+    assert lattice.window((0, 0)) == whole
+    assert (lattice.interpolate({(0, 0): (0.7, 0.1)}, whole) == np.float32(0.7)).all()
 
 
-def test_a_true_colour_picture_is_taken_as_it_is(tmp_path: Path) -> None:
-    picture = np.random.default_rng(0).integers(1, 255, (3, 140, 150))
-    path = write_raster(tmp_path / "picture.tif", picture, TRUE_COLOUR, dtype="uint8")
-    tile = tile_of(path)
-    assert tile.patch.unit == "display"
-    shown = tile.in_unit(TRUE_COLOUR, "display")
-    assert np.allclose(shown, picture / 255, atol=1e-6)
+def measures(lattice: Lattice) -> dict[Node, tuple[float, float]]:
+    """A number for each node, and how much it counts."""
+    random = np.random.default_rng(0)
+    nodes = lattice.nodes(Window(0, 0, *lattice.size))
+    return {node: (random.random(), random.random()) for node in nodes}
+
+
+def test_a_window_is_cut_out_of_the_whole() -> None:
+    lattice = Lattice((400, 330))
+    measured = measures(lattice)
+    whole = lattice.interpolate(measured, Window(0, 0, 400, 330))
+    part = Window(150, 37, 90, 200)
+    assert np.allclose(lattice.interpolate(measured, part), whole[part.slices], atol=1e-6)
+
+
+def test_a_node_that_counts_little_decides_little() -> None:
+    lattice = Lattice((128, 256))
+    others = {(0, 1): (0.0, 1.0), (0, 2): (0.0, 1.0)}
+    between = Window(64, 96, 1, 1)
+    alike = lattice.interpolate({(0, 0): (1.0, 1.0), **others}, between)
+    little = lattice.interpolate({(0, 0): (1.0, 0.01), **others}, between)
+    assert alike[0, 0] == pytest.approx(0.5, abs=0.01)
+    assert little[0, 0] < 0.02
+
+
+def test_nodes_that_no_chosen_pixel_needs_are_left_out() -> None:
+    lattice = Lattice((400, 330))
+    measured = measures(lattice)
+    window = Window(10, 20, 380, 300)
+    where = np.zeros((380, 300), dtype=bool)
+    where[100:130, 40:60] = True
+    nodes = list(lattice.nodes(window, where))
+    assert len(nodes) == 6
+    assert set(nodes) < set(lattice.nodes(window))
+    some = lattice.interpolate({node: measured[node] for node in nodes}, window)
+    every = lattice.interpolate(measured, window)
+    assert np.allclose(some[where], every[where], atol=1e-6)
+    assert np.isfinite(some).all()

@@ -8,17 +8,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from pyproj import Transformer
-from rasterio.crs import CRS
 from scene_files import (
     PLACE,
     RESOLUTIONS,
     SENTINEL_2,
-    UTM,
     metadata_xml,
-    read_in_parts,
     read_scene,
-    real_level_1c,
     scene_values,
     write_dem,
     write_jp2,
@@ -30,7 +25,8 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.rasters import Placement, Window
+from landslide_zoo.mapping.products import band_of, bands_given
+from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import SHADOWS, open_scene
 
 SIZE = 120, 180
@@ -98,21 +94,6 @@ def test_coarser_bands_are_interpolated_between_their_centres(level_2a: Path):
     assert np.abs(b5 - _expected("B5")).mean() < 0.03 * _expected("B5").mean()
 
 
-def test_windows_of_a_product_make_the_whole(level_2a: Path):
-    whole = read_scene(level_2a)
-    parts = read_in_parts(level_2a, 40, 45, whole.bands)
-    np.testing.assert_allclose(parts, whole.values, rtol=1e-6)
-
-
-def test_a_level_1c_product_has_cirrus_and_no_offset(level_1c: Path):
-    with open_scene(level_1c) as scene:
-        patch = scene.read(scene.whole, ("B4",))
-
-    assert (scene.level, scene.classified, scene.notes) == ("L1C", False, ())
-    assert "B10" in scene.bands
-    np.testing.assert_array_equal(patch.values[0], _expected("B4", SENTINEL_2))
-
-
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
 def test_offset_and_quantification_are_undone(tmp_path: Path, level):
     bands = SENTINEL_2 if level == "L1C" else L2A_BANDS
@@ -134,21 +115,6 @@ def test_the_offset_is_told_from_the_name_where_metadata_are_missing(tmp_path: P
     np.testing.assert_array_equal(patch.values[0], _expected("B4"))
 
 
-def test_level_and_offset_that_nothing_tells_are_given(tmp_path: Path, level_2a: Path):
-    copied = [
-        shutil.copy(path, tmp_path / f"{path.stem[-7:]}.jp2")
-        for path in _files(level_2a, "B4", "B3", "B2")
-    ]
-    with open_scene(copied) as scene:
-        assert scene.level is None
-        assert "to which 1000 was added" in scene.notes[0]
-    with open_scene(copied, level="L2A", offset=-1000) as scene:
-        patch = scene.read(scene.whole, ("B4",))
-
-    assert (scene.level, scene.notes) == ("L2A", ())
-    np.testing.assert_array_equal(patch.values[0], _expected("B4"))
-
-
 def test_clouds_and_shadows_come_from_the_classification(tmp_path: Path):
     classes = np.full((60, 90), 4)
     classes[:10, :10], classes[:10, 10:20], classes[:10, 20:30] = 8, 9, 10
@@ -164,26 +130,6 @@ def test_clouds_and_shadows_come_from_the_classification(tmp_path: Path):
     np.testing.assert_array_equal(part, expected[11:41, 37:68])
     assert np.argwhere(shadow).min(axis=0).tolist() == [40, 0]
     assert shadow.sum() == 400
-
-
-def test_classes_are_not_mixed_where_they_are_warped(tmp_path: Path):
-    classes = np.full((60, 90), 4)
-    classes[20:40, 30:60] = 10
-    product = write_safe(tmp_path, classes=classes)
-    degree = 1 / 11_132
-    longitude, latitude = Transformer.from_crs(UTM, "EPSG:4326", always_xy=True).transform(
-        PLACE.c, PLACE.f
-    )
-    transform = Affine(degree, 0, longitude, 0, -degree, latitude)
-    onto = Placement(CRS.from_epsg(4326), transform, 120, 180)
-    with open_scene(product, onto=onto) as scene:
-        cloud = scene.classification(scene.whole)
-        vegetation = scene.classification(scene.whole, (4,))
-        between = scene.classification(scene.whole, (5, 6, 7, 8, 9))
-
-    assert cloud.sum() == pytest.approx(40 * 60, rel=0.05)
-    assert vegetation.sum() == pytest.approx(120 * 180 - 40 * 60, rel=0.05)
-    assert not between.any()
 
 
 def test_the_border_of_the_swath_is_not_observed(tmp_path: Path):
@@ -259,47 +205,6 @@ def test_files_of_other_places_or_twice_the_same_band_are_refused(tmp_path: Path
         open_scene([here, again])
 
 
-def test_one_file_without_a_projection_among_others_is_refused(tmp_path: Path):
-    placed = write_raster(tmp_path / "B04.tif", scene_values(bands=("B4",)))
-    nowhere = write_raster(
-        tmp_path / "B03.tif", scene_values(bands=("B3",)), crs=None, transform=None
-    )
-    with pytest.raises(DataError, match="all of them with a projection"):
-        open_scene([placed, nowhere])
-
-
-def test_a_file_that_does_not_say_which_band_it_is_is_refused(tmp_path: Path):
-    path = write_raster(tmp_path / "image.tif", scene_values(bands=("B4",)))
-    with pytest.raises(DataError, match=r"image\.tif does not say which band it is"):
-        open_scene(path)
-    with open_scene(path, bands=("B4",)) as scene:
-        assert scene.bands == ("B4",)
-
-
-def test_a_folder_without_bands_is_refused(tmp_path: Path):
-    with pytest.raises(DataError, match="holds no band of Sentinel-2"):
-        open_scene(tmp_path)
-    with pytest.raises(DataError, match="There is no file or folder"):
-        open_scene(tmp_path / "missing.SAFE")
-
-
-def test_a_real_level_1c_crop_is_read_at_10_metres():
-    folder = real_level_1c()
-    names = tuple(name for name in SENTINEL_2 if name != "B8A")
-    with open_scene(folder) as scene:
-        assert scene.size == (1947, 1933)
-        assert scene.grid.crs == "EPSG:32618"
-        assert scene.bands == names
-        patch = scene.read(Window(900, 900, 256, 256))
-        corner = scene.read(Window(1947 - 64, 1933 - 64, 64, 64))
-    with rasterio.open(folder / "s2_B04.jp2") as dataset:
-        red = dataset.read(1, window=((900, 1156), (900, 1156)))
-
-    np.testing.assert_array_equal(patch.select(("B4",))[0], red)
-    assert patch.observed.all()
-    assert corner.observed.all()  # 60 m pixels end 30 m before it
-
-
 def test_metadata_that_are_hostile_or_damaged_are_refused(tmp_path: Path, level_2a: Path):
     product = tmp_path / level_2a.name
     shutil.copytree(level_2a, product)
@@ -317,3 +222,38 @@ def test_metadata_that_are_hostile_or_damaged_are_refused(tmp_path: Path, level_
         metadata.write_text(content, encoding="utf-8")
         with pytest.raises(DataError, match=rf"MTD_MSIL2A\.xml.*{sentence}"):
             open_scene(product)
+
+
+@pytest.mark.parametrize(
+    ("text", "band"),
+    [
+        ("B04", "B4"),
+        ("Band 12", "B12"),
+        ("B08", "B8"),
+        ("B4 red", "B4"),
+        ("T43PFN_20180815T050649_B8A_20m", "B8A"),
+        ("S2A_43PFN_20180815_0_L2A.nir08", "B8A"),
+        ("rededge1", "B5"),
+        ("short-wave infrared 1, 1610 nm", "B11"),
+        ("water vapour, 945 nm", "B9"),
+        ("R", "B4"),
+        ("copernicus_dem", "DEM"),
+        ("SCL_20m", "SCL"),
+        ("red edge", None),
+        ("quality", None),
+    ],
+)
+def test_a_band_is_told_from_its_name(text, band):
+    assert band_of(text) == band
+
+
+def test_bands_can_be_named_and_left_out():
+    assert bands_given(["nir", "-", "B04"], 3, "scene.tif") == ["B8", None, "B4"]
+    assert bands_given(BAND_NAMES, 14, "scene.tif") == list(BAND_NAMES)
+
+
+def test_too_few_names_and_unknown_names_are_refused():
+    with pytest.raises(DataError, match="has 3 bands, and 2 were named"):
+        bands_given(["B4", "B3"], 3, "scene.tif")
+    with pytest.raises(DataError, match="no band 'thermal'"):
+        bands_given(["thermal"], 1, "scene.tif")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
-from scene_files import PLACE, RGB, coarser, hide, read_scene, scene_values, write_raster, write_rgb
+from scene_files import PLACE, RGB, coarser, read_scene, scene_values, write_raster, write_rgb
 from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES
@@ -72,17 +72,6 @@ def test_missing_values_do_not_bleed_into_a_turned_scene(tmp_path: Path, number,
         assert band[patch.observed].min() >= (stored.min() if number != 0 else 0)
 
 
-def test_what_a_mask_hides_is_not_observed_in_a_turned_scene(tmp_path: Path):
-    path = write_rgb(tmp_path / "mask.tif", transform=PLACE @ Affine.rotation(90))
-    hidden = np.zeros((96, 120), bool)
-    hidden[:, 100:] = True
-    patch = read_scene(hide(path, hidden))
-
-    assert patch.observed.shape == (120, 96)
-    assert patch.observed.sum() == pytest.approx(96 * 100, rel=0.02)
-    assert patch.observed[:99].all() or patch.observed[21:].all()
-
-
 def test_a_scene_stored_upside_down_keeps_its_numbers(tmp_path: Path):
     values = scene_values(bands=RGB)
     upside_down = Affine(10, 0, PLACE.c, 0, 10, PLACE.f - 960)
@@ -121,11 +110,3 @@ def test_other_pixels_are_resampled_to_10_metres(tmp_path: Path, metres, factor)
         np.testing.assert_allclose(patch.values.mean(), values.mean(), rtol=0.01)
         back = np.stack([coarser(each, factor) for each in patch.values])
         assert np.abs(back - values).mean() < 0.02 * values.mean()
-
-
-def test_web_mercator_pixels_are_measured_on_the_ground(tmp_path: Path):
-    transform = Affine(20, 0, 1_000_000, 0, -20, 8_400_000)  # 60 degrees north: half as wide
-    path = write_rgb(tmp_path / "a.tif", crs="EPSG:3857", transform=transform)
-    with open_scene(path) as scene:
-        assert scene.size == (96, 120)
-        assert scene.grid.pixel_size == pytest.approx((10, 10), abs=0.1)

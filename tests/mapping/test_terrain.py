@@ -4,14 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from affine import Affine
 from scene_files import (
     PLACE,
     RGB,
     UTM,
     read_in_parts,
     read_scene,
-    real_scene,
     scene_values,
     write_dem,
     write_raster,
@@ -68,29 +66,6 @@ def test_elevation_and_slope_fit_the_ground_whatever_the_raster(tmp_path, scene_
     assert not scene.notes
     np.testing.assert_allclose(elevation, expected, atol=1.5)
     np.testing.assert_allclose(slope, TILT, atol=0.3)
-
-
-def test_slope_is_right_in_degrees_of_latitude_and_longitude(tmp_path: Path):
-    """At 60 degrees north a degree of longitude is half as wide as one of latitude."""
-    degree = 1 / 11_132
-    scene = write_rgb(
-        tmp_path / "scene.tif",
-        crs="EPSG:4326",
-        transform=Affine(2 * degree, 0, 8.0, 0, -degree, 60.0),
-    )
-    east = np.arange(200)[None].repeat(200, 0) * 2 * degree * 55_800  # metres
-    dem = write_raster(
-        tmp_path / "dem.tif",
-        500 + np.tan(np.radians(20)) * east[None],
-        crs="EPSG:4326",
-        transform=Affine(2 * degree, 0, 8.0 - 40 * degree, 0, -degree, 60.0 + 40 * degree),
-        dtype="float32",
-    )
-    with open_scene(scene, dem=dem) as opened:
-        assert opened.size == (96, 120)
-        slope = opened.read(opened.whole, ("slope",)).values[0]
-
-    np.testing.assert_allclose(slope, 20, atol=0.1)
 
 
 def test_windows_of_terrain_make_the_whole(tmp_path: Path, scene_path: Path):
@@ -156,17 +131,6 @@ def test_where_elevation_is_missing_nothing_that_needs_it_is_observed(
     assert elevation.min() > 600
 
 
-def test_an_elevation_raster_of_another_place_is_refused(tmp_path: Path, scene_path: Path):
-    far = write_raster(
-        tmp_path / "far.tif",
-        np.ones((1, 50, 50)),
-        transform=PLACE @ Affine.translation(9_000, 0),
-        dtype="float32",
-    )
-    with pytest.raises(DataError, match=r"far\.tif has no elevation anywhere in the scene"):
-        open_scene(scene_path, dem=far)
-
-
 def test_an_elevation_raster_without_projection_must_match_the_scene(tmp_path: Path, scene_path):
     nowhere = {"crs": None, "transform": None}
     same = write_raster(tmp_path / "same.tif", np.full((1, 96, 120), 700), dtype="int16", **nowhere)
@@ -182,18 +146,6 @@ def test_an_elevation_raster_without_projection_must_match_the_scene(tmp_path: P
         open_scene(scene_path, dem=same)
 
 
-def test_what_is_no_elevation_raster_is_refused(tmp_path: Path, scene_path: Path):
-    with pytest.raises(
-        DataError, match=r"scene\.tif has 3 bands where an elevation raster has one"
-    ):
-        open_scene(scene_path, dem=scene_path)
-    with pytest.raises(DataError, match="There is no file or folder"):
-        open_scene(scene_path, dem=tmp_path / "none.tif")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(DataError, match="holds 0 files: give one raster of elevation"):
-        open_scene(scene_path, dem=tmp_path / "folder")
-
-
 def test_slope_is_that_of_patches_where_nothing_is_missing():
     elevation = 500 + 100 * ndimage.gaussian_filter(
         np.random.default_rng(0).standard_normal((80, 90)), 3
@@ -202,23 +154,3 @@ def test_slope_is_that_of_patches_where_nothing_is_missing():
 
     slope = slope_in_degrees(elevation, 10.0, 10.0)
     np.testing.assert_allclose(slope[INNER], expected[INNER], atol=1e-3)
-
-
-def test_slope_beside_a_hole_is_that_of_the_side_there_is():
-    _, column = np.mgrid[:40, :50]
-    elevation = 300 + 5.0 * column
-    elevation[10:20, 10:20] = np.nan
-    slope = slope_in_degrees(elevation, 10.0, 10.0)
-
-    np.testing.assert_array_equal(np.isnan(slope), np.isnan(elevation))
-    np.testing.assert_allclose(slope[~np.isnan(slope)], TILT, atol=0.01)
-
-
-def test_the_slope_of_the_real_flow_is_steep():
-    with open_scene(
-        real_scene("puthumala", "s2_l2a.tif"), dem=real_scene("puthumala", "dem.tif")
-    ) as scene:
-        slope = scene.read(scene.whole, ("slope",)).values[0]
-
-    assert 15 < np.median(slope) < 22
-    assert slope.max() < 60
