@@ -27,7 +27,7 @@ from landslide_zoo.evaluation.metrics import (
     false_alarms,
     quantiles,
 )
-from landslide_zoo.inference.ensembles import Ensemble
+from landslide_zoo.inference.ensembles import Ensemble, TestTimeAugmentation
 from landslide_zoo.inference.predict import (
     SCORES,
     Options,
@@ -37,7 +37,6 @@ from landslide_zoo.inference.predict import (
     predict,
 )
 from landslide_zoo.inference.rules import rules_of, switched_on
-from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.io import public_name
 from landslide_zoo.models.record import Details, FalseAlarms, RefinedScores, Result
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 import sys
 
 from landslide_zoo.inference.backends import load_predictor
-from landslide_zoo.inference.cache import ModelCache
-from landslide_zoo.inference.ensembles import Agreement, Ensemble, join_predictions
+from landslide_zoo.inference.ensembles import (
+    Agreement,
+    Ensemble,
+    TestTimeAugmentation,
+    join_predictions,
+)
 from landslide_zoo.inference.objects import LandslideObject
 from landslide_zoo.inference.outputs import write_outputs
 from landslide_zoo.inference.predict import (
@@ -20,7 +24,7 @@ from landslide_zoo.inference.predict import (
     predict,
     prepare,
 )
-from landslide_zoo.inference.tta import TestTimeAugmentation
+from landslide_zoo.inference.sharing import ModelCache
 
 # Each import of OpenVINO sends a message to its maker's analytics, unless its telemetry is missing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -8,13 +8,13 @@ and runs four tiles of 256 x 256 where a patch fits in a smaller one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -31,8 +31,8 @@ are not looked for."""
 Level = Literal["L1C", "L2A"]
 """Product level of Sentinel-2: reflectance at the top of the atmosphere, or at the ground."""
 
-CLOUD, SHADOW = 1, 2
-"""Classes beside 0, clear."""
+CLOUD = 1
+"""The networks' class of clouds; 0 is clear and 2 their shadows, where a scar is still a scar."""
 
 NEEDED = ("B2", "B3", "B4", "B8")
 """Bands without which clouds cannot be told."""
@@ -47,47 +47,57 @@ multiple of. On the real patches 160 for 128 differs from 256 in fewer pixels (0
 does from itself with the patch in its middle (0.10 %), and takes a third of the time."""
 
 
-@dataclass(frozen=True)
-class CloudNetwork:
-    """One of the four networks, ready to run; threads may call it at once.
+class CloudMasker(Protocol):
+    """Finds clouds in Sentinel-2 bands; give one to ``predict`` as its ``clouds``."""
 
-    Attributes:
-        request: The compiled network, which computes one tile at a time on all cores.
-        mean: Mean of each band, reflectance, shape (B, 1, 1).
-        std: Standard deviation of each band, shape (B, 1, 1).
-    """
+    name: str
+    resolution: float
+    """Pixel size in metres that it is made for; much finer scenes are averaged to it."""
 
-    request: InferRequest
-    mean: np.ndarray
-    std: np.ndarray
-    _lock: Lock = field(default_factory=Lock)
+    def bands(self, available: Collection[str]) -> tuple[str, ...]:
+        """The bands that it reads of those available, or all that it needs where some lack."""
 
-    def classify(self, reflectance: np.ndarray) -> np.ndarray:
-        """Clear 0, cloud 1 or shadow 2 of every pixel, shape (H, W), uint8.
+    def __call__(self, reflectance: np.ndarray, level: Level) -> np.ndarray:
+        """Pixels under cloud, shape (H, W), bool.
 
         Args:
-            reflectance: Shape (B, H, W), 0 to about 1; any size.
+            reflectance: The bands, shape (B, H, W), 0 to about 1; any size.
+            level: Product level.
         """
-        size = reflectance.shape[1:]
-        values = ((reflectance - self.mean) / self.std).astype(np.float32)
-        tile = [_tile_side(side) for side in size]
-        beyond = [(0, max(0, t - side)) for t, side in zip(tile, size, strict=True)]
-        values = np.pad(values, ((0, 0), *beyond), mode="symmetric")
-        # The middle of a tile counts more than its edge, where the network sees less.
-        weight = np.outer(*(np.hanning(t + 2)[1:-1].astype(np.float32) for t in tile))
-        total = np.zeros((3, *values.shape[1:]), dtype=np.float32)
-        for top in _starts(values.shape[1], tile[0]):
-            for left in _starts(values.shape[2], tile[1]):
-                window = np.s_[:, top : top + tile[0], left : left + tile[1]]
-                total[window] += self._shares(values[window]) * weight
-        return total.argmax(axis=0)[: size[0], : size[1]].astype(np.uint8)
 
-    def _shares(self, tile: np.ndarray) -> np.ndarray:
-        """Shares of the three classes of every pixel of a tile (B, H, W), shape (3, H, W)."""
-        with self._lock:
-            (scores,) = self.request.infer([tile[None]]).values()
-        odds = np.exp(scores[0] - scores[0].max(axis=0))
-        return odds / odds.sum(axis=0)
+
+class CSMask:
+    """The cloud networks of ``ukis-csmask``; threads may call them at once."""
+
+    name = "ukis-csmask"
+    resolution = 30.0
+
+    def bands(self, available: Collection[str]) -> tuple[str, ...]:
+        """B2, B3, B4, B8 and, where both are there, the short-wave infrared."""
+        return NEEDED + (SHORT_WAVE if set(SHORT_WAVE) <= set(available) else ())
+
+    def __call__(self, reflectance: np.ndarray, level: Level) -> np.ndarray:
+        """Pixels under cloud, shape (H, W), bool."""
+        with _lock:  # one network at a time, on all cores
+            request, mean, std = _network(len(reflectance), level)
+            size = reflectance.shape[1:]
+            values = ((reflectance - mean) / std).astype(np.float32)
+            tile = [_tile_side(side) for side in size]
+            beyond = [(0, max(0, t - side)) for t, side in zip(tile, size, strict=True)]
+            values = np.pad(values, ((0, 0), *beyond), mode="symmetric")
+            # The middle of a tile counts more than its edge, where the network sees less.
+            weight = np.outer(*(np.hanning(t + 2)[1:-1].astype(np.float32) for t in tile))
+            total = np.zeros((3, *values.shape[1:]), dtype=np.float32)
+            for top in _starts(values.shape[1], tile[0]):
+                for left in _starts(values.shape[2], tile[1]):
+                    window = np.s_[:, top : top + tile[0], left : left + tile[1]]
+                    (scores,) = request.infer([values[window][None]]).values()
+                    odds = np.exp(scores[0] - scores[0].max(axis=0))
+                    total[window] += odds / odds.sum(axis=0) * weight
+        return total.argmax(axis=0)[: size[0], : size[1]] == CLOUD
+
+
+CSMASK = CSMask()
 
 
 def cloud_note(clouds: np.ndarray) -> str | None:
@@ -107,13 +117,13 @@ def cloud_note(clouds: np.ndarray) -> str | None:
     return f"{amount} of this patch is under cloud."
 
 
-def why_no_clouds(patch: Patch) -> str | None:
-    """Why clouds cannot be told in a patch, in a sentence; None where they can."""
+def why_no_clouds(patch: Patch, masker: CloudMasker = CSMASK) -> str | None:
+    """Why clouds cannot be found in a patch, in a sentence; None where they can."""
     if patch.unit != "physical":
-        return "Clouds cannot be told in a true-colour picture: its values are not reflectance."
-    missing = [name for name in NEEDED if name not in patch.bands]
+        return "Clouds cannot be found in a true-colour picture: its values are not reflectance."
+    missing = [name for name in masker.bands(patch.bands) if name not in patch.bands]
     if missing:
-        return f"Clouds cannot be told without {', '.join(missing)}."
+        return f"Clouds cannot be found without {', '.join(missing)}."
     return None
 
 
@@ -126,25 +136,25 @@ def product_level(patch: Patch) -> Level:
     return "L2A" if "B10" not in patch.bands and "B11" in patch.bands else "L1C"
 
 
-def find_clouds(patch: Patch, level: Level | None = None) -> np.ndarray:
+def find_clouds(
+    patch: Patch, level: Level | None = None, masker: CloudMasker = CSMASK
+) -> np.ndarray:
     """The pixels of a patch that are under cloud, shape (H, W), bool.
 
     Args:
-        patch: Digital numbers (reflectance x 10,000) of B2, B3, B4, B8 and,
-            better, B11 and B12.
-        level: Product level; told from the bands where None.
+        patch: Digital numbers (reflectance x 10,000) of the bands that the masker reads.
+        level: Product level; detected from the bands where None.
+        masker: What finds them.
 
     Raises:
         DataError: If the bands do not allow it.
         ModelError: If the networks are not installed.
     """
-    reason = why_no_clouds(patch)
+    reason = why_no_clouds(patch, masker)
     if reason:
         raise DataError(f"{patch.name}: {reason}")
-    more = SHORT_WAVE if set(SHORT_WAVE) <= set(patch.bands) else ()
-    with _loading:  # not twice where two ask for it at once
-        network = _network(len(NEEDED) + len(more), level or product_level(patch))
-    return network.classify(patch.select((*NEEDED, *more)) / 10_000) == CLOUD
+    bands = masker.bands(patch.bands)
+    return masker(patch.select(bands) / 10_000, level or product_level(patch))
 
 
 def without_clouds(patch: Patch, clouds: np.ndarray) -> Patch:
@@ -168,11 +178,12 @@ def without_clouds(patch: Patch, clouds: np.ndarray) -> Patch:
     return replace(patch, values=values, observed=observed)
 
 
-_loading = Lock()
+_lock = Lock()
 
 
 @cache
-def _network(bands: int, level: Level) -> CloudNetwork:
+def _network(bands: int, level: Level) -> tuple[InferRequest, np.ndarray, np.ndarray]:
+    """A compiled network, and mean and standard deviation of its bands, each (B, 1, 1)."""
     spec = find_spec("ukis_csmask")
     if spec is None or spec.origin is None:
         raise ModelError("Clouds need the package ukis-csmask: pip install ukis-csmask.")
@@ -180,12 +191,9 @@ def _network(bands: int, level: Level) -> CloudNetwork:
 
     file = Path(spec.origin).with_name(f"model_{bands}b_{level.lower()}.onnx")
     described = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-    mean, std = described["data"]["dataset_statistics"]["img"]
-    return CloudNetwork(
-        request=compile_onnx(file, (1, bands, -1, -1)).create_infer_request(),
-        mean=np.array(mean, dtype=np.float32)[:, None, None],
-        std=np.array(std, dtype=np.float32)[:, None, None],
-    )
+    statistics = np.array(described["data"]["dataset_statistics"]["img"], dtype=np.float32)
+    request = compile_onnx(file, (1, bands, -1, -1)).create_infer_request()
+    return request, *statistics[..., None, None]
 
 
 def _tile_side(length: int) -> int:

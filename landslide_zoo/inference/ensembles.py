@@ -1,4 +1,4 @@
-"""What several models say of one patch: their mean, their votes and their disagreement."""
+"""What several models, or one in several orientations, say of one patch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from landslide_zoo.data.patch import convert_values
 from landslide_zoo.errors import ModelError
-from landslide_zoo.inference.predict import PatchPredictor, Prediction, Predictor
+from landslide_zoo.inference.predict import PatchPredictor, Prediction, Predictor, WrappedPredictor
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.models.config import EnsembleConfig, PredictorConfig
 from landslide_zoo.models.record import Record
@@ -91,6 +91,31 @@ class Ensemble(PatchPredictor):
             for member in self.members
         ]
         return np.stack(found).mean(axis=0, dtype=np.float32)
+
+
+ORIENTATIONS = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
+"""The dihedral group D4: quarter turns, of the patch and of its mirror image."""
+
+
+class TestTimeAugmentation(WrappedPredictor):
+    """A predictor that answers the mean over all eight orientations of a patch.
+
+    Ground has no up or down, so a turned patch has the same landslides; the
+    mean turns with the patch, which one prediction alone does not quite do.
+    """
+
+    __test__ = False  # not a test, whatever pytest makes of the name
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""
+        total = np.zeros((len(values), *values.shape[-2:]), dtype=np.float64)
+        for turns, mirrored in ORIENTATIONS:
+            turned = np.rot90(values, turns, axes=(2, 3))
+            turned = np.ascontiguousarray(turned[..., ::-1] if mirrored else turned)
+            found = self.predictor.probabilities(turned)
+            found = found[..., ::-1] if mirrored else found
+            total += np.rot90(found, -turns, axes=(1, 2))
+        return (total / len(ORIENTATIONS)).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,8 @@ from landslide_zoo.models.folder import (
     staged_folder,
     weights_files,
 )
-from landslide_zoo.models.networks import STRIDE, build_network
+from landslide_zoo.models.networks import STRIDE, InputScaling, build_network
 from landslide_zoo.models.record import Record
-from landslide_zoo.models.scaling import InputScaling
 
 
 class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_name=LIBRARY):

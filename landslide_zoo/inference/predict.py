@@ -19,6 +19,8 @@ from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import ModelError
 from landslide_zoo.figures.images import true_colour
 from landslide_zoo.inference.clouds import (
+    CSMASK,
+    CloudMasker,
     Clouds,
     Level,
     cloud_note,
@@ -85,7 +87,7 @@ class Options(TypedDict, total=False):
     """What is done besides the network; see :func:`predict`."""
 
     postprocess: bool
-    clouds: Clouds
+    clouds: Clouds | CloudMasker
     rules_off: Sequence[str]
     level: Level | None
 
@@ -442,7 +444,9 @@ class _PreparedPatch(Patch):
         return replace(self.source, values=values, bands=TRUE_COLOUR, unit="display")
 
 
-def prepare(patch: Patch, clouds: Clouds = "mask", level: Level | None = None) -> Patch:
+def prepare(
+    patch: Patch, clouds: Clouds | CloudMasker = "mask", level: Level | None = None
+) -> Patch:
     """A patch whose clouds are not observed, for one model or for several.
 
     What :func:`predict` would do for each model anew, such as finding clouds, is done once
@@ -453,8 +457,11 @@ def prepare(patch: Patch, clouds: Clouds = "mask", level: Level | None = None) -
         clouds: See :func:`predict`.
         level: See :func:`predict`.
     """
-    reason = why_no_clouds(patch) if clouds == "mask" else None
-    hidden = find_clouds(patch, level) if clouds == "mask" and reason is None else None
+    masker = CSMASK if clouds == "mask" else clouds
+    reason, hidden = None, None
+    if masker != "keep":
+        reason = why_no_clouds(patch, masker)
+        hidden = find_clouds(patch, level, masker) if reason is None else None
     visible = patch if hidden is None else without_clouds(patch, hidden)
     values = {each.name: getattr(visible, each.name) for each in fields(Patch)}
     note = reason if hidden is None else cloud_note(hidden)
@@ -467,7 +474,7 @@ def predict(
     threshold: float | None = None,
     *,
     postprocess: bool = True,
-    clouds: Clouds = "mask",
+    clouds: Clouds | CloudMasker = "mask",
     rules_off: Sequence[str] = (),
     level: Level | None = None,
 ) -> list[Prediction]:
@@ -485,7 +492,7 @@ def predict(
         postprocess: False for the network alone: clouds are not looked for, and no rule is
             applied.
         clouds: ``mask``: what lies under cloud is not observed; ``keep``: clouds are not
-            looked for.
+            looked for; or what finds them in place of the default.
         rules_off: Attributes of rules that are switched off, or ``all``.
         level: Product level of the bands, by which clouds look different; detected
             from the bands where None.

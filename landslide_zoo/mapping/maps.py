@@ -15,9 +15,9 @@ from filelock import FileLock
 from landslide_zoo.errors import DataError, LandslideZooError
 from landslide_zoo.inference.backends import Backend, load_predictor
 from landslide_zoo.inference.clouds import Clouds, Level
+from landslide_zoo.inference.ensembles import TestTimeAugmentation
 from landslide_zoo.inference.predict import Predictor
 from landslide_zoo.inference.rules import check_rules_off, rules_of, switched_on
-from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.io import write_whole
 from landslide_zoo.mapping import OUTPUTS, Format, ProbabilityType
 from landslide_zoo.mapping.change import Earlier, align, rules_with_change

@@ -19,9 +19,8 @@ import numpy as np
 
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.inference.clouds import Clouds
-from landslide_zoo.inference.ensembles import Ensemble
+from landslide_zoo.inference.ensembles import Ensemble, TestTimeAugmentation
 from landslide_zoo.inference.predict import BATCH_PIXELS, Predictor, run_network
-from landslide_zoo.inference.tta import TestTimeAugmentation
 from landslide_zoo.mapping.clouds import find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight, Tile
 from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progress

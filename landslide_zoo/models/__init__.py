@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landslide_zoo.models.catalog import CATALOG, CatalogEntry
+from landslide_zoo.models.catalog import CatalogEntry
 from landslide_zoo.models.config import (
     EnsembleConfig,
     ModelConfig,
@@ -13,7 +13,6 @@ from landslide_zoo.models.config import (
 from landslide_zoo.models.record import Record
 
 __all__ = [
-    "CATALOG",
     "CatalogEntry",
     "EnsembleConfig",
     "ModelConfig",

@@ -1,18 +1,19 @@
-"""The fifteen networks of the zoo, as ``catalog.toml`` lists them."""
+"""The networks of the zoo: the fifteen that ``catalog.toml`` lists, and those of other packages."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
-from typing import Literal
+from importlib.metadata import entry_points
 
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.errors import ModelError
 
-Architecture = Literal["plain-unet", "unet", "deeplabv3plus", "segformer", "upernet"]
-
+PLUGINS = "landslide_zoo.networks"
+"""Entry points of packages that register networks of their own: each names a module."""
 RGB_SUFFIX = "-rgb"
 
 
@@ -22,7 +23,7 @@ class CatalogEntry:
 
     Attributes:
         name: Its name in the zoo.
-        architecture: The segmentation architecture.
+        architecture: The segmentation architecture, as its builder is registered.
         description: Two sentences for people who choose a model.
         encoder: The encoder's name in segmentation-models-pytorch, or None.
         encoder_origin: Where the ImageNet weights of the encoder come from,
@@ -33,7 +34,7 @@ class CatalogEntry:
     """
 
     name: str
-    architecture: Architecture
+    architecture: str
     description: str
     encoder: str | None = None
     encoder_origin: str | None = None
@@ -52,12 +53,22 @@ def _read() -> dict[str, CatalogEntry]:
 
 
 _BY_NAME = _read()
-CATALOG = tuple(_BY_NAME.values())
 
 
 def names() -> Iterator[str]:
-    """The names of the fifteen."""
+    """The names of the networks."""
     return iter(_BY_NAME)
+
+
+def add(entry: CatalogEntry) -> None:
+    """Add a network of another package to the catalog of this process."""
+    _BY_NAME[entry.name] = entry
+
+
+@cache
+def _load_plugins() -> None:
+    for plugin in entry_points(group=PLUGINS):
+        plugin.load()
 
 
 def lookup(name: str) -> CatalogEntry:
@@ -70,7 +81,10 @@ def lookup(name: str) -> CatalogEntry:
         >>> lookup("unet-resnet34-rgb").encoder
         'resnet34'
     """
-    entry = _BY_NAME.get(name.removesuffix(RGB_SUFFIX))
+    base = name.removesuffix(RGB_SUFFIX)
+    if base not in _BY_NAME:
+        _load_plugins()
+    entry = _BY_NAME.get(base)
     if entry is None:
         raise ModelError(f"There is no network {name!r}; the zoo has {', '.join(_BY_NAME)}.")
     return entry

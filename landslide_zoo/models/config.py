@@ -15,8 +15,8 @@ from landslide_zoo.data.bands import (
     band,
     divisors,
 )
-from landslide_zoo.errors import ModelError
-from landslide_zoo.models.catalog import CATALOG, RGB_SUFFIX, Architecture, channels_of, lookup
+from landslide_zoo.errors import ModelError, quoted
+from landslide_zoo.models.catalog import RGB_SUFFIX, channels_of, lookup
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -114,7 +114,7 @@ class ModelConfig(PredictorConfig):
             normalisation stay float32.
     """
 
-    architecture: Architecture
+    architecture: str
     encoder: str | None
     divisors: list[Positive] | None
     channels: list[str]
@@ -143,13 +143,14 @@ class ModelConfig(PredictorConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        kind = (self.architecture, self.encoder)
-        named = [entry.name for entry in CATALOG if (entry.architecture, entry.encoder) == kind]
-        if not named:
-            raise ValueError(f"the zoo has no {self.architecture} with encoder {self.encoder!r}")
-        if self.name.removesuffix(RGB_SUFFIX) not in named:
+        try:
+            entry = lookup(self.name)
+        except ModelError as error:
+            raise ValueError(f"the zoo has no network {quoted(self.name)}") from error
+        if (entry.architecture, entry.encoder) != (self.architecture, self.encoder):
             raise ValueError(
-                f"{self.name!r} is not a name of {self.architecture} with encoder {self.encoder!r}"
+                f"{self.name!r} is {entry.architecture} with encoder {entry.encoder!r}, not "
+                f"{self.architecture} with encoder {self.encoder!r}"
             )
         _check_names("band", self.bands, BAND_NAMES)
         _check_names("channel", self.channels, (*BAND_NAMES, *INDICES))

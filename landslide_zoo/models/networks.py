@@ -1,8 +1,17 @@
-"""From a configuration to a network, and the pretrained weights that its encoder starts from."""
+"""Networks: builders by architecture, the scaling of their input, and pretrained encoders.
+
+A new architecture is one decorated function here, or in another package::
+
+    @register("wide-unet", CatalogEntry("wide-unet", "wide-unet", "A U-Net. It is wide."))
+    def build(encoder: str | None, channels: int) -> nn.Module: ...
+
+A package names the module that holds it in the entry point group ``landslide_zoo.networks``.
+"""
 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
@@ -12,21 +21,21 @@ from safetensors.torch import load_file
 from segmentation_models_pytorch.encoders import encoders
 from torch import nn
 
-from landslide_zoo.data.bands import TRUE_COLOUR
-from landslide_zoo.errors import TrainingError, hub_errors
+from landslide_zoo.data.bands import INDICES, TRUE_COLOUR
+from landslide_zoo.errors import ModelError, TrainingError, hub_errors
 from landslide_zoo.io import file_sha256
+from landslide_zoo.models import catalog
+from landslide_zoo.models.catalog import CatalogEntry
 from landslide_zoo.models.config import ModelConfig
 from landslide_zoo.models.record import EncoderWeights
 
 STRIDE = 32
 """Height and width of a network's input are multiples of this."""
 
-_ARCHITECTURES = {
-    "unet": smp.Unet,
-    "deeplabv3plus": smp.DeepLabV3Plus,
-    "segformer": smp.Segformer,
-    "upernet": smp.UPerNet,
-}
+Builder = Callable[[str | None, int], nn.Module]
+"""From the name of an encoder and the number of channels C to a network with random weights, which
+gives logits (N, 1, H, W) of channels (N, C, H, W), for H and W multiples of :data:`STRIDE`."""
+_BUILDERS: dict[str, Builder] = {}
 
 _UNUSED = {"efficientnet-b0": ("_conv_head", "_bn1")}
 """Layers by encoder that only its classifier used: without a gradient, which training with
@@ -41,24 +50,73 @@ IMAGENET = "imagenet"
 NONE = "none"
 
 
+def register(architecture: str, entry: CatalogEntry | None = None) -> Callable[[Builder], Builder]:
+    """Register the decorated function as the builder of an architecture.
+
+    Args:
+        architecture: What a configuration and the catalog call it.
+        entry: A network of it, for the catalog, where ``catalog.toml`` has none.
+    """
+
+    def decorate(builder: Builder) -> Builder:
+        _BUILDERS[architecture] = builder
+        if entry is not None:
+            catalog.add(entry)
+        return builder
+
+    return decorate
+
+
 def build_network(config: ModelConfig) -> nn.Module:
     """Build the configured network with random weights.
 
-    Returns:
-        A module from channels (N, C, H, W) to logits (N, 1, H, W), for H and W
-        multiples of :data:`STRIDE`.
+    Raises:
+        ModelError: If its architecture is not registered.
     """
-    if config.architecture == "plain-unet":
-        return PlainUnet(len(config.channels))
-    network = _ARCHITECTURES[config.architecture](
-        encoder_name=config.encoder,
+    builder = _BUILDERS.get(config.architecture)
+    if builder is None:
+        raise ModelError(
+            f"{config.name} is a {config.architecture!r}, which no package here builds; known "
+            f"are {', '.join(_BUILDERS)}."
+        )
+    return builder(config.encoder, len(config.channels))
+
+
+@register("unet")
+def _unet(encoder: str | None, channels: int) -> nn.Module:
+    return _with_encoder(smp.Unet, encoder, channels)
+
+
+@register("deeplabv3plus")
+def _deeplabv3plus(encoder: str | None, channels: int) -> nn.Module:
+    return _with_encoder(smp.DeepLabV3Plus, encoder, channels)
+
+
+@register("segformer")
+def _segformer(encoder: str | None, channels: int) -> nn.Module:
+    return _with_encoder(smp.Segformer, encoder, channels)
+
+
+@register("upernet")
+def _upernet(encoder: str | None, channels: int) -> nn.Module:
+    return _with_encoder(smp.UPerNet, encoder, channels)
+
+
+def _with_encoder(architecture: type[nn.Module], encoder: str | None, channels: int) -> nn.Module:
+    network = architecture(
+        encoder_name=encoder,
         encoder_weights=None,
-        in_channels=len(config.channels),
+        in_channels=channels,
         classes=1,
     )
-    for name in _UNUSED.get(config.encoder or "", ()):
-        network.encoder.get_submodule(name).requires_grad_(False)
+    for name in _UNUSED.get(encoder or "", ()):
+        network.get_submodule(f"encoder.{name}").requires_grad_(False)
     return network
+
+
+@register("plain-unet")
+def _plain_unet(encoder: str | None, channels: int) -> nn.Module:
+    return PlainUnet(channels)
 
 
 def load_encoder_weights(network: nn.Module, config: ModelConfig, source: str) -> EncoderWeights:
@@ -177,3 +235,71 @@ def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
             nn.ReLU(inplace=True),
         ]
     return nn.Sequential(*layers)
+
+
+class InputScaling(nn.Module):
+    """Derive the channels from the bands and scale them, in float32 whatever else runs.
+
+    The numbers are buffers that move with the model and stay out of its
+    weights: they live in ``config.json``.
+
+    Args:
+        config: Names the bands and channels and holds the scaling.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.bands = list(config.bands)
+        self.channels = list(config.channels)
+        self.statistics = config.scaling.statistics
+        for name in ("mean", "std", "low", "high"):
+            numbers = getattr(config.scaling, name)
+            buffer = torch.tensor(numbers, dtype=torch.float32)[:, None, None]
+            self.register_buffer(name, buffer, persistent=False)
+
+    @property
+    def views(self) -> int:
+        """How many views of each patch the network sees: 2 with both statistics, 1 in training."""
+        return 2 if self.statistics == "both" and not self.training else 1
+
+    def derive(self, values: torch.Tensor) -> torch.Tensor:
+        """Channels (N, C, H, W), float32, unscaled, from bands (N, B, H, W)."""
+        values = values.float()
+        return torch.stack([self._channel(values, name) for name in self.channels], dim=1)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Scaled channels (V x N, C, H, W), float32, from bands (N, B, H, W).
+
+        V is the number of :attr:`views` of each patch; where it is 2, the patches
+        scaled by the train patches' statistics come first. In training, with both
+        statistics, every other patch of a batch is scaled by its own.
+        """
+        with torch.autocast(values.device.type, enabled=False):
+            channels = self.derive(values).clamp(self.low, self.high)
+            if self.statistics == "patch":
+                return self._by_patch(channels)
+            by_train = (channels - self.mean) / self.std
+            if self.statistics == "train":
+                return by_train
+            if not self.training:
+                return torch.cat([by_train, self._by_patch(channels)])
+            own = torch.arange(len(channels), device=channels.device) % 2 == 1
+            return torch.where(own[:, None, None, None], self._by_patch(channels), by_train)
+
+    def _by_patch(self, channels: torch.Tensor) -> torch.Tensor:
+        deviation, mean = torch.std_mean(channels, dim=(2, 3), keepdim=True)
+        # A channel without texture stays flat instead of turning noise into contrast.
+        return (channels - mean) / torch.maximum(deviation, 0.05 * self.std)
+
+    def _channel(self, values: torch.Tensor, name: str) -> torch.Tensor:
+        if name not in INDICES:
+            return values[:, self.bands.index(name)]
+        first, second = (values[:, self.bands.index(b)] for b in INDICES[name].bands)
+        total = first + second
+        # Where both bands are 0 the index is undefined; 0 is neither plant nor water.
+        return torch.where(total == 0, 0.0, (first - second) / torch.where(total == 0, 1.0, total))

@@ -20,7 +20,7 @@ from landslide_zoo.inference.predict import run_network
 from landslide_zoo.io import file_sha256
 from landslide_zoo.models.config import ModelConfig, Scaling
 from landslide_zoo.models.folder import WEIGHTS, find_folder
-from landslide_zoo.models.scaling import InputScaling
+from landslide_zoo.models.networks import InputScaling
 from landslide_zoo.training.config import TrainConfig
 from landslide_zoo.training.optimisation import UNOBSERVED
 

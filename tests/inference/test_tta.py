@@ -11,7 +11,7 @@ from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch, Prediction
 from landslide_zoo.inference import TestTimeAugmentation
-from landslide_zoo.inference.tta import ORIENTATIONS
+from landslide_zoo.inference.ensembles import ORIENTATIONS
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from landslide_zoo.models.folder import CONFIG, WEIGHTS
 
 # What is changed in the configuration of unet-resnet34, and a pattern of the sentence.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown architecture": ({"architecture": "linknet"}, "architecture: .*'unet'"),
-    "unknown encoder": ({"encoder": "resnet99"}, "no unet with encoder 'resnet99'"),
-    "no name of the zoo": ({"name": "<script>"}, "'<script>' is not a name of unet"),
+    "unknown architecture": ({"architecture": "linknet"}, "not linknet"),
+    "unknown encoder": ({"encoder": "resnet99"}, "not unet with encoder 'resnet99'"),
+    "no name of the zoo": ({"name": "<script>"}, "no network '<script>'"),
     "unknown band": ({"bands": ["B8A", *BAND_NAMES[1:]]}, "unknown band 'B8A'"),
     "band twice": ({"bands": ["B1", "B1", *BAND_NAMES[2:]]}, "one twice"),
     "channel without its band": ({"bands": list(BAND_NAMES[:13])}, "channel DEM needs bands DEM"),
@@ -27,7 +27,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "threshold above 1": ({"threshold": 1.5}, "threshold: .*less than or equal to 1"),
     "threshold not a number": ({"threshold": float("nan")}, "threshold: "),
     "extra key": ({"pickle": "os.system"}, "pickle: Extra inputs are not permitted"),
-    "a name of pages": ({"name": "n" * 100_000}, "'nnn"),
+    "a name of pages": ({"name": "n" * 100_000}, "no network 'nnn"),
     "a rule without a reason": ({"rules": [{"attribute": "area"}]}, r"rules.0.reason: "),
 }
 

@@ -10,7 +10,7 @@ from patch_files import physical_values
 from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.models.config import ModelConfig, Scaling, catalog_config
-from landslide_zoo.models.scaling import InputScaling
+from landslide_zoo.models.networks import InputScaling
 
 
 def scaled(config: ModelConfig, values: np.ndarray) -> torch.Tensor:

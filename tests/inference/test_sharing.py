@@ -1,15 +1,16 @@
-"""What waits for one network runs together, and every answer is its own."""
+"""Shared models are loaded once; what waits for one runs together, each with its own answer."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
 
-from landslide_zoo.inference.batching import NetworkThread
+from landslide_zoo.errors import ModelError
+from landslide_zoo.inference.sharing import ModelCache, NetworkThread
 from landslide_zoo.models.config import PredictorConfig
 
 
@@ -86,14 +87,6 @@ def test_sizes_and_predictors_are_not_mixed_and_the_first_is_next(crowd: Crowd) 
     assert (doubler.batches, other.batches) == ([1, 2, 1], [1])
 
 
-def test_a_batch_is_bounded(crowd: Crowd) -> None:
-    doubler = Doubler()
-    asked = [crowd.ask(doubler, value, 256) for value in range(8)]
-    doubler.released.set()
-    assert [float(one.result(10).mean()) for one in asked] == [2 * value for value in range(8)]
-    assert doubler.batches == [1, 4, 3]
-
-
 def test_who_is_at_fault_is_told_and_the_others_are_answered(crowd: Crowd) -> None:
     doubler = Doubler()
     crowd.ask(doubler, 0)
@@ -103,3 +96,62 @@ def test_who_is_at_fault_is_told_and_the_others_are_answered(crowd: Crowd) -> No
     with pytest.raises(ValueError, match="negative"):
         asked[1].result(10)
     assert float(asked[2].result(10).mean()) == 4
+
+
+@dataclass
+class Loaded(Doubler):
+    """A predictor of ten bytes."""
+
+    record: None = None
+    nbytes: int = 10
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    cache = ModelCache(lambda name: Loaded(), limit=20)
+    for name in ("a", "b", "a", "c"):
+        cache.get(name)
+    assert (cache.names, cache.size) == (["a", "c"], 20)
+    cache = ModelCache(lambda name: Loaded(), limit=1)  # one that is too large is held alone
+    cache.get("a")
+    cache.get("b")
+    assert cache.names == ["b"]
+
+
+def test_many_callers_wait_for_one_load_and_others_do_not() -> None:
+    loads: list[str] = []
+    together, finish = Barrier(5), Event()
+
+    def load(name: str) -> Loaded:
+        loads.append(name)
+        assert name == "fast" or finish.wait(30)
+        return Loaded()
+
+    cache = ModelCache(load, limit=2**30)
+
+    def get() -> object:
+        together.wait()
+        return cache.get("slow")
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(get) for _ in range(4)]
+        together.wait()
+        cache.get("fast")  # while the other is still loading
+        finish.set()
+        assert len({id(future.result()) for future in asked}) == 1
+    assert sorted(loads) == ["fast", "slow"]
+
+
+def test_a_failed_load_is_tried_again() -> None:
+    answers = iter([ModelError("not yet"), Loaded()])
+
+    def load(name: str) -> Loaded:
+        answer = next(answers)
+        if isinstance(answer, ModelError):
+            raise answer
+        return answer
+
+    cache = ModelCache(load, limit=2**30)
+    with pytest.raises(ModelError):
+        cache.get("a")
+    assert cache.names == [] and not cache._loading
+    assert isinstance(cache.get("a"), Loaded)
