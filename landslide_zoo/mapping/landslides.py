@@ -17,11 +17,10 @@ import numpy as np
 import rasterio.features
 import shapely
 from affine import Affine
-from pyproj import Geod, Transformer
+from pyproj import Transformer
 from rasterio.crs import CRS
 from scipy import ndimage
 from shapely.geometry import MultiPolygon
-from shapely.geometry.polygon import orient
 
 from landslide_zoo.data.patch import Grid
 from landslide_zoo.inference.indices import layers_fitting, layers_of, references_in
@@ -84,7 +83,6 @@ _END = 10
 """Per cent of a landslide's pixels that are its crown, the highest, or its toe, the lowest."""
 _FLAT = 1.0
 """Metres from crown to toe below which a landslide has no direction to measure along."""
-_WGS84 = Geod(ellps="WGS84")
 
 
 @dataclass(frozen=True)
@@ -334,9 +332,8 @@ def _label(
     first = np.zeros(len(rule), np.int64)
     first[parts[::-1]] = flat[::-1]
     limits = [rule.minimum or 0.0 for rule in rules if rule.attribute == "hectares"]
-    # Its own rows may be a little smaller or larger than the first.
-    smallest = 10_000 * max(limits, default=0.0) * (1.0 if ground.even else 0.99)
-    small = (rule > 0) | (pixels * ground.pixel_areas(first // kinds.shape[1]) < smallest)
+    areas = pixels * ground.pixel_areas(first // kinds.shape[1])
+    small = (rule > 0) | (areas < 10_000 * max(limits, default=0.0))
     listed = np.flatnonzero((pixels > 0) & ~(small & (pixels < LISTED)))
     listed = listed[np.lexsort((first[listed], -pixels[listed]))]
     number = np.zeros(len(rule), np.int32)
@@ -403,8 +400,9 @@ def _on_the_ground(
             own = order[end[i] - measures["pixels"][i] : end[i]]
             fall = crown_to_toe(rows[own], columns[own], elevation[own])
         extents[i] = ground.extent(shape, measures["row"][i], fall)
-    areas = np.array([ground.area(shape) for shape in shapes])
-    scale = np.sqrt(ground.pixel_areas(measures["row"]) / ground.grid.pixel_area)
+    pixel_areas = ground.pixel_areas(measures["row"])
+    areas = measures["pixels"] * pixel_areas
+    scale = np.sqrt(pixel_areas / ground.grid.pixel_area)
     return {
         "area": areas,
         "hectares": areas / 10_000,
@@ -454,11 +452,6 @@ class Ground:
         else:
             self._heights, self._widths = (np.full((size[0], 1), s) for s in grid.pixel_size)
 
-    @property
-    def even(self) -> bool:
-        """Whether all pixels have one size: not in degrees, nor in a stretched projection."""
-        return not (np.ptp(self._heights) or np.ptp(self._widths))
-
     def place(self, outline: MultiPolygon) -> MultiPolygon:
         """An outline in pixels, in coordinates of the grid; in pixels where there are none."""
         return shapely.transform(outline, self._coordinates) if self.placed else outline
@@ -481,16 +474,6 @@ class Ground:
     def pixel_areas(self, rows: np.ndarray) -> np.ndarray:
         """Area of the pixels of rows in square metres, shape (n,)."""
         return (self._heights * self._widths)[np.round(rows).astype(int), 0]
-
-    def area(self, outline: MultiPolygon) -> float:
-        """Area of an outline in square metres, on the ellipsoid where pixels differ in size."""
-        if self.even:
-            height, width = self.pixel_size(0)
-            return outline.area * height * width
-        degrees = shapely.transform(outline, self._degrees)
-        # How a ring turns gives its area a sign: holes turn against their shell.
-        parts = [orient(part) for part in degrees.geoms]
-        return float(sum(_WGS84.geometry_area_perimeter(part)[0] for part in parts))
 
     def extent(
         self, outline: MultiPolygon, row: float, fall: np.ndarray | None
