@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -110,22 +110,6 @@ def check_change(scene: Scene) -> None:
         )
 
 
-class Shift(NamedTuple):
-    """How far a scene lies too far up and left.
-
-    Attributes:
-        rows: Pixels to move it down.
-        columns: Pixels to move it right.
-        agreeing: Windows that say so.
-        compared: Windows in which both scenes are alike.
-    """
-
-    rows: float
-    columns: float
-    agreeing: int
-    compared: int
-
-
 def align(
     before: str | Path | Sequence[str | Path],
     scene: Scene,
@@ -161,25 +145,26 @@ def align(
             f"{earlier.name} was not shifted, as it could not be told how far: too little ground "
             "is free of clouds, or shows detail, in both; check that both lie on each other."
         )
-    elif max(abs(shift.rows), abs(shift.columns)) >= _STILL:
-        rows, columns = shift.rows, shift.columns
+    elif np.abs(shift[0]).max() >= _STILL:
+        (rows, columns), windows = shift
         notes.append(
-            f"{earlier.name} was shifted by {_words(rows, 'down', 'up')} and "
-            f"{_words(columns, 'right', 'left')} to lie on {scene.name}, as "
-            f"{shift.agreeing} of {shift.compared} windows say."
+            f"{earlier.name} was shifted by {abs(rows):.1f} pixels {'down' if rows >= 0 else 'up'} "
+            f"and {abs(columns):.1f} pixels {'right' if columns >= 0 else 'left'} to lie on "
+            f"{scene.name}, as {windows} windows say."
         )
     aligned = open_scene(before, shift=(rows, columns), **reading)
     aligned.notes = tuple(notes)
     return aligned
 
 
-def shift_between(earlier: Scene, later: Scene) -> Shift | None:
+def shift_between(earlier: Scene, later: Scene) -> tuple[np.ndarray, str] | None:
     """How far an earlier scene lies off a later one of the same size.
 
     Phase correlation of windows spread over both; the median of those that agree.
 
     Returns:
-        None where too few windows agree.
+        Rows to move it down and columns to move it right, shape (2,), and how many windows say
+        so, as in ``23 of 25``; None where too few agree.
 
     Raises:
         DataError: If they have no band of :data:`BANDS` in common.
@@ -190,16 +175,14 @@ def shift_between(earlier: Scene, later: Scene) -> Shift | None:
             f"{earlier.name} and {later.name} have none of {', '.join(BANDS)} in common: "
             "give scenes that have."
         )
-    told = (_shift_of(window, common[0], earlier, later) for window in _windows(later.size))
-    found = np.array([shift for shift in told if shift is not None])
-    if len(found) < ENOUGH:
+    shifts = [_shift_of(window, common[0], earlier, later) for window in _windows(later.size)]
+    known = np.array([shift for shift in shifts if shift is not None])
+    if len(known) < ENOUGH:
         return None
-    median = np.median(found, axis=0)
-    agree = (np.abs(found - median) <= TOGETHER).all(axis=1)
-    if agree.sum() < max(ENOUGH, len(found) / 2):
+    agree = (np.abs(known - np.median(known, axis=0)) <= TOGETHER).all(axis=1)
+    if agree.sum() < max(ENOUGH, len(known) / 2):
         return None
-    rows, columns = np.median(found[agree], axis=0)
-    return Shift(float(rows), float(columns), int(agree.sum()), len(found))
+    return np.median(known[agree], axis=0), f"{agree.sum()} of {len(known)}"
 
 
 def _windows(size: tuple[int, int]) -> Iterator[Window]:
@@ -239,7 +222,3 @@ def _detail(scene: Scene, window: Window, band: str) -> np.ndarray | None:
     spread = detail.std()
     # A few bright roofs or cloud edges would outweigh the ground.
     return None if spread == 0 else np.clip(detail, -3 * spread, 3 * spread)
-
-
-def _words(pixels: float, positive: str, negative: str) -> str:
-    return f"{abs(pixels):.1f} pixels {positive if pixels >= 0 else negative}"

@@ -74,13 +74,6 @@ def test_an_old_scar_is_dropped_and_a_fresh_one_kept(tmp_path: Path) -> None:
     assert (found.mask == 1).sum() == 400
 
 
-def test_without_an_earlier_scene_both_are_kept(tmp_path: Path) -> None:
-    _, after = two_dates()
-    found = after.find(tmp_path, rules=rules_with_change(DEFAULT_RULES))
-    assert len(found.table) == 2
-    assert found.table.ndvi_drop.isna().all()
-
-
 def test_clouds_of_the_earlier_date_are_not_observed(tmp_path: Path) -> None:
     cloud = np.zeros((128, 128), dtype=bool)
     cloud[:, 30:] = True
@@ -91,14 +84,6 @@ def test_clouds_of_the_earlier_date_are_not_observed(tmp_path: Path) -> None:
     assert fresh.hidden_share == pytest.approx(22 / 64, abs=1e-3)
     seen = found.coverage
     assert (seen.observed, seen.unseen_before) == (128 * 30, 128 * 98)
-
-
-def test_where_the_earlier_scene_holds_nothing_is_not_observed(tmp_path: Path) -> None:
-    before, after = two_dates()
-    before.observed[:, 90:] = False
-    found = compare(before, after, tmp_path)
-    assert (found.mask[:, 90:] == 255).all()
-    assert len(found.table) == 1
 
 
 def test_a_scene_without_near_infrared_cannot_be_compared(tmp_path: Path) -> None:
@@ -115,17 +100,6 @@ def test_a_scene_without_near_infrared_cannot_be_compared(tmp_path: Path) -> Non
         pytest.raises(DataError, match=r"slope has no B8"),
     ):
         found_on(scene, probabilities, rules=(), before=Earlier(earlier, clear))
-
-
-def test_two_levels_are_told(tmp_path: Path) -> None:
-    before, after = two_dates(64, 128)
-    path = after.write(tmp_path, name="after")
-    with (
-        open_scene(before.write(tmp_path, name="before"), level="L1C") as earlier,
-        open_scene(path, level="L2A") as later,
-    ):
-        notes = Earlier(earlier, clear).notes(later)
-    assert notes[-1].startswith("before is L1C and after L2A: vegetation is greener")
 
 
 def bare_ground(scene: Scene, folder: Path) -> Probabilities:
@@ -254,19 +228,6 @@ def test_how_much_of_the_later_scene_is_covered_is_said(tmp_path: Path, ground, 
 
     assert any("half covers 50 % of after" in note for note in before.notes)
     np.testing.assert_array_equal(patch.observed, np.arange(360)[None].repeat(300, 0) < 180)
-
-
-def test_scenes_without_a_place_are_aligned_pixel_by_pixel(tmp_path: Path, ground):
-    nowhere = {"crs": None, "transform": None}
-    after = write_raster(tmp_path / "after.tif", ground[:, 5:, 4:], BANDS, **nowhere)
-    before = write_raster(tmp_path / "before.tif", ground[:, :-5, :-4], BANDS, **nowhere)
-    with open_scene(after) as scene, align(before, scene) as aligned:
-        patch = aligned.read(aligned.whole, ("B4",))
-
-    assert any("5.0 pixels up and 4.0 pixels left" in note for note in aligned.notes)
-    np.testing.assert_array_equal(
-        patch.values[0][:-6, :-5], ground[0, 5:, 4:].astype("uint16")[:-6, :-5]
-    )
 
 
 def test_real_dates_are_aligned_unless_one_is_cloudy():
