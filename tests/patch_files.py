@@ -101,8 +101,8 @@ def _mask_of_other_size(path: Path) -> None:
 
 BAD_PATCHES: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (_text, "is neither an HDF5 file nor a PNG"),
-    "empty": (Path.touch, "is empty"),
-    "folder": (Path.mkdir, "(is a folder|holds no patch)"),
+    "empty": (Path.touch, "is neither an HDF5 file nor a PNG"),
+    "folder": (Path.mkdir, "(There is no file|holds no patch)"),
     "missing": (lambda path: None, "There is no file"),
     "truncated": (_truncated, "is cut short or damaged"),
     "damaged": (_damaged, "is cut short or damaged"),

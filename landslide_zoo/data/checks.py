@@ -242,31 +242,27 @@ def _constant(patch: Patch) -> str | None:
 def _missing(patch: Patch) -> str | None:
     if not patch.filled:
         return None
-    count = _amount(patch.filled, patch.values.size, "values")
-    return f"{count} of {patch.name} are missing (NaN, Inf or nodata): {_NOT_OBSERVED}"
+    count = _amount(patch.filled, patch.values.size)
+    return f"{count} values of {patch.name} are missing (NaN, Inf or nodata): {_NOT_OBSERVED}"
 
 
 def _empty(patch: Patch) -> str | None:
     optical = [i for i, name in enumerate(patch.bands) if name in OPTICAL]
     dark = reduce(np.logical_and, (patch.values[i] == 0 for i in optical), ~patch.observed)
-    empty = int(dark.sum()) if optical else 0
-    if not empty:
+    if not optical or not dark.any():
         return None
-    count = _amount(empty, patch.observed.size, "pixels")
+    count = _amount(int(dark.sum()), dark.size)
     return (
-        f"{count} of {patch.name} are 0 in all optical bands, as outside a scene: {_NOT_OBSERVED}"
+        f"{count} pixels of {patch.name} are 0 in all optical bands, as outside a scene: "
+        f"{_NOT_OBSERVED}"
     )
 
 
 _NOT_OBSERVED = "their pixels count as not observed."
 
 
-def _amount(part: int, whole: int, things: str) -> str:
-    return (
-        f"{100 * part / whole:.0f} % of the {things}"
-        if part >= 0.01 * whole
-        else f"{part} {things}"
-    )
+def _amount(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} % of the" if part >= 0.01 * whole else str(part)
 
 
 def _glint(patch: Patch) -> str | None:

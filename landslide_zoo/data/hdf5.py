@@ -36,7 +36,6 @@ MAX_OBJECTS = 1000
 MAX_DEPTH = 8
 """Groups within groups that are looked through."""
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _GZIP = h5py.h5z.FILTER_DEFLATE
 _FILTERS = {_GZIP, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _LARGEST_GZIP_RATIO = 1032
@@ -44,19 +43,6 @@ _TRUSTED_INFLATION = 4 * MAX_CHUNK_BYTES
 """A stored chunk that gzip cannot blow up beyond this is read without a trial."""
 
 Datasets = Mapping[str, h5py.Dataset]
-
-
-def recognises(path: Path) -> bool:
-    """Whether a file begins as HDF5 does, perhaps after a block of the user's own."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        offset = 0
-        while offset < size:
-            file.seek(offset)
-            if file.read(8) == _SIGNATURE:
-                return True
-            offset = 2 * offset or 512
-    return False
 
 
 def read_bands(path: Path) -> tuple[np.ndarray, np.ndarray | None]:

@@ -130,24 +130,20 @@ def _subset(root: Path, subset: str, images: str, masks: str) -> list[Sample]:
         )
     known = readable_files(root / masks).files if (root / masks).is_dir() else ()
     mask_of, _ = _numbered(known, "mask")
-    return [
-        Sample(number, subset, image, mask_of.get((number, png)) or mask_of.get((number, not png)))
-        for (number, png), image in sorted(by_number.items())
-    ]
+    return [Sample(n, subset, by_number[n], mask_of.get(n)) for n in sorted(by_number)]
 
 
-def _numbered(files: Sequence[Path], word: str) -> tuple[dict[tuple[int, bool], Path], list[Path]]:
-    """Files by number and whether they are PNG; and those called otherwise, or that come second."""
-    found: dict[tuple[int, bool], Path] = {}
+def _numbered(files: Sequence[Path], word: str) -> tuple[dict[int, Path], list[Path]]:
+    """Files by number; and those called otherwise, or that come second."""
+    by_number: dict[int, Path] = {}
     others = []
     for path in sorted(files, key=lambda path: len(path.name)):  # image_4.h5 before image_4 (1).h5
         match = _NAME.fullmatch(path.name)
-        png = path.suffix.lower() == ".png"
-        if match and match[1].lower() == word and (int(match[2]), png) not in found:
-            found[int(match[2]), png] = path
+        if match and match[1].lower() == word and int(match[2]) not in by_number:
+            by_number[int(match[2])] = path
         else:
             others.append(path)
-    return found, others
+    return by_number, others
 
 
 RANDOM_SEED = 42

@@ -6,12 +6,12 @@ colour.
 
 from __future__ import annotations
 
-import os
 import stat
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 from PIL import Image
 
@@ -146,7 +146,7 @@ def readable_files(folder: str | Path) -> FolderContents:
                 continue
             if not stat.S_ISREG(kind):
                 skipped[path] = "no regular file"
-            elif path.suffix.lower() in SUFFIXES or _begins_as_png(path) or hdf5.recognises(path):
+            elif path.suffix.lower() in SUFFIXES or _begins_as_png(path) or h5py.is_hdf5(path):
                 files.append(path)
             else:
                 skipped[path] = "neither HDF5 nor PNG"
@@ -243,25 +243,19 @@ def _is_png(path: Path) -> bool:
     Raises:
         DataError: If there is no such file, or it is neither.
     """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
     try:
-        if path.is_dir():
-            raise DataError(f"{path} is a folder; give a file in it.")
-        if not path.is_file():
-            raise DataError(f"There is no file {path}.")
-        if not os.access(path, os.R_OK):
-            raise DataError(f"{path} may not be read: ask for permission, or copy it.")
-        if path.stat().st_size == 0:
-            raise DataError(f"{shown(path.name)} is empty; copy or download it again.")
         if _begins_as_png(path):
             return True
-        if hdf5.recognises(path):
-            return False
-    except OSError as error:  # such as a link that points to itself
+    except OSError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror or error}).") from error
-    raise DataError(
-        f"{shown(path.name)} is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
-        ".h5 patch or a true-colour PNG."
-    )
+    if not h5py.is_hdf5(path):
+        raise DataError(
+            f"{shown(path.name)} is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
+            ".h5 patch or a true-colour PNG."
+        )
+    return False
 
 
 def _begins_as_png(path: Path) -> bool:

@@ -17,7 +17,7 @@ from landslide_zoo.data.landslide4sense import (
     split_samples,
 )
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.readers import SUFFIXES, patch_files, read_mask, read_patch
+from landslide_zoo.data.readers import SUFFIXES, patch_files, read_patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.io import public_name
 
@@ -116,28 +116,13 @@ class LabelledPatches:
         return map(self.__getitem__, range(len(self)))
 
 
-def negative_files(folder: Path) -> list[Path]:
-    """The patches of a folder that have no landslide.
-
-    Args:
-        folder: Patches without masks, all of which are taken, or a labelled
-            dataset, of which those with an empty mask are.
+def negative_files(folder: Path) -> tuple[Path, ...]:
+    """The patches of a folder that have no landslide: all of them.
 
     Raises:
         DataError: If there are none.
     """
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder} with patches without landslides.")
-    if plain := patch_files(folder).files:
-        return list(plain)
-    empty = [
-        sample.image
-        for sample in labelled(find_samples(folder))
-        if sample.mask is not None and not read_mask(sample.mask).any()
-    ]
-    if not empty:
-        raise DataError(
-            f"{folder} holds no patches without landslides: give patches ({', '.join(SUFFIXES)}), "
-            "or a dataset in which some masks are empty."
-        )
-    return empty
+    files = patch_files(folder).files
+    if not files:
+        raise DataError(f"{folder} holds no patches: give a folder of {', '.join(SUFFIXES)}.")
+    return files

@@ -1,4 +1,4 @@
-"""An evaluation as JSON, Markdown, CSV and charts, and its place in a model's record."""
+"""An evaluation as JSON, Markdown and charts, and its place in a model's record."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from landslide_zoo.figures.charts import (
     precision_recall_figure,
     reliability_figure,
 )
-from landslide_zoo.inference.predict import Scores
 from landslide_zoo.io import public_name, write_whole
 from landslide_zoo.models.record import Record
-from landslide_zoo.text import csv_table, markdown_table
+from landslide_zoo.text import markdown_table
 
 ALONE = "network alone"
 """Title of the network's own scores beside those of what ``predict`` answers."""
@@ -31,7 +30,8 @@ FREE_SUBSET = "validation"
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:
     """Everything in an evaluation, as JSON holds it.
 
-    ``reliability`` is the pixels, the sum of their probabilities, and the landslide pixels
+    ``counts`` is true and false positives, false and true negatives of each patch,
+    ``reliability`` the pixels, the sum of their probabilities, and the landslide pixels
     among them, by equal bins of probability.
     """
     patches = evaluation.patches
@@ -45,6 +45,10 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
         "subset": patches.subset,
         "fingerprint": evaluation.fingerprint,
         "patches": len(patches),
+        "counts": {
+            sample.image.stem: counts.tolist()
+            for sample, counts in zip(patches.samples, evaluation.counted["counts"], strict=True)
+        },
         "blocks": evaluation.bootstrap.blocks,
         "threshold": evaluation.threshold,
         "observed_pixels": sum(astuple(evaluation.scores)),
@@ -116,7 +120,7 @@ def interval_text(interval: Interval | None, digits: int = 3) -> str:
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> None:
-    """Write ``evaluation.json``, ``evaluation.md``, ``patches.csv`` and the charts.
+    """Write ``evaluation.json``, ``evaluation.md`` and the charts.
 
     Args:
         evaluation: What was measured.
@@ -131,7 +135,6 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     files: dict[str, str | bytes] = {
         "evaluation.json": json.dumps(to_dict(evaluation), indent=1) + "\n",
         "evaluation.md": to_markdown(evaluation),
-        "patches.csv": _patches_csv(evaluation),
         "reliability.png": reliability_figure(
             reliability.mean_probability,
             reliability.landslide_share,
@@ -196,16 +199,3 @@ def keep_in_record(
     if patches.subset != FREE_SUBSET:
         record = record.with_test_access(patches.dataset, patches.protocol, patches.subset, command)
     return record.with_result(evaluation.result(command)) if result else record
-
-
-def _patches_csv(evaluation: Evaluation) -> str:
-    """Pixel counts of each patch, for statistics of one's own."""
-    rows = []
-    patches, counted = evaluation.patches, evaluation.counted["counts"]
-    for sample, place, counts in zip(patches.samples, patches.places, counted, strict=True):
-        region, row, column = (place[0].name, *place[1:]) if place else ("", "", "")
-        pixels = asdict(Scores(*map(int, counts)))
-        rows.append(
-            {"patch": sample.image.stem, "region": region, "row": row, "column": column, **pixels}
-        )
-    return csv_table(rows)

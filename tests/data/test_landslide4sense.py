@@ -48,15 +48,6 @@ def test_a_flat_folder_is_one_subset_and_a_patch_may_lack_its_mask(tmp_path: Pat
     assert labelled(find_samples(tmp_path)) == samples[1:]
 
 
-def test_a_mask_of_the_patchs_own_kind_comes_first(tmp_path: Path) -> None:
-    h5, png = (write_pair(tmp_path, 1, kind=kind) for kind in ("h5", "png"))
-    other = write_pair(tmp_path, 2, kind="png")
-    assert other.mask is not None
-    named = other.mask.rename(other.mask.with_suffix(".h5"))
-    masks = {sample.image.name: sample.mask for sample in find_samples(tmp_path)}
-    assert masks == {"image_1.h5": h5.mask, "image_1.png": png.mask, "image_2.png": named}
-
-
 def test_any_suffix_and_what_browsers_add_to_a_name(tmp_path: Path) -> None:
     endings = ("_1.h5", "_2.H5", "_3.hdf5", "_4 (1).h5", "_5")
     for number, ending in enumerate(endings, 1):
