@@ -17,7 +17,7 @@ from landslide_zoo.data.landslide4sense import (
     split_samples,
 )
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.data.readers import SUFFIXES, patch_files, read_patch
+from landslide_zoo.data.readers import patch_files, read_mask, read_patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.io import public_name
 
@@ -116,13 +116,21 @@ class LabelledPatches:
         return map(self.__getitem__, range(len(self)))
 
 
-def negative_files(folder: Path) -> tuple[Path, ...]:
-    """The patches of a folder that have no landslide: all of them.
+def negative_files(folder: Path) -> list[Path]:
+    """The patches of a folder that have no landslide.
+
+    Args:
+        folder: Patches, all of which are taken, or a labelled dataset, of which those with
+            an empty mask are.
 
     Raises:
         DataError: If there are none.
     """
-    files = patch_files(folder).files
+    files = list(patch_files(folder).files) or [
+        sample.image
+        for sample in find_samples(folder)
+        if sample.mask is not None and not read_mask(sample.mask).any()
+    ]
     if not files:
-        raise DataError(f"{folder} holds no patches: give a folder of {', '.join(SUFFIXES)}.")
+        raise DataError(f"{folder} holds no patches without landslides.")
     return files

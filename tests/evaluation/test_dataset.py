@@ -60,11 +60,15 @@ def test_places_are_known_where_ids_are_those_of_train(tmp_path: Path) -> None:
     assert regions("own", "all", train=[1, 2], test=[1]) == ["S1", "S1", None]
 
 
-def test_negatives_are_the_patches_of_a_folder(tmp_path: Path) -> None:
+def test_negatives_are_the_patches_of_a_folder_or_those_with_empty_masks(
+    labelled_folder: Path, tmp_path: Path
+) -> None:
     write_patch(tmp_path / "a.h5")
     write_png(tmp_path / "b.png", 64, 32)
     (tmp_path / "notes.txt").write_text("nothing slid here")
     assert [path.name for path in negative_files(tmp_path)] == ["a.h5", "b.png"]
+    empty = [path.name for path in negative_files(labelled_folder)]
+    assert empty == ["image_9.h5", "image_400.h5"]
     for name in ("nowhere", "empty"):
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(DataError, match=name):
