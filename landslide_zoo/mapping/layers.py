@@ -117,6 +117,12 @@ class Raster:
         """Those of its bands that are reflectance."""
         return [name for name in self.indexes if name in OPTICAL]
 
+    @property
+    def scale_tags(self) -> list[tuple[float, float]]:
+        """Scale and offset of its optical bands, as its tags say."""
+        scales, offsets, indexes = self.dataset.scales, self.dataset.offsets, self.indexes
+        return [(scales[indexes[n] - 1], offsets[indexes[n] - 1]) for n in self.optical]
+
     def read(self, target: Placement, names: Sequence[str], nearest: bool = False) -> np.ndarray:
         """Some of its bands on other pixels: copied where these are its own, else warped.
 

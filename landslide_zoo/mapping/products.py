@@ -17,7 +17,7 @@ from rasterio.io import DatasetReader
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.errors import DataError, quoted, shown
 from landslide_zoo.inference.clouds import Level
-from landslide_zoo.mapping.layers import OPTICAL, SCL, Raster
+from landslide_zoo.mapping.layers import OPTICAL, SCL, TERRAIN, Raster
 from landslide_zoo.mapping.rasters import (
     MAX_RASTERS,
     SUFFIXES,
@@ -187,6 +187,33 @@ def open_product(paths: Sequence[Path], bands: Sequence[str] | None, opened: Exi
             "GeoTIFF with named bands, a product folder (.SAFE) or its ZIP, or name the bands."
         )
     return product
+
+
+def elevation_of(product: Product, dem: str | Path | None, opened: ExitStack) -> Raster | None:
+    """The elevation raster that was given, or that lies among the bands."""
+    if dem is None:
+        for raster in product.rasters:
+            if set(raster.indexes) == {"DEM"}:
+                product.rasters.remove(raster)
+                product.notes.append(f"Elevation was taken from {raster.file}.")
+                return raster
+        return None
+    files = list(input_files([Path(dem)]))
+    if len(files) != 1:
+        raise DataError(f"{dem} holds {len(files)} files: give one raster of elevation.")
+    dataset = opened.enter_context(open_raster(files[0]))
+    if dataset.count != 1:
+        raise DataError(
+            f"{files[0]} has {dataset.count} bands where an elevation raster has one: give one "
+            "with elevations in metres."
+        )
+    own = [name for raster in product.rasters for name in raster.indexes if name in TERRAIN]
+    if own:
+        product.notes.append(f"{' and '.join(own)} were taken from {files[0]}, not from the scene.")
+        for raster in product.rasters:
+            raster.indexes = {n: i for n, i in raster.indexes.items() if n not in TERRAIN}
+        product.rasters[:] = [raster for raster in product.rasters if raster.indexes]
+    return Raster(files[0], dataset, {"DEM": 1})
 
 
 def scene_name(*paths: Path) -> str:

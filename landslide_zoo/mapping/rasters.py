@@ -134,13 +134,6 @@ class Window(NamedTuple):
         """A window of the same size, this many rows and columns further."""
         return self._replace(row=self.row + rows, column=self.column + columns)
 
-    def common(self, other: Window) -> Window:
-        """What it has in common with another window, which it overlaps."""
-        top, left = max(self.row, other.row), max(self.column, other.column)
-        bottom = min(self.row + self.height, other.row + other.height)
-        right = min(self.column + self.width, other.column + other.width)
-        return Window(top, left, bottom - top, right - left)
-
     def within(self, outer: Window) -> tuple[slice, slice]:
         """Its rows and columns, as an array of an outer window is indexed by."""
         return self.moved(-outer.row, -outer.column).slices

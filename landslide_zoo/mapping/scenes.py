@@ -21,15 +21,19 @@ from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.errors import DataError, quoted
 from landslide_zoo.inference.clouds import Level
 from landslide_zoo.mapping.layers import OPTICAL, SCL, TERRAIN, Raster, Terrain
-from landslide_zoo.mapping.products import OFFSET, QUANTIFICATION, Product, open_product
+from landslide_zoo.mapping.products import (
+    OFFSET,
+    QUANTIFICATION,
+    Product,
+    elevation_of,
+    open_product,
+)
 from landslide_zoo.mapping.rasters import (
     COARSEST,
     MAX_SIDE,
     Placement,
     Window,
     environment,
-    input_files,
-    open_raster,
     windows_from_the_middle,
 )
 
@@ -271,7 +275,7 @@ def open_scene(
         )
     with ExitStack() as opened, environment(companions=companions):
         product = open_product(paths, bands, opened)
-        elevation = _elevation_of(product, dem, opened)
+        elevation = elevation_of(product, dem, opened)
         placement = _placed(product, onto, max_pixels)
         target = placement.moved(-shift[0], -shift[1])
         files = [Path(f) for r in (*product.rasters, elevation) if r for f in r.dataset.files]
@@ -301,33 +305,6 @@ def open_scene(
             companions=companions,
             opened=opened.pop_all(),
         )
-
-
-def _elevation_of(product: Product, dem: str | Path | None, opened: ExitStack) -> Raster | None:
-    """The elevation raster that was given, or that lies among the bands."""
-    if dem is None:
-        for raster in product.rasters:
-            if set(raster.indexes) == {"DEM"}:
-                product.rasters.remove(raster)
-                product.notes.append(f"Elevation was taken from {raster.file}.")
-                return raster
-        return None
-    files = list(input_files([Path(dem)]))
-    if len(files) != 1:
-        raise DataError(f"{dem} holds {len(files)} files: give one raster of elevation.")
-    dataset = opened.enter_context(open_raster(files[0]))
-    if dataset.count != 1:
-        raise DataError(
-            f"{files[0]} has {dataset.count} bands where an elevation raster has one: give one "
-            "with elevations in metres."
-        )
-    own = [name for raster in product.rasters for name in raster.indexes if name in TERRAIN]
-    if own:
-        product.notes.append(f"{' and '.join(own)} were taken from {files[0]}, not from the scene.")
-        for raster in product.rasters:
-            raster.indexes = {n: i for n, i in raster.indexes.items() if n not in TERRAIN}
-        product.rasters[:] = [raster for raster in product.rasters if raster.indexes]
-    return Raster(files[0], dataset, {"DEM": 1})
 
 
 def _placed(product: Product, onto: Placement | None, max_pixels: int | None) -> Placement:
@@ -373,8 +350,6 @@ def _placed(product: Product, onto: Placement | None, max_pixels: int | None) ->
             f"{finest.file} has no projection: outputs are in pixels, taken to be 10 m wide, and "
             "lie nowhere on the map."
         )
-        if finest.dataset.gcps[0]:
-            notes.append("It has ground control points: warp it first (gdalwarp) to place it.")
     elif onto is None and not own.upright:
         notes.append(
             f"{finest.file} is rotated or mirrored: it is resampled to a grid that points north."
@@ -425,7 +400,15 @@ def _set_scales(
             raster.zero_is_missing = kind.kind == "u"
     sample = _sample(optical, target, product.notes)
     if scale == "display" or (scale is None and _is_picture(kind, bands, sample)):
-        return _display(product.name, optical, kind, bands)
+        if set(bands) != set(TRUE_COLOUR):
+            raise DataError(
+                f"{product.name} holds levels of a picture, and only true colour can be taken from "
+                f"one; it has {', '.join(bands)}: give the digital numbers instead."
+            )
+        highest = float(np.iinfo(kind).max) if kind.kind == "u" else 1.0
+        for raster in optical:
+            raster.gains = dict.fromkeys(bands, 1 / highest)
+        return "display"
     explicit = scale is not None or (offset is not None and kind.kind != "f")
     chosen, rejected = None, ""
     for reading in _readings(product, optical, bands, sample, scale, offset):
@@ -483,13 +466,7 @@ def _readings(
         if any(added):
             words += f" to which {added[0]:g} is added, as {metadata.source} says"
         yield _Reading(words, factor, factor * np.array(added)[:, None], hint=True)
-    tags = np.array(
-        [
-            (raster.dataset.scales[i - 1], raster.dataset.offsets[i - 1])
-            for raster in optical
-            for i in (raster.indexes[name] for name in raster.optical)
-        ]
-    )
+    tags = np.array([tag for raster in optical for tag in raster.scale_tags])
     if whole and scale is None and offset is None and (tags != (1, 0)).any():
         gains, offsets = tags.T[..., None]
         for factor in (QUANTIFICATION, 100.0, 1.0):
@@ -505,20 +482,18 @@ def _readings(
     if scale is not None:
         yield _Reading(_SCALES[scale], gains_of[scale], offset or 0.0)
         return
-    distances = {each: _distance(sample * gain, bands) for each, gain in gains_of.items()}
-    if len(bands) < FEW_BANDS or min(distances, key=lambda s: distances[s]) != "landslide4sense":
+    usual = np.array([band(name).mean for name in bands])
+    stored = np.median(sample, axis=1) if sample.size else usual
+    distances = {
+        np.abs(np.log10(np.maximum(stored * np.ravel(gain), 0.1) / usual)).mean(): each
+        for each, gain in gains_of.items()
+    }
+    if len(bands) < FEW_BANDS or distances[min(distances)] != "landslide4sense":
         del gains_of["landslide4sense"]
     for each, gain in gains_of.items():
         yield _Reading(_SCALES[each], gain, offset or 0.0)
     if whole:
         yield _Reading("reflectance x 65,535", QUANTIFICATION / 65_535, offset or 0.0)
-
-
-def _distance(values: np.ndarray, bands: Sequence[str]) -> float:
-    """How far medians are from those of the benchmark, in orders of magnitude."""
-    usual = np.log10([band(name).mean for name in bands])
-    middle = np.median(values, axis=1) if values.size else np.ones(len(bands))
-    return float(np.abs(np.log10(np.maximum(middle, 0.1)) - usual).mean())
 
 
 def _is_picture(kind: np.dtype, bands: Sequence[str], sample: np.ndarray) -> bool:
@@ -527,18 +502,6 @@ def _is_picture(kind: np.dtype, bands: Sequence[str], sample: np.ndarray) -> boo
         return kind == np.uint8
     levels = sample * 255
     return bool(sample.max() <= 1 and np.allclose(levels, levels.round(), atol=1e-3))
-
-
-def _display(name: str, optical: Sequence[Raster], kind: np.dtype, bands: Sequence[str]) -> Unit:
-    if set(bands) != set(TRUE_COLOUR):
-        raise DataError(
-            f"{name} holds levels of a picture, and only true colour ({', '.join(TRUE_COLOUR)}) "
-            f"can be taken from one; it has {', '.join(bands)}: give the digital numbers instead."
-        )
-    highest = float(np.iinfo(kind).max) if kind.kind == "u" else 1.0
-    for raster in optical:
-        raster.gains = dict.fromkeys(raster.optical, 1 / highest)
-    return "display"
 
 
 def _sample(optical: Sequence[Raster], target: Placement, notes: list[str]) -> np.ndarray:

@@ -252,13 +252,8 @@ def _map(request: Request, model: Path, pixels: int, memory: float) -> Mapped:
 
     folder = Path(request.folder, ".page")
     listed = folder / "pictures.json"
-    with open_scene(request.scene, dem=request.dem) as scene:
-        height, width = scene.size
-        if height * width > pixels:
-            raise DataError(
-                f"{scene.name} is {height} x {width} pixels, more than the {pixels / 1e6:g} "
-                "million that are taken here: cut it into parts, or use landslide-zoo map."
-            )
+    # What strangers lay beside a raster does not count, and a bound is checked by its header.
+    with open_scene(request.scene, dem=request.dem, companions=False, max_pixels=pixels) as scene:
         made = map_scene(
             scene,
             request.folder,

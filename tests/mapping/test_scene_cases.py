@@ -225,7 +225,7 @@ def test_the_reason_that_gdal_gives_is_told(tmp_path: Path):
     path = write_rgb(tmp_path / "scene.tif", compress="deflate")
     content = bytearray(path.read_bytes())
     compression = struct.pack("<HHI", 259, 3, 1)
-    place = content.index(compression) + len(compression)
+    place = content.rindex(compression) + len(compression)
     content[place : place + 2] = struct.pack("<H", 50002)  # JPEG XL
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"missing codec.*JXL"):
