@@ -9,7 +9,14 @@ import numpy as np
 from scipy import ndimage
 
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.inference.clouds import Clouds, find_clouds, product_level, why_no_clouds
+from landslide_zoo.inference.clouds import (
+    CSMASK,
+    CloudMasker,
+    Clouds,
+    find_clouds,
+    product_level,
+    why_no_clouds,
+)
 from landslide_zoo.io import staged
 from landslide_zoo.mapping.probabilities import Progress
 from landslide_zoo.mapping.rasters import Window, blocks
@@ -19,20 +26,15 @@ CloudReader = Callable[[Window], np.ndarray]
 """Gives the pixels of a window that are under cloud, shape (h, w), bool."""
 
 STEP = "clouds"
-BANDS = ("B2", "B3", "B4", "B8", "B11", "B12")
-"""What clouds are told by; the last two are not needed, and help."""
-COARSE = 3
-"""Pixels of a scene that become one for the cloud networks, each way. They were made for about
-30 m: on 25 patches without a cloud they take 0 % for cloud then, and 0.2 % at 10 m."""
 SMALL = 256
 """A scene with no longer side is looked at as a patch is."""
 _SIDE, _MARGIN = 1024, 24
 """Side of the parts that are looked at, in coarse pixels, and what is seen around them."""
 
 
-def why_no_scene_clouds(scene: Scene) -> str | None:
+def why_no_scene_clouds(scene: Scene, masker: CloudMasker = CSMASK) -> str | None:
     """Why clouds cannot be told in a scene, in a sentence; None where they can."""
-    return None if scene.classified else why_no_clouds(one_pixel(scene))
+    return None if scene.classified else why_no_clouds(one_pixel(scene), masker)
 
 
 def one_pixel(scene: Scene) -> Patch:
@@ -42,43 +44,50 @@ def one_pixel(scene: Scene) -> Patch:
 
 
 def find_scene_clouds(
-    scene: Scene, folder: Path, clouds: Clouds, progress: Progress
+    scene: Scene, folder: Path, clouds: Clouds | CloudMasker, progress: Progress
 ) -> CloudReader:
-    """Where a scene is under cloud.
+    """Where a scene is under cloud: by its own classification, or else by a masker.
 
     Args:
         scene: The scene.
         folder: Working folder: clouds that were found are kept there.
-        clouds: Whether they are looked for at all.
+        clouds: What finds them; ``mask`` is the usual, and ``keep`` looks for none.
         progress: Is told how far the search is.
     """
-    if clouds == "keep" or why_no_scene_clouds(scene):
+    masker = CSMASK if isinstance(clouds, str) else clouds
+    if clouds == "keep" or why_no_scene_clouds(scene, masker):
         return lambda window: np.zeros((window.height, window.width), dtype=bool)
     if scene.classified:
         return scene.classification
-    return FoundClouds(scene, folder, progress).read
+    return FoundClouds(scene, folder, progress, masker).read
 
 
 class FoundClouds:
     """Clouds that are found in the bands of a scene, and kept in its working folder.
 
-    Of a scene that is larger than a patch the networks see means of 3 x 3 pixels, and clouds
-    are grown by a pixel: their rims are thin. Means lie where the coordinates say: a scene
-    that is cut elsewhere has the same ones.
+    Of a scene that is larger than a patch a masker sees means of pixels, as large as it is made
+    for, and clouds are grown by a pixel: their rims are thin. Means lie where the coordinates
+    say: a scene that is cut elsewhere has the same ones. On 25 patches without a cloud the
+    networks of CSMask take 0 % for cloud at 30 m, and 0.2 % at 10 m.
 
     Args:
         scene: Holds the bands that clouds are told by.
         folder: The working folder.
         progress: Is told how far the search is.
+        masker: Finds clouds in the bands.
     """
 
-    def __init__(self, scene: Scene, folder: Path, progress: Progress) -> None:
-        self._factor = 1 if max(scene.size) <= SMALL else COARSE
+    def __init__(
+        self, scene: Scene, folder: Path, progress: Progress, masker: CloudMasker = CSMASK
+    ) -> None:
+        self._masker = masker
+        pixels = max(1, round(masker.resolution / scene.grid.pixel_size[0]))
+        self._factor = 1 if max(scene.size) <= SMALL else pixels
         self._before = (0, 0)
         if scene.grid.transform is not None:  # rows and columns since the first whole mean
             a, _, x, _, e, y = scene.grid.transform
             self._before = round(y / e) % self._factor, round(x / a) % self._factor
-        path = folder / f"clouds-{scene.fingerprint[:16]}.npy"
+        path = folder / f"clouds-{masker.name}-{scene.fingerprint[:16]}.npy"
         if path.is_file():
             self._cloud = np.load(path)
         else:
@@ -104,7 +113,7 @@ class FoundClouds:
     def _find(self, scene: Scene, progress: Progress) -> np.ndarray:
         """The coarse pixels that are under cloud, shape (h, w), bool."""
         level = scene.level or product_level(one_pixel(scene))
-        bands = [name for name in BANDS if name in scene.bands]
+        bands = self._masker.bands(scene.bands)
         (down, right), factor = self._before, self._factor
         size = -(-(scene.size[0] + down) // factor), -(-(scene.size[1] + right) // factor)
         found = np.zeros(size, dtype=bool)
@@ -117,7 +126,7 @@ class FoundClouds:
             if patch.observed.any():
                 inside = fine.inside(scene.size).within(fine)
                 means = _means(patch, factor, inside, (fine.height, fine.width))
-                found[part.slices] = find_clouds(means, level)[part.within(around)]
+                found[part.slices] = find_clouds(means, level, self._masker)[part.within(around)]
             progress.advance()
         return found
 
