@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from landslide_zoo.inference.backends import load_predictor
+from landslide_zoo.inference.backends import ModelCache, load_predictor
 from landslide_zoo.inference.ensembles import (
     Agreement,
     Ensemble,
@@ -24,7 +24,6 @@ from landslide_zoo.inference.predict import (
     predict,
     prepare,
 )
-from landslide_zoo.inference.sharing import ModelCache
 
 # Each import of OpenVINO sends a message to its maker's analytics, unless its telemetry is missing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -168,7 +168,6 @@ class Layer:
 
     Attributes:
         name: As in ``ndvi``; a rule may bound it.
-        title: What it is, in a few words.
         bands: What it needs: one of these sets.
         compute: Makes it, shape (H, W), from a patch's measures and its references.
         physical: Whether it needs physical values.
@@ -176,7 +175,6 @@ class Layer:
     """
 
     name: str
-    title: str
     bands: tuple[tuple[str, ...], ...]
     compute: Callable[[_Measures, References], np.ndarray]
     physical: bool = True
@@ -195,50 +193,22 @@ class Layer:
 
 
 LAYERS: tuple[Layer, ...] = (
-    Layer("ndvi", "NDVI", (_NDVI,), lambda measures, _: measures.difference(*_NDVI)),
-    Layer(
+    Layer("ndvi", (_NDVI,), lambda measures, _: measures.difference(*_NDVI)),
+    Layer(  # NDVI, relative to that of the patch's vegetation
         "relative_ndvi",
-        "NDVI, relative to the patch's vegetation",
         (("B8", "B4"),),
         lambda measures, references: _relative(measures, references, "vegetation_ndvi"),
         references=("vegetation_ndvi",),
     ),
-    Layer(
-        "vegetation",
-        "NDVI, (B11 - B12) / (B11 + B12) and (B11 - B4) / (B11 + B4), each relative to the "
-        "patch's vegetation, in the mean: 1 on plants, green or dry; 0 on bare rock and soil",
-        (_SPECTRAL,),
-        _vegetation,
-        references=tuple(_VEGETATION),
-    ),
-    Layer(
-        "brightness",
-        "mean of B4, B3 and B2",
-        (TRUE_COLOUR,),
-        lambda measures, _: measures.brightness,
-        physical=False,
-    ),
-    Layer("slope", "slope in degrees", (("slope",), ("DEM",)), _slope),
-    Layer(
-        "elevation",
-        "elevation in metres",
-        (("DEM",),),
-        lambda measures, _: measures.patch.select(("DEM",))[0],
-    ),
-    Layer(
-        "ndwi",
-        "(B3 - B8) / (B3 + B8): above 0 on open water",
-        (("B3", "B8"),),
-        lambda measures, _: measures.difference("B3", "B8"),
-    ),
-    Layer(
-        "texture",
-        "local entropy of the brightness in bits",
-        (TRUE_COLOUR,),
-        _entropy,
-        physical=False,
-        references=tuple(_PERCENTILES),
-    ),
+    # NDVI and two more differences, each relative to the patch's vegetation, in the mean: 1 on
+    # plants, green or dry; 0 on bare rock and soil.
+    Layer("vegetation", (_SPECTRAL,), _vegetation, references=tuple(_VEGETATION)),
+    Layer("brightness", (TRUE_COLOUR,), lambda measures, _: measures.brightness, physical=False),
+    Layer("slope", (("slope",), ("DEM",)), _slope),
+    Layer("elevation", (("DEM",),), lambda measures, _: measures.patch.select(("DEM",))[0]),
+    # Above 0 on open water.
+    Layer("ndwi", (("B3", "B8"),), lambda measures, _: measures.difference("B3", "B8")),
+    Layer("texture", (TRUE_COLOUR,), _entropy, physical=False, references=tuple(_PERCENTILES)),
 )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.safe_read import read_patch_safely
 from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
-from landslide_zoo.inference.backends import load_predictor
+from landslide_zoo.inference.backends import ModelCache, load_predictor
 from landslide_zoo.inference.predict import (
     LoadedPredictor,
     Options,
@@ -26,7 +26,6 @@ from landslide_zoo.inference.predict import (
     predict,
     prepare,
 )
-from landslide_zoo.inference.sharing import ModelCache
 from landslide_zoo.settings import GIGABYTE, Settings
 from landslide_zoo.web import on_gpu
 from landslide_zoo.zoo.zoo import ModelZoo, ZooEntry, folder_entry

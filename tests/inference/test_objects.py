@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 
 from landslide_zoo.data.patch import Grid
-from landslide_zoo.inference.objects import find_objects, label_objects
-from landslide_zoo.inference.predict import Prediction
+from landslide_zoo.inference.objects import LandslideObject, describe, label_objects
 
 
-def prediction(probability: np.ndarray, grid: Grid = Grid()) -> Prediction:  # noqa: B008
-    observed = np.ones(probability.shape, dtype=bool)
-    return Prediction(probability.astype(np.float32), observed, 0.5, "model", grid)
+def find_objects(
+    probability: np.ndarray,
+    grid: Grid = Grid(),  # noqa: B008
+    layers: dict[str, np.ndarray] | None = None,
+    observed: np.ndarray | None = None,
+) -> list[LandslideObject]:
+    """The objects of at least 0.5."""
+    if observed is None:
+        observed = np.ones(probability.shape, dtype=bool)
+    probability = probability.astype(np.float32)
+    return describe(label_objects(probability >= 0.5), probability, observed, grid, layers or {})
 
 
 def square(top: int, left: int, height: int, width: int, size: int = 40) -> np.ndarray:
@@ -26,7 +33,7 @@ def test_objects_with_their_size_and_place() -> None:
     probability[6, 7] = 0.9
     probability[1:3, 1:3] = 0.8
     probability[3, 3] = 0.6  # touches at a corner: the same landslide
-    large, small = find_objects(prediction(probability))
+    large, small = find_objects(probability)
     assert (large.number, large.pixels, large.hectares) == (1, 5, 0.05)
     assert (large.top, large.left, large.bottom, large.right) == (1, 1, 3, 3)
     assert (large.row, large.column) == (1.8, 1.8)
@@ -36,12 +43,12 @@ def test_objects_with_their_size_and_place() -> None:
 
 
 def test_an_empty_mask_has_none() -> None:
-    assert find_objects(prediction(np.zeros((8, 8)))) == []
+    assert find_objects(np.zeros((8, 8))) == []
 
 
 def test_area_and_perimeter_follow_the_grid() -> None:
-    fine = find_objects(prediction(square(5, 5, 10, 10), Grid((5, 5))))[0]
-    coarse = find_objects(prediction(square(5, 5, 10, 10), Grid((20, 20))))[0]
+    fine = find_objects(square(5, 5, 10, 10), Grid((5, 5)))[0]
+    coarse = find_objects(square(5, 5, 10, 10), Grid((20, 20)))[0]
     assert coarse.hectares == pytest.approx(16 * fine.hectares)
     assert coarse.attributes["perimeter"] == pytest.approx(
         4 * fine.attributes["perimeter"], abs=0.5
@@ -50,8 +57,8 @@ def test_area_and_perimeter_follow_the_grid() -> None:
 
 def test_a_chute_is_long_and_a_disc_compact() -> None:
     rows, columns = np.indices((40, 40))
-    disc = find_objects(prediction(0.9 * (np.hypot(rows - 20, columns - 20) < 12)))[0]
-    chute = find_objects(prediction(square(2, 10, 36, 3)))[0]
+    disc = find_objects(0.9 * (np.hypot(rows - 20, columns - 20) < 12))[0]
+    chute = find_objects(square(2, 10, 36, 3))[0]
     assert disc.attributes["elongation"] == pytest.approx(1, abs=0.05)
     assert disc.attributes["compactness"] > 0.9
     assert chute.attributes["elongation"] > 5
@@ -62,7 +69,7 @@ def test_layers_are_summed_up_over_an_object_alone() -> None:
     one = square(10, 10, 4, 4)
     elevation = np.full((40, 40), 5000.0)
     elevation[10:14, 10:14] = np.arange(16).reshape(4, 4)
-    attributes = find_objects(prediction(one), {"elevation": elevation})[0].attributes
+    attributes = find_objects(one, layers={"elevation": elevation})[0].attributes
     assert attributes["median_elevation"] == 7.5
     assert attributes["spread_elevation"] == 7.5
     assert attributes["elevation_range"] == 15
@@ -70,10 +77,12 @@ def test_layers_are_summed_up_over_an_object_alone() -> None:
 
 @pytest.mark.parametrize("top", [0, 10, 36])
 def test_contact_with_water_and_with_what_is_hidden(top: int) -> None:
-    found = prediction(square(top, 10, 4, 4))
-    found.observed[:, 14:] = False  # along the right side, where an edge of the patch is not near
+    observed = np.ones((40, 40), dtype=bool)
+    observed[:, 14:] = False  # along the right side, where an edge of the patch is not near
     water = np.where(np.arange(40) < 10, 0.3, -0.3) * np.ones((40, 1))
-    attributes = find_objects(found, {"ndwi": water})[0].attributes
+    probability = square(top, 10, 4, 4)
+    (found,) = find_objects(probability, layers={"ndwi": water}, observed=observed)
+    attributes = found.attributes
     around = 20 if top == 10 else 14
     beside = 6 if top == 10 else 5
     assert attributes["hidden_contact"] == pytest.approx(beside / around, abs=1e-3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference.indices import layers_of
 from landslide_zoo.inference.predict import Prediction
-from landslide_zoo.inference.rules import DEFAULT_RULES, apply_rules, rules_of
+from landslide_zoo.inference.rules import DEFAULT_RULES, rules_of
 from landslide_zoo.models.config import Rule, catalog_config
 
 # Digital numbers of B1 to B12 as Landslide4Sense has them, and the slope.
@@ -32,7 +34,15 @@ def scene(**places: tuple[slice, slice]) -> tuple[Patch, Prediction]:
         values[:13, rows, columns] = np.array(surfaces[name])[:, None, None]
         probability[rows, columns] = 0.9
     patch = Patch(values, BAND_NAMES)
-    return patch, Prediction(probability, patch.observed, 0.5, "model", patch.grid)
+    return patch, Prediction(probability, patch.observed, 0.5, "model", patch)
+
+
+def apply_rules(
+    prediction: Prediction,
+    indices: dict[str, np.ndarray],
+    rules: Sequence[Rule] = DEFAULT_RULES,
+) -> Prediction:
+    return replace(prediction, indices=indices, rules=tuple(rules))
 
 
 A, B, C = (slice(5, 20), slice(5, 20)), (slice(5, 20), slice(40, 55)), (slice(40, 55), slice(5, 20))
@@ -41,17 +51,17 @@ A, B, C = (slice(5, 20), slice(5, 20)), (slice(5, 20), slice(40, 55)), (slice(40
 def test_a_scar_is_kept_a_dry_field_and_a_village_are_not() -> None:
     patch, prediction = scene(scar=A, field=B, village=C)
     ruled = apply_rules(prediction, layers_of(patch))
-    assert ruled.prediction.mask[A].all()
-    assert ruled.prediction.mask.sum() == ruled.prediction.mask[A].sum() == ruled.kept[0].pixels
+    assert ruled.mask[A].all()
+    assert ruled.mask.sum() == ruled.mask[A].sum() == ruled.objects[0].pixels
     assert {one.rule.attribute for one in ruled.dropped} == {"median_vegetation", "median_slope"}
-    assert ruled.skipped == ()
+    assert ruled.notes == []
 
 
 def test_what_was_dropped_is_not_in_the_mask_even_at_a_threshold_of_0() -> None:
     patch, prediction = scene(village=C)
     ruled = apply_rules(prediction.at(0.0), layers_of(patch))
     assert ruled.dropped
-    assert not ruled.prediction.mask.any()
+    assert not ruled.mask.any()
 
 
 def test_what_was_dropped_is_listed_with_the_rule_and_why() -> None:
@@ -63,15 +73,12 @@ def test_what_was_dropped_is_listed_with_the_rule_and_why() -> None:
     )
 
 
-def test_labels_show_where_kept_and_dropped_objects_lie() -> None:
+def test_labels_show_where_dropped_objects_lie() -> None:
     patch, prediction = scene(scar=A, field=B, village=C)
     ruled = apply_rules(prediction, layers_of(patch))
-    assert (ruled.labels[A] == 1).all()
-    assert np.array_equal(ruled.labels > 0, ruled.prediction.mask > 0)
-    for one in ruled.dropped:
-        where = ruled.dropped_labels == one.object.number
-        assert where.sum() == one.object.pixels
-    assert np.array_equal((ruled.labels > 0) | (ruled.dropped_labels > 0), prediction.mask > 0)
+    for dropped in ruled.dropped:
+        assert (ruled.dropped_labels == dropped.object.number).sum() == dropped.object.pixels
+    assert np.array_equal((ruled.mask > 0) | (ruled.dropped_labels > 0), prediction.mask > 0)
 
 
 def test_a_rule_that_is_left_out_drops_nothing() -> None:
@@ -79,15 +86,14 @@ def test_a_rule_that_is_left_out_drops_nothing() -> None:
     others = [rule for rule in DEFAULT_RULES if rule.attribute != "median_slope"]
     ruled = apply_rules(prediction, layers_of(patch), others)
     assert ruled.dropped == []
-    assert np.array_equal(ruled.prediction.probability, prediction.probability)
+    assert np.array_equal(ruled.mask, prediction.mask)
 
 
 def test_trees_are_cut_out_of_an_outline() -> None:
     patch, prediction = scene(scar=A)
     prediction.probability[5:20, 20:24] = 0.8  # the network's outline reaches into the forest
     ruled = apply_rules(prediction, layers_of(patch))
-    assert np.array_equal(ruled.prediction.mask > 0, ruled.labels == 1)
-    assert ruled.kept[0].right == 19
+    assert ruled.objects[0].right == 19
     (cut,) = ruled.dropped
     assert (cut.rule.attribute, cut.object.pixels) == ("vegetation", 60)
 
@@ -96,17 +102,18 @@ def test_a_rule_whose_bands_are_missing_says_so() -> None:
     patch, prediction = scene(scar=A, field=B)
     bare = Patch(patch.select(("B4", "B3", "B2")) / 4000, ("B4", "B3", "B2"), "display")
     ruled = apply_rules(prediction, layers_of(bare))
-    assert np.array_equal(ruled.prediction.mask, prediction.mask)
-    assert len(ruled.skipped) == len(DEFAULT_RULES) - 1  # all but the one on area
-    assert ruled.skipped[0] == "The rule on vegetation needs B4, B8, B11, B12, not given here."
+    assert np.array_equal(ruled.mask, prediction.mask)
+    (note,) = ruled.notes
+    skipped = [rule.attribute for rule in DEFAULT_RULES if rule.attribute in note]
+    assert len(skipped) == len(DEFAULT_RULES) - 1  # all but the one on area
 
 
 def test_without_short_wave_infrared_greenness_alone_decides() -> None:
     patch, prediction = scene(scar=A, wood=B)
     bands = ("B4", "B3", "B2", "B8")
     ruled = apply_rules(prediction, layers_of(Patch(patch.select(bands), bands)))
-    assert ruled.prediction.mask[A].all()
-    assert not ruled.prediction.mask[B].any()
+    assert ruled.mask[A].all()
+    assert not ruled.mask[B].any()
 
 
 @pytest.mark.parametrize("gain", [0.6, 1.6])
@@ -115,9 +122,7 @@ def test_rules_do_not_depend_on_the_light(gain: float) -> None:
     values = patch.values.copy()
     values[:12] *= gain
     ruled = apply_rules(prediction, layers_of(Patch(values, BAND_NAMES)))
-    assert np.array_equal(
-        ruled.prediction.mask > 0, apply_rules(prediction, layers_of(patch)).prediction.mask > 0
-    )
+    assert np.array_equal(ruled.mask > 0, apply_rules(prediction, layers_of(patch)).mask > 0)
 
 
 def test_a_beach_is_not_kept() -> None:
@@ -158,7 +163,7 @@ def test_a_patch_without_vegetation_keeps_its_scars() -> None:
     _, prediction = scene(scar=A)
     everywhere = np.array([*SCAR, 1000.0], dtype=np.float32)[:, None, None]
     rock = Patch(np.tile(everywhere, (1, 64, 64)), BAND_NAMES)
-    assert apply_rules(prediction, layers_of(rock)).prediction.mask[A].all()
+    assert apply_rules(prediction, layers_of(rock)).mask[A].all()
 
 
 def test_the_pale_fields_of_a_real_patch_are_dropped(real_data: Path) -> None:
@@ -167,7 +172,7 @@ def test_the_pale_fields_of_a_real_patch_are_dropped(real_data: Path) -> None:
     # A network that marks whatever is bright: scars, and pale fields more than six times as large.
     red = patch.select(("B4",))[0]
     probability = (red > 2 * np.median(red)).astype(np.float32)
-    before = Prediction(probability, patch.observed, 0.5, "bright")
-    after = apply_rules(before, layers_of(patch)).prediction
+    before = Prediction(probability, patch.observed, 0.5, "bright", patch)
+    after = apply_rules(before, layers_of(patch))
     assert before.scores(patch.mask).f1 < 0.25
     assert after.scores(patch.mask).f1 > 0.6
