@@ -316,10 +316,11 @@ def count_landslides(
         Landslides, those found, their pixels, and the pixels found, by class
         of size; shape (len(SIZE_EDGES) + 1, 4), int64.
     """
-    seen = np.ones(mask.shape, dtype=bool) if observed is None else observed
+    if observed is None:
+        observed = np.ones(mask.shape, dtype=bool)
     labels, count = connected_parts(truth)
-    pixels = np.bincount(labels[seen], minlength=count + 1)[1:]
-    hits = np.bincount(labels[seen], weights=mask[seen], minlength=count + 1)[1:]
+    pixels = np.bincount(labels[observed], minlength=count + 1)[1:]
+    hits = np.bincount(labels[observed], weights=mask[observed], minlength=count + 1)[1:]
     pixels, hits = pixels[pixels > 0], hits[pixels > 0]
     classes = np.digitize([grid.hectares(int(size)) for size in pixels], SIZE_EDGES)
     columns = (np.ones_like(pixels), hits >= FOUND_SHARE * pixels, pixels, hits)

@@ -23,7 +23,16 @@ from landslide_zoo.training.run import Progress
 
 _EXAMPLES = 4
 _PACKAGES = ("torch", "segmentation-models-pytorch", "accelerate", "huggingface_hub", "numpy")
-_SAID_ELSEWHERE = {"model", "data", "bands", "split", "encoder_weights", "teacher", "seed", "dtype"}
+_RECORDED_ELSEWHERE = {
+    "model",
+    "data",
+    "bands",
+    "split",
+    "encoder_weights",
+    "teacher",
+    "seed",
+    "dtype",
+}
 """Settings that the record holds outside its recipe."""
 
 
@@ -78,7 +87,7 @@ def build_record(
         ),
         encoder_weights=encoder,
         recipe={
-            **{name: value for name, value in settings.items() if name not in _SAID_ELSEWHERE},
+            **{name: value for name, value in settings.items() if name not in _RECORDED_ELSEWHERE},
             **({"teachers": ", ".join(teachers)} if teachers else {}),
             "processes": accelerator.num_processes,
             "threads": torch.get_num_threads(),
@@ -117,10 +126,11 @@ def best_threshold(model: LandslideModel, dataset: LabelledPatches) -> float:
 def training_command(accelerator: Accelerator) -> str:
     """The command line of this process, with the precision it was launched with.
 
-    Paths are named by their last part: where things lie on this machine tells nobody anything.
+    Paths are named by their last part: paths of this machine mean nothing elsewhere.
     """
     # --data=patches is two words.
-    words = [public_name(word) for one in sys.argv for word in one.split("=", one[:2] == "--")]
+    arguments = (argument.split("=", argument[:2] == "--") for argument in sys.argv)
+    words = [public_name(word) for words in arguments for word in words]
     if "--mixed-precision" not in words:
         words += ["--mixed-precision", accelerator.mixed_precision]
     return shlex.join(["accelerate", "launch", *words])
@@ -128,8 +138,8 @@ def training_command(accelerator: Accelerator) -> str:
 
 def versions(own: str) -> dict[str, str]:
     """Versions of this package, of Python and of the packages that a result depends on."""
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"landslide-zoo": own, "python": platform.python_version(), **found}
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"landslide-zoo": own, "python": platform.python_version(), **packages}
 
 
 def _examples(model: LandslideModel, patches: LabelledPatches) -> bytes:

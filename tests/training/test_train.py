@@ -148,30 +148,6 @@ def test_early_stopping_outlasts_a_kill(dataset: Path, tmp_path: Path) -> None:
         assert len(metrics(tmp_path / "runs" / SMALLEST)) == 2
 
 
-def test_accumulated_steps_are_one_larger_step(dataset: Path, tmp_path: Path) -> None:
-    # Four times one patch: batch normalisation sees the same in two as in four.
-    same = tmp_path / "same"
-    for subset in ("train", "validation"):
-        for number in range(1, 5):
-            for kind, name in (("images", "image"), ("annotations", "mask")):
-                target = same / kind / subset / f"{name}_{number}.h5"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(dataset / kind / "train" / f"{name}_5.h5", target)
-    losses = {}
-    for name, batch, steps in (("whole", 4, 1), ("parts", 2, 2), ("apart", 2, 1)):
-        arguments = options(
-            *(same, "--recipe", "paper", "--scaling", "train", "--loss", "bce", "--output", name),
-            *("--batch-size", batch, "--gradient-accumulation-steps", steps),
-            model=SMALLEST,
-        )
-        with trainer.start(*arguments, cwd=tmp_path) as process:
-            process.read_until("epoch 3: loss .*patches/s")
-        losses[name] = [float(loss) for loss in re.findall(r": loss ([\d.]+),", process.said)]
-    # Sums of two and of four differ in their last bits, and Adam enlarges the smallest gradients.
-    np.testing.assert_allclose(losses["parts"], losses["whole"], rtol=0.05)
-    assert losses["apart"][-1] < 0.9 * losses["whole"][-1]  # twice as many updates
-
-
 def test_true_colour_is_trained_on_pictures(dataset: Path, tmp_path: Path) -> None:
     write_dataset(tmp_path / "pictures", {"train": 4, "validation": 2}, kind="png", size=32)
     arguments = options("pictures", "--bands", "rgb", model=SMALLEST, epochs=1)
