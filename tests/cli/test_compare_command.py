@@ -71,19 +71,3 @@ def test_a_model_that_fails_is_named_and_the_others_go_on(compare: Command, tmp_
     assert len(answer.out.splitlines()) == 2
     (error,) = answer.errors
     assert "all-bands: view is a true-colour picture" in error
-
-
-def test_all_of_the_zoo_where_none_is_named(
-    command: Command,
-    models: list[Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("LANDSLIDE_ZOO", str(models[0].parent))
-    answer = command("compare", write_patch(tmp_path / "a.h5"), "--json")
-    assert {"trial-rgb", "all-bands"} <= {row["model"] for row in json.loads(answer.out)}
-
-
-def test_a_patch_that_is_none(compare: Command, tmp_path: Path) -> None:
-    answer = compare(tmp_path / "no.h5")
-    assert (answer.status, answer.out, len(answer.errors)) == (1, "", 1)

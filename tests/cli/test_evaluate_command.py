@@ -98,22 +98,6 @@ def test_a_result_that_leaks_is_warned_of_and_not_kept(
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        (),
-        ("--data", "DATA", "--tta", "--record"),
-        ("--data", "DATA", "--ensemble", "--record"),
-        ("--data", "DATA", "--subset", "train"),
-    ],
-)
-def test_bad_usage_exits_with_2(
-    command: Command, model_folder: Path, data: Path, options: tuple[str, ...]
-) -> None:
-    given = [str(data) if option == "DATA" else option for option in options]
-    assert command("evaluate", model_folder, *given).status == 2
-
-
-@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (("--data", "nowhere"), "There is no folder nowhere"),
@@ -134,11 +118,3 @@ def test_bad_input_is_one_sentence(
     (error,) = answer.errors
     assert answer.status == 1 and sentence in error and not output.exists()
     assert accesses(model_folder) == []
-
-
-def test_an_untrained_model_has_no_record_to_keep_anything_in(
-    command: Command, data: Path, tmp_path: Path
-) -> None:
-    LandslideModel.from_catalog("unet-mobilenet_v2-rgb").save_pretrained(tmp_path / "new")
-    answer = command("evaluate", tmp_path / "new", "--data", data, "--record")
-    assert answer.status == 1 and "no record" in answer.errors[0]

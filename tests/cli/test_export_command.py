@@ -62,13 +62,6 @@ def test_an_ensemble_is_refused(command: Command, model_folder: Path, tmp_path: 
     assert not (tmp_path / "both.onnx").exists()
 
 
-def test_a_place_that_cannot_be_written(command: Command, tmp_path: Path) -> None:
-    answer = command("export", BUNDLED, "--output", tmp_path)
-    assert answer.status == 1
-    assert answer.errors[0].startswith(f"Error: {tmp_path} cannot be written")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_without_onnx_a_sentence_says_what_to_install(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +70,3 @@ def test_without_onnx_a_sentence_says_what_to_install(
     assert answer.status == 1
     (sentence,) = answer.errors
     assert "pip install 'landslide-zoo[export]'" in sentence
-
-
-def test_a_program_that_is_not_known(command: Command) -> None:
-    assert command("export", BUNDLED, "--for", "arcgis").status == 2

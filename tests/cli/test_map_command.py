@@ -7,13 +7,11 @@ import sys
 from pathlib import Path
 
 import geopandas
-import numpy as np
 import pytest
 import rasterio
 from command_line import Answer, Command
-from scene_files import scene_values, write_dem, write_raster, write_scene
+from scene_files import write_dem, write_scene
 
-from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.mapping import map_scene
 
 
@@ -74,37 +72,6 @@ def test_several_scenes_of_which_one_is_bad(map_command: Command, tmp_path: Path
         "one_mask.tif",
         "two_mask.tif",
     }
-
-
-def test_two_scenes_of_one_name(map_command: Command, tmp_path: Path) -> None:
-    paths = [
-        write_scene(tmp_path / folder / name, 64, 64)
-        for folder, name in (("a", "scene.tif"), ("b", "scene.TIFF"))
-    ]
-    answer = map_command(*paths)
-    assert answer.status == 1
-    assert "would both be written as scene_mask.tif" in answer.err
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_band_that_is_missing_is_named(map_command: Command, tmp_path: Path) -> None:
-    path = write_raster(tmp_path / "two.tif", scene_values(64, 64, ("B4", "B3")), ("B4", "B3"))
-    answer = map_command(path)
-    assert answer.status == 1
-    assert "two has no B2; it has B3, B4" in answer.errors[0]
-
-
-def test_bands_in_an_order_and_a_scale_that_are_said(map_command: Command, tmp_path: Path) -> None:
-    values = scene_values(64, 64, TRUE_COLOUR)
-    named = write_raster(tmp_path / "named.tif", values, TRUE_COLOUR)
-    turned = write_raster(tmp_path / "turned.tif", values[::-1] / 100, dtype="float32")
-    said = ("--bands", "B2,B3,B4", "--scale", "percent", "--probability", "uint8")
-    assert map_command(named).status == map_command(turned, *said).status == 0
-    found = []
-    for name in ("named", "turned"):
-        with rasterio.open(tmp_path / "out" / f"{name}_probability.tif") as dataset:
-            found.append(dataset.read(1).astype(int))
-    assert np.abs(found[0] - found[1]).max() <= 2
 
 
 def test_several_models_are_averaged(command: Command, model_folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -32,14 +31,6 @@ def test_the_table(command: Command, zoo: Path) -> None:
     for title in ("bands", "source"):  # columns are aligned
         start = header.index(title)
         assert all(row[start - 2 : start].isspace() and row[start] != " " for row in rows)
-
-
-def test_json(command: Command, zoo: Path) -> None:
-    listed = {entry["name"]: entry for entry in json.loads(command("models", "--json").out)}
-    entry = listed["trial-rgb"]
-    assert entry["bands"] == ["B4", "B3", "B2"]
-    assert (entry["unit"], entry["threshold"], entry["f1"]) == ("display", 0.4, 0.6)
-    assert entry["protocol"] == "folder, test"
 
 
 def test_a_folder_that_is_no_model_is_said_and_the_others_listed(

@@ -31,12 +31,6 @@ def test_what_is_published_is_listed_and_loaded_by_name(
     assert "trial-rgb" in command("models").out
 
 
-def test_a_private_repo(command: Command, owner: LoopbackHub, model_folder: Path) -> None:
-    repo_id = f"{owner.namespace}/secret-rgb"
-    assert command("publish", model_folder, repo_id, "--private").status == 0
-    assert owner.api().model_info(repo_id).private
-
-
 def test_the_app_itself(command: Command, owner: LoopbackHub) -> None:
     repo_id = f"{owner.namespace}/landslide-zoo"
     answer = command("publish", "--space", repo_id)
