@@ -175,12 +175,6 @@ def windows_from_the_middle(size: tuple[int, int]) -> Iterator[Window]:
             yield Window(top, left, height, width)
 
 
-MAX_FILES = 20_000
-"""Files looked through in a folder or a ZIP; a product has about 150."""
-_NOT_BANDS = {"QI_DATA", "AUX_DATA", "HTML", "rep_info", "preview"}
-"""Folders of a product that hold no bands."""
-
-
 @dataclass(frozen=True)
 class InputFile:
     """A file on disk, or a member of a ZIP.
