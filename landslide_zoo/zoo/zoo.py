@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Unpack
 from landslide_zoo.errors import LandslideZooError, ModelError, hub_errors, quoted
 from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.models.catalog import RGB_SUFFIX, lookup
-from landslide_zoo.models.config import MAX_BYTES, EnsembleConfig, ModelConfig, read_config
+from landslide_zoo.models.config import EnsembleConfig, ModelConfig, read_config
 from landslide_zoo.models.folder import (
     CONFIG,
     LIBRARY,
@@ -116,6 +116,10 @@ class ZooEntry:
             "licence": self.licence,
             "revision": self.revision,
         }
+
+
+Listing = tuple[list[ZooEntry], list[str]]
+"""The models of a source, and a sentence for everything in it that is none."""
 
 
 class ModelZoo:
@@ -255,7 +259,7 @@ class ModelZoo:
         """
         return load_predictor(self.folder(name, **download), backend, device)
 
-    def _list(self) -> tuple[list[ZooEntry], list[str]]:
+    def _list(self) -> Listing:
         """All entries, named apart, and all faults."""
         listings = [_folder_listing(bundled_folders(), "bundled")] if self._bundled else []
         for source in self._sources:
@@ -319,7 +323,7 @@ class _Namespace:
         self._faults = [f"The Hub has not yet said which models {name} has."]
         self.pending = True
 
-    def listing(self, timeout: float) -> tuple[list[ZooEntry], list[str]]:
+    def listing(self, timeout: float) -> Listing:
         """Its entries and faults as known now, or as known once the Hub has answered."""
         with self._lock:
             if self._asking is None or (
@@ -336,61 +340,51 @@ class _Namespace:
             self._entries, self._faults = self._describe_all()
             self._ask_again = float("inf")
         except Exception as error:  # whatever it is, the other sources can be used
-            self._faults = [
-                str(error)
-                if isinstance(error, LandslideZooError)
-                else f"{self._name} cannot be listed: {type(error).__name__}: {error}."
-            ]
-            with suppress(Exception):  # the cache may be none, or the client does not start
+            self._faults = [_sentence(self._name, error)]
+            with suppress(Exception):  # the cache may be missing
                 self._entries = self._cached()
             self._ask_again = time.monotonic() + _ASK_AGAIN_SECONDS
         self.pending = False
 
-    def _describe_all(self) -> tuple[list[ZooEntry], list[str]]:
+    def _describe_all(self) -> Listing:
         from huggingface_hub import HfApi
 
         with hub_errors(self._name):
             models = HfApi(token=self._token).list_models(author=self._name, filter=LIBRARY)
             repo_ids = sorted(model.id for model in models)
+        if not repo_ids:
+            return [], [f"The Hub has no models of this zoo under {self._name}."]
         with ThreadPoolExecutor(_WORKERS) as pool:
             answers = list(pool.map(self._describe, repo_ids))
         entries = [answer for answer in answers if isinstance(answer, ZooEntry)]
-        faults = [answer for answer in answers if isinstance(answer, str)]
-        if not repo_ids:
-            faults = [f"The Hub has no models of this zoo under {self._name}."]
-        return entries, faults
+        return entries, [answer for answer in answers if isinstance(answer, str)]
 
     def _describe(self, repo_id: str) -> ZooEntry | str:
         """The entry of a repo at its newest commit, or a sentence on why it has none."""
-        from huggingface_hub import HfApi, hf_hub_download
+        from huggingface_hub import HfApi, snapshot_download
 
         try:
             with hub_errors(repo_id):
                 info = HfApi(token=self._token).model_info(repo_id, files_metadata=True)
-                sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-                if CONFIG not in sizes or not any(name.endswith(WEIGHTS) for name in sizes):
-                    raise ModelError(f"{repo_id} lacks {CONFIG} or {WEIGHTS}.")
-                files = {}
-                for name in {CONFIG, RECORD} & sizes.keys():
-                    if sizes[name] > MAX_BYTES:
-                        raise ModelError(f"{name} of {repo_id} is too large.")
-                    files[name] = Path(
-                        hf_hub_download(repo_id, name, revision=info.sha, token=self._token)
-                    )
+                options: Download = {"revision": info.sha, "token": self._token}
+                names = [CONFIG, RECORD]
+                folder = Path(snapshot_download(repo_id, allow_patterns=names, **options))
+            sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+            size = sum(size for name, size in sizes.items() if name.endswith(WEIGHTS))
+            if not size:
+                raise ModelError(f"{repo_id} has no {WEIGHTS}: it is not a model of this zoo.")
             return ZooEntry(
                 name=repo_id.partition("/")[2],
                 source=self._name,
-                config=read_config(files[CONFIG]),
-                record=Record.read(files[RECORD]) if RECORD in files else None,
-                size=sum(size for name, size in sizes.items() if name.endswith(WEIGHTS)),
+                config=read_config(folder / CONFIG),
+                record=read_record(folder),
+                size=size,
                 licence=info.card_data.license if info.card_data else None,
                 repo_id=repo_id,
                 revision=info.sha,
             )
-        except LandslideZooError as error:
-            return str(error)
         except Exception as error:  # one repo's contents are no matter of the others
-            return f"{repo_id} cannot be read: {type(error).__name__}: {error}."
+            return _sentence(repo_id, error)
 
     def _cached(self) -> list[ZooEntry]:
         """The models that the client's cache holds whole, each at its newest commit."""
@@ -402,17 +396,22 @@ class _Namespace:
             if repo.repo_type != "model" or namespace != self._name:
                 continue
             for revision in sorted(repo.revisions, key=lambda commit: commit.last_modified):
-                try:
+                with suppress(ModelError):
                     entry = folder_entry(revision.snapshot_path, name, namespace)
-                except ModelError:
-                    continue
-                entries[name] = replace(
-                    entry, folder=None, repo_id=repo.repo_id, revision=revision.commit_hash
-                )
+                    entries[name] = replace(
+                        entry, folder=None, repo_id=repo.repo_id, revision=revision.commit_hash
+                    )
         return [entries[name] for name in sorted(entries)]
 
 
-def _folder_listing(folders: Mapping[str, Path], source: str) -> tuple[list[ZooEntry], list[str]]:
+def _sentence(name: str, error: Exception) -> str:
+    if isinstance(error, LandslideZooError):
+        return str(error)
+    first_line = str(error).partition("\n")[0]
+    return f"{name} cannot be read ({type(error).__name__}: {first_line})."
+
+
+def _folder_listing(folders: Mapping[str, Path], source: str) -> Listing:
     entries, faults = [], []
     for name, folder in folders.items():
         stamps = tuple(

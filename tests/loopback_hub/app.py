@@ -20,7 +20,6 @@ from loopback_hub.store import Commit, File, Refusal, Repo, Store
 router = APIRouter()
 _REPO = "/api/{kind}/{owner}/{name}"
 _LARGE = (".safetensors", ".bin", ".h5", ".onnx", ".png")
-_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
 
 
 def build_app(store: Store) -> FastAPI:
@@ -70,30 +69,10 @@ WritableRepo = Annotated[Repo, Depends(_writable)]
 Items = Annotated[list[dict[str, Any]], Body(embed=True)]
 
 
-@router.get("/api/whoami-v2")
-async def whoami(request: Request) -> dict[str, Any]:
-    """Whose token it is."""
-    name, role = _user(request)
-    if not name:
-        raise Refusal(401, "Invalid username or password.")
-    token = {"accessToken": {"displayName": "token", "role": role}}
-    return {"type": "user", "name": name, "orgs": [], "auth": token}
-
-
 @router.post("/api/validate-yaml")
-async def validate_yaml(content: Annotated[str, Body(embed=True)]) -> JSONResponse:
-    """Whether a card's front matter would be taken."""
-    try:
-        front_matter(content)
-    except yaml.YAMLError as error:
-        return JSONResponse({"errors": [{"message": str(error)}], "warnings": []}, 400)
-    return JSONResponse({"errors": [], "warnings": []})
-
-
-def front_matter(readme: str) -> dict[str, Any]:
-    """The metadata of a card."""
-    match = _FRONT_MATTER.match(readme)
-    return (yaml.safe_load(match[1]) if match else None) or {}
+async def validate_yaml() -> dict[str, list[str]]:
+    """Every card is taken."""
+    return {"errors": [], "warnings": []}
 
 
 @router.post("/api/repos/create")
@@ -117,7 +96,7 @@ async def list_models(
     """The models of a user that the requester may see."""
     user, _ = _user(request)
     repos = [
-        _info(_store(request), repo, repo.branches["main"])
+        _info(_store(request), repo, repo.at("main"))
         for repo in _store(request).repos.values()
         if (repo.kind, repo.owner) == ("models", author) and (not repo.private or user == author)
     ]
@@ -133,14 +112,15 @@ async def info(request: Request, repo: ReadableRepo, revision: str = "main") -> 
 
 def _info(store: Store, repo: Repo, commit: Commit) -> dict[str, Any]:
     readme = commit.files.get("README.md")
-    card = front_matter(store.contents[readme.sha256].decode()) if readme else {}
+    text = store.contents[readme.sha256].decode() if readme else ""
+    front_matter = re.match(r"---\s*\n(.*?)^---", text, re.DOTALL | re.MULTILINE)
+    card = yaml.safe_load(front_matter[1]) if front_matter else {}
     named = {key: card[key] for key in ("library_name", "pipeline_tag", "sdk") if key in card}
     return named | {
         "id": repo.id,
         "author": repo.owner,
         "sha": commit.id,
         "private": repo.private,
-        "lastModified": commit.date,
         "tags": [*card.get("tags", []), *named.values()],
         "cardData": card,
         "siblings": [
@@ -163,34 +143,10 @@ async def tree(request: Request, repo: ReadableRepo, revision: str) -> list[dict
     return entries
 
 
-@router.get(_REPO + "/commits/{revision}")
-async def commits(repo: ReadableRepo, revision: str) -> list[dict[str, Any]]:
-    """The history of a revision, newest first."""
-    return [
-        {"id": commit.id, "title": commit.title, "message": "", "authors": [], "date": commit.date}
-        for commit in repo.at(revision).history()
-    ]
-
-
-@router.get(_REPO + "/refs")
-async def refs(repo: ReadableRepo) -> dict[str, Any]:
-    """Branches and tags."""
-    names = {"branches": ("heads", repo.branches), "tags": ("tags", repo.tags)}
-    return {"converts": [], "pullRequests": []} | {
-        key: [
-            {"name": name, "ref": f"refs/{folder}/{name}", "targetCommit": commit.id}
-            for name, commit in commits.items()
-        ]
-        for key, (folder, commits) in names.items()
-    }
-
-
 @router.post(_REPO + "/tag/{revision}")
 async def add_tag(repo: WritableRepo, revision: str, tag: Annotated[str, Body(embed=True)]) -> None:
     """Give a revision a lasting name."""
-    if tag in repo.tags:
-        raise Refusal(409, f"Tag {tag} already exists")
-    repo.tags[tag] = repo.at(revision)
+    repo.commits[tag] = repo.at(revision)
 
 
 @router.get(_REPO + "/xet-{purpose}-token/{revision}")
@@ -244,7 +200,7 @@ async def commit(request: Request, repo: WritableRepo, revision: str) -> dict[st
     """Apply all operations of a commit."""
     store, known = _store(request), request.app.state.xet.by_sha256
     header, *lines = [json.loads(line) for line in (await request.body()).splitlines()]
-    head = repo.branches[revision]
+    head = repo.at(revision)
     if header["value"].get("parentCommit", head.id) != head.id:
         raise Refusal(412, "A commit has happened since. Please refresh and try again.")
     files = dict(head.files)
@@ -261,7 +217,7 @@ async def commit(request: Request, repo: WritableRepo, revision: str) -> dict[st
                 del files[path]
             case operation:
                 raise Refusal(400, f"The loopback Hub cannot do {operation} of {path}")
-    made = repo.commit(revision, files, header["value"]["summary"])
+    made = repo.commit(revision, files)
     url = f"{request.base_url}{repo.id}/commit/{made.id}"
     return {"success": True, "commitOid": made.id, "commitUrl": url}
 
@@ -273,8 +229,7 @@ async def resolve(request: Request, repo: ReadableRepo, revision: str, path: str
     commit = repo.at(revision)
     headers = {"X-Repo-Commit": commit.id}
     if path not in commit.files:
-        message = f"{path} does not exist on {revision}"
-        return Response(None, 404, headers | {"X-Error-Code": "EntryNotFound", "X-Error": message})
+        return Response(None, 404, headers | {"X-Error-Code": "EntryNotFound"})
     file = commit.files[path]
     if not file.large:
         content = _store(request).contents[file.sha256]

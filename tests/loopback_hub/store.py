@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import count
 
-INITIAL_FILES = {".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"}
-"""What the Hub itself commits to a new repository."""
+INITIAL = b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
+"""What the Hub itself commits to a new repository, as ``.gitattributes``."""
 
 
 class Refusal(Exception):
@@ -55,28 +54,17 @@ class Commit:
     """One state of all files."""
 
     id: str
-    title: str
-    date: str
     files: Mapping[str, File]
-    parent: Commit | None
-
-    def history(self) -> Iterator[Commit]:
-        """This commit and those before it, newest first."""
-        commit: Commit | None = self
-        while commit is not None:
-            yield commit
-            commit = commit.parent
 
 
 @dataclass
 class Repo:
-    """A repository: its commits and the names that point at them."""
+    """A repository: its commits by their names, those of branches and tags among them."""
 
     kind: str
     id: str
     private: bool
-    branches: dict[str, Commit] = field(default_factory=dict)
-    tags: dict[str, Commit] = field(default_factory=dict)
+    commits: dict[str, Commit] = field(default_factory=dict)
 
     @property
     def owner(self) -> str:
@@ -85,20 +73,16 @@ class Repo:
 
     def at(self, revision: str) -> Commit:
         """The commit that a branch, a tag or a commit's own name stands for."""
-        commits = {commit.id: commit for commit in self.branches["main"].history()}
-        for names in (self.branches, self.tags, commits):
-            if revision in names:
-                return names[revision]
-        raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+        if revision not in self.commits:
+            raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+        return self.commits[revision]
 
-    def commit(self, branch: str, files: Mapping[str, File], title: str) -> Commit:
+    def commit(self, branch: str, files: Mapping[str, File]) -> Commit:
         """Replace a branch's files in one step."""
-        parent = self.branches.get(branch)
-        content = f"{self.kind} {self.id} {parent and parent.id} {sorted(files.items())}"
-        oid = hashlib.sha1(content.encode()).hexdigest()
-        date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        self.branches[branch] = Commit(oid, title, date, dict(files), parent)
-        return self.branches[branch]
+        content = f"{self.kind} {self.id} {len(self.commits)} {sorted(files.items())}"
+        commit = Commit(hashlib.sha1(content.encode()).hexdigest(), dict(files))
+        self.commits |= {commit.id: commit, branch: commit}
+        return commit
 
 
 class Store:
@@ -143,10 +127,8 @@ class Store:
         if (kind, repo_id) in self.repos:
             return False
         repo = self.repos[kind, repo_id] = Repo(kind, repo_id, private)
-        for content in INITIAL_FILES.values():
-            self.put(content)
-        files = {path: File.small(content) for path, content in INITIAL_FILES.items()}
-        repo.commit("main", files, "initial commit")
+        self.put(INITIAL)
+        repo.commit("main", {".gitattributes": File.small(INITIAL)})
         return True
 
     def readable(self, kind: str, repo_id: str, user: str) -> Repo:
