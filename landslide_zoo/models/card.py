@@ -82,7 +82,7 @@ def render_card(
         datasets=[record.data.name] if record and on_hub(record.data.name) else None,
         metrics=list(METRICS) if results else None,
         model_name=name.rpartition("/")[2],
-        eval_results=[one for result in results for one in _eval_results(result)] or None,
+        eval_results=[metric for result in results for metric in _eval_results(result)] or None,
     )
     template = resources.files("landslide_zoo.models").joinpath("card.md.jinja")
     return ModelCard.from_template(

@@ -221,14 +221,16 @@ class Record(Part):
     @property
     def false_alarms(self) -> list[FalseAlarms]:
         """The latest false alarms on each set of negatives."""
-        found = {
-            one.negatives: one for result in self.results for one in result.details.false_alarms
+        latest = {
+            alarms.negatives: alarms
+            for result in self.results
+            for alarms in result.details.false_alarms
         }
-        return list(found.values())
+        return list(latest.values())
 
     def with_result(self, result: Result) -> Self:
         """The record with a result, in place of an earlier one on the same subset."""
-        results = {one.key[:3]: one for one in self.results} | {result.key[:3]: result}
+        results = {other.key[:3]: other for other in [*self.results, result]}
         return self.model_copy(update={"results": list(results.values())})
 
     def with_test_access(self, dataset: str, protocol: str, subset: str, command: str) -> Self:
