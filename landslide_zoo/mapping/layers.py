@@ -255,6 +255,27 @@ class Raster:
         return values
 
 
+def fill_missing(values: np.ndarray, missing: np.ndarray, optical: Sequence[int]) -> None:
+    """Give missing values those of the nearest pixel; 0 where a pixel has no optical one."""
+    if optical:
+        outside = missing[optical].all(axis=0)
+        for i in optical:
+            values[i][outside] = 0
+            missing[i] &= ~outside
+    nearest: np.ndarray | None = None
+    for i, where in enumerate(missing):
+        if not where.any():
+            continue
+        if where.all():
+            values[i] = 0
+            continue
+        if nearest is None or not np.array_equal(where, missing[i - 1]):
+            nearest = ndimage.distance_transform_edt(
+                where, return_distances=False, return_indices=True
+            )
+        values[i] = values[i][tuple(nearest)]
+
+
 def slope_in_degrees(
     elevation: np.ndarray, heights: np.ndarray | float, widths: np.ndarray | float
 ) -> np.ndarray:

@@ -13,14 +13,20 @@ from threading import Lock
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
 from landslide_zoo.data.checks import FEW_BANDS, all_bright, is_clear, is_reflectance
 from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.errors import DataError, quoted
 from landslide_zoo.inference.clouds import Level
-from landslide_zoo.mapping.layers import OPTICAL, SCL, TERRAIN, Raster, Terrain
+from landslide_zoo.mapping.layers import (
+    OPTICAL,
+    SCL,
+    TERRAIN,
+    Raster,
+    Terrain,
+    fill_missing,
+)
 from landslide_zoo.mapping.products import (
     OFFSET,
     QUANTIFICATION,
@@ -177,16 +183,9 @@ class Scene:
             observed &= (values[optical] != 0).any(axis=0)
         filled = int(np.count_nonzero(missing))
         if filled:
-            _fill(values, missing, optical)
-        return Patch(
-            values,
-            wanted,
-            self.unit,
-            self.name,
-            observed=observed,
-            grid=window.grid(self.grid),
-            filled=filled,
-        )
+            fill_missing(values, missing, optical)
+        name, grid = self.name, window.grid(self.grid)
+        return Patch(values, wanted, self.unit, name, observed=observed, grid=grid, filled=filled)
 
     def require(self, bands: Sequence[str]) -> None:
         """Check that the scene has these bands.
@@ -545,27 +544,6 @@ def _refuse_empty(rasters: Sequence[Raster], target: Placement) -> None:
         f"{raster.file} has no value anywhere: all of it is nodata or 0; "
         "check that it was downloaded and cut right."
     )
-
-
-def _fill(values: np.ndarray, missing: np.ndarray, optical: Sequence[int]) -> None:
-    """Give missing values those of the nearest pixel; 0 where a pixel has no optical one."""
-    if optical:
-        outside = missing[optical].all(axis=0)
-        for i in optical:
-            values[i][outside] = 0
-            missing[i] &= ~outside
-    nearest: np.ndarray | None = None
-    for i, where in enumerate(missing):
-        if not where.any():
-            continue
-        if where.all():
-            values[i] = 0
-            continue
-        if nearest is None or not np.array_equal(where, missing[i - 1]):
-            nearest = ndimage.distance_transform_edt(
-                where, return_distances=False, return_indices=True
-            )
-        values[i] = values[i][tuple(nearest)]
 
 
 def _fingerprint(files: Sequence[Path], *options: object) -> str:

@@ -122,14 +122,6 @@ def measures(lattice: Lattice) -> dict[Node, tuple[float, float]]:
     return {node: (random.random(), random.random()) for node in nodes}
 
 
-def test_a_window_is_cut_out_of_the_whole() -> None:
-    lattice = Lattice((400, 330))
-    measured = measures(lattice)
-    whole = lattice.interpolate(measured, Window(0, 0, 400, 330))
-    part = Window(150, 37, 90, 200)
-    assert np.allclose(lattice.interpolate(measured, part), whole[part.slices], atol=1e-6)
-
-
 def test_a_node_that_counts_little_decides_little() -> None:
     lattice = Lattice((128, 256))
     others = {(0, 1): (0.0, 1.0), (0, 2): (0.0, 1.0)}

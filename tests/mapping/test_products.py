@@ -103,18 +103,6 @@ def test_offset_and_quantification_are_undone(tmp_path: Path, level):
     np.testing.assert_array_equal(patch.values[0], _expected("B8", bands))
 
 
-def test_the_offset_is_told_from_the_name_where_metadata_are_missing(tmp_path: Path, level_2a):
-    product = tmp_path / level_2a.name
-    shutil.copytree(level_2a, product)
-    (product / "MTD_MSIL2A.xml").unlink()
-    with open_scene(product) as scene:
-        patch = scene.read(scene.whole, ("B4",))
-
-    assert scene.level == "L2A"
-    assert "as the name S2A_MSIL2A" in scene.notes[0]
-    np.testing.assert_array_equal(patch.values[0], _expected("B4"))
-
-
 def test_clouds_and_shadows_come_from_the_classification(tmp_path: Path):
     classes = np.full((60, 90), 4)
     classes[:10, :10], classes[:10, 10:20], classes[:10, 20:30] = 8, 9, 10
@@ -158,21 +146,6 @@ def test_the_finest_of_several_resolutions_is_taken(tmp_path: Path):
     )
     with open_scene(tmp_path) as scene:
         np.testing.assert_array_equal(scene.read(scene.whole, ("B4", "B3", "B2")).values, values)
-
-
-def test_bands_named_as_catalogues_do_are_put_together(tmp_path: Path):
-    names = ("red", "green", "blue", "nir", "nir08", "swir16")
-    bands = ("B4", "B3", "B2", "B8", "B8A", "B11")
-    values = scene_values(*SIZE, bands)
-    for name, stored in zip(names, values, strict=True):
-        write_raster(tmp_path / f"{name}.tif", stored[None])
-    (tmp_path / "thumbnail.jpg").write_bytes(b"\xff\xd8")
-    (tmp_path / "item.json").write_text("{}", encoding="utf-8")
-    with open_scene(tmp_path) as scene:
-        patch = scene.read(scene.whole)
-
-    assert scene.bands == ("B2", "B3", "B4", "B8", "B11")
-    np.testing.assert_array_equal(patch.select(("B11",))[0], values[5])
 
 
 def test_bands_in_another_projection_are_warped_onto_the_rest(tmp_path: Path):
@@ -250,10 +223,3 @@ def test_a_band_is_told_from_its_name(text, band):
 def test_bands_can_be_named_and_left_out():
     assert bands_given(["nir", "-", "B04"], 3, "scene.tif") == ["B8", None, "B4"]
     assert bands_given(BAND_NAMES, 14, "scene.tif") == list(BAND_NAMES)
-
-
-def test_too_few_names_and_unknown_names_are_refused():
-    with pytest.raises(DataError, match="has 3 bands, and 2 were named"):
-        bands_given(["B4", "B3"], 3, "scene.tif")
-    with pytest.raises(DataError, match="no band 'thermal'"):
-        bands_given(["thermal"], 1, "scene.tif")

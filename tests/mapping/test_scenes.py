@@ -20,8 +20,7 @@ from scene_files import (
     write_scene,
 )
 
-from landslide_zoo.data.bands import BAND_NAMES, divisors
-from landslide_zoo.errors import DataError
+from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.mapping.products import SENTINEL_2
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import open_scene
@@ -81,32 +80,7 @@ def test_bands_without_names_are_taken_in_the_usual_order(tmp_path: Path, bands)
         np.testing.assert_array_equal(patch.select((name,))[0], stored[list(bands).index(name)])
 
 
-def test_a_band_that_is_missing_is_named_with_the_file(tmp_path: Path):
-    path = write_rgb(tmp_path / "scene.tif")
-    with open_scene(path) as scene:
-        with pytest.raises(DataError, match="scene has no B8, B11; it has B2, B3, B4"):
-            scene.read(scene.whole, ("B8", "B4", "B11"))
-        with pytest.raises(DataError, match=r"no slope, DEM.*elevation raster"):
-            scene.require(("slope", "DEM"))
-
-
 # What the numbers are
-
-
-@pytest.mark.parametrize("scale", ["DN", "reflectance", "percent", "landslide4sense"])
-@pytest.mark.parametrize("given", [True, False])
-def test_the_scale_of_real_numbers_is_told_or_given(tmp_path: Path, scale, given):
-    physical = scene_values()
-    factor = {"DN": 1, "reflectance": 1e4, "percent": 100, "landslide4sense": divisors()}[scale]
-    stored = physical / factor
-    if scale != "landslide4sense":  # terrain has no reflectance
-        stored[12:] = physical[12:]
-    path = write_raster(tmp_path / "scene.tif", stored, BAND_NAMES, dtype="float64")
-    with open_scene(path, scale=scale if given else None) as scene:
-        patch = scene.read(scene.whole)
-
-    np.testing.assert_allclose(patch.values, physical, rtol=1e-5)
-    assert given or scale == "DN" or "were taken for" in scene.notes[0]
 
 
 def test_a_picture_has_display_values(tmp_path: Path):

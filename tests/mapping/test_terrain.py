@@ -8,7 +8,6 @@ from scene_files import (
     PLACE,
     RGB,
     UTM,
-    read_in_parts,
     read_scene,
     scene_values,
     write_dem,
@@ -21,7 +20,6 @@ from scipy import ndimage
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.data.checks import slope_of
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.layers import slope_in_degrees
 from landslide_zoo.mapping.scenes import open_scene
 
 TERRAIN = ("DEM", "slope")
@@ -66,14 +64,6 @@ def test_elevation_and_slope_fit_the_ground_whatever_the_raster(tmp_path, scene_
     assert not scene.notes
     np.testing.assert_allclose(elevation, expected, atol=1.5)
     np.testing.assert_allclose(slope, TILT, atol=0.3)
-
-
-def test_windows_of_terrain_make_the_whole(tmp_path: Path, scene_path: Path):
-    dem = write_dem(tmp_path / "dem.tif")
-    whole = read_scene(scene_path, TERRAIN, dem=dem).values
-    parts = read_in_parts(scene_path, 24, 30, TERRAIN, dem=dem)
-    np.testing.assert_allclose(parts, whole, atol=0.05)
-    assert np.median(whole[1]) == pytest.approx(30, abs=0.2)
 
 
 def test_slope_is_made_from_the_elevation_that_a_scene_holds(tmp_path: Path):
@@ -144,13 +134,3 @@ def test_an_elevation_raster_without_projection_must_match_the_scene(tmp_path: P
         open_scene(unplaced, dem=other)
     with pytest.raises(DataError, match=r"same\.tif cannot be laid over the scene"):
         open_scene(scene_path, dem=same)
-
-
-def test_slope_is_that_of_patches_where_nothing_is_missing():
-    elevation = 500 + 100 * ndimage.gaussian_filter(
-        np.random.default_rng(0).standard_normal((80, 90)), 3
-    )
-    expected = slope_of(ndimage.gaussian_filter(elevation, 1.0))
-
-    slope = slope_in_degrees(elevation, 10.0, 10.0)
-    np.testing.assert_allclose(slope[INNER], expected[INNER], atol=1e-3)
