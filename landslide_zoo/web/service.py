@@ -278,6 +278,7 @@ class _OnLentGpu:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._model = load_predictor(folder, device="cpu")
+        self.backend = self._model.backend
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return getattr(self._model, name)
@@ -285,7 +286,8 @@ class _OnLentGpu:
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Probabilities (N, H, W), float32, from bands (N, B, H, W)."""
         try:
-            return probabilities_on_gpu(self._folder, values)
+            self.backend, answer = "ZeroGPU", probabilities_on_gpu(self._folder, values)
         except Exception as error:  # none is free, or the visitor's share is used up
             logger.warning("No GPU for %s: %s", self._folder.name, error)
-            return self._model.probabilities(values)
+            self.backend, answer = self._model.backend, self._model.probabilities(values)
+        return answer

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, expect
 from visitor import column, give, open_tab, rows
 
@@ -65,20 +64,3 @@ def test_a_click_reads_the_pixel(page: Page, patches: Path) -> None:
     assert values(page, "At the pixel") == [
         f"{value:.0f}" for value in patch.values[:, row, column]
     ]
-
-
-def test_a_picture_shows_what_it_has_and_a_bad_file_says_so(page: Page, tmp_path: Path) -> None:
-    picture = tmp_path / "photo.png"
-    Image.effect_noise((64, 48), 60).convert("RGB").save(picture)
-    give(page, [picture])
-    open_tab(page, "Bands")
-    expect(rows(page.locator("#lz-values"))).to_have_count(3)
-    assert values(page, "Band") == ["B4", "B3", "B2"]
-    expect(page.locator("#lz-bands")).not_to_contain_text("Hillshade")
-    assert set(values(page, "Unit")) == {"display value"}
-    page.locator("#lz-patches").get_by_label("Clear").click()
-    expect(page.locator("#lz-bands .lz-empty")).to_be_visible()
-    picture.write_text("no PNG")
-    page.locator("#lz-patches input[type=file]").set_input_files(picture)
-    expect(page.locator("#lz-bands .lz-problems")).to_contain_text("is neither an HDF5 file")
-    expect(page.locator("#lz-pixel")).to_be_hidden()

@@ -68,16 +68,6 @@ def test_models_side_by_side_and_one_that_fails(page: Page, patches: Path, tmp_p
     assert {"image_1_agreement.png", "image_1_disagreement.png", "figures.csv"} <= names
 
 
-def test_what_is_missing_is_said(page: Page, patches: Path) -> None:
-    open_tab(page, "Compare")
-    compare(page)
-    expect(page.locator("#lz-comparison .lz-problems")).to_contain_text("There is no patch yet")
-    give(page, [patches / "image_1.h5"])
-    choose(page)
-    compare(page)
-    expect(page.locator("#lz-comparison .lz-problems")).to_contain_text("No model is chosen")
-
-
 @pytest.fixture(scope="module")
 def ten(tmp_path_factory: pytest.TempPathFactory, zoo_folder: Path) -> Iterator[Server]:
     """The app with ten models, with memory for one of them."""

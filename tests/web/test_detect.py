@@ -45,16 +45,6 @@ def test_a_sample_is_one_click_and_says_whose_it_is(page: Page) -> None:
     expect(page.locator(".lz-tiles")).to_contain_text(f"known: {known:.2f}")
 
 
-def test_what_is_chosen_while_others_run_is_shown(page: Page, patches: Path) -> None:
-    page.locator("#lz-patches input[type=file]").set_input_files(
-        [patches / f"image_{number}.h5" for number in (1, 2, 3)]
-    )
-    page.locator("#lz-shown input").click()
-    page.get_by_role("option", name="image_3", exact=True).click()
-    expect(rows(page.locator("#lz-batch"))).to_have_count(3)
-    expect(page.locator(".lz-detection h2")).to_contain_text("image_3")
-
-
 def test_a_model_runs_once_and_another_threshold_not_at_all(page: Page, patches: Path) -> None:
     give(page, [patches / "image_1.h5"])
     posts: list[str] = []

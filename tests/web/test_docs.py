@@ -58,16 +58,6 @@ def test_curl_examples_run(code: str, server: Server, folder: Path) -> None:
     assert files and all(file["url"].startswith(server.url) for file in files)
 
 
-def test_the_settings_for_agents_are_json() -> None:
-    [code] = examples("json")
-    assert json.loads(code)["mcpServers"]["landslide-zoo"]["url"].endswith("/gradio_api/mcp/")
-
-
-@pytest.mark.parametrize("name", ["/models", "/detect", "/compare", "/bands", "/map_scene"])
-def test_every_endpoint_is_described(name: str) -> None:
-    assert f"| `{name}` |" in API.read_text()
-
-
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_every_setting_is_described(field: str) -> None:
     assert f"| `LANDSLIDE_ZOO_{field.upper()}` |" in DEPLOY.read_text()

@@ -125,22 +125,6 @@ def test_stop_ends_a_map(page: Page, tmp_path: Path) -> None:
 
 
 @browser
-def test_what_is_no_scene_is_a_sentence(page: Page, tmp_path: Path) -> None:
-    open_tab(page, "Map")
-    page.locator("#lz-map-run").click()
-    problem = page.locator("#lz-map-page .lz-problems")
-    expect(problem).to_contain_text("There is no scene yet")
-    bad = tmp_path / "<b>bad.tif"
-    bad.write_text("no raster")
-    page.locator("#lz-map-scene input[type=file]").set_input_files(bad)
-    expect(page.locator("#lz-map-scene")).to_contain_text("bad")
-    page.locator("#lz-map-run").click()
-    expect(problem).to_contain_text("neither a GeoTIFF nor JPEG 2000", timeout=WAIT)
-    assert str(tmp_path) not in problem.inner_text()
-    assert problem.locator("b").count() == 0
-
-
-@browser
 @pytest.mark.parametrize("screen", SCREENS)
 def test_the_map_can_be_read_and_reached_by_all(
     open_page: Callable[..., Page], screen: str

@@ -49,14 +49,3 @@ def test_a_wide_scene_is_thinned_out(layers: dict[str, np.ndarray]) -> None:
     assert row[0] == 0 and row[-1] > 250 and (np.diff(row) >= 0).all()
     # What is observed, the right half, is what the colours are stretched by.
     assert row[WIDTH // 4] < 20
-
-
-def test_what_was_not_observed_is_hatched_and_has_no_probability(
-    layers: dict[str, np.ndarray],
-) -> None:
-    hatched, probability = layers["Not observed"][..., 3] > 0, layers["Probability"]
-    middle = WIDTH // 4
-    assert 0.2 < hatched[:, :middle].mean() < 0.5 and not hatched[:, middle:].any()
-    assert not probability[:, :middle, 3].any() and probability[:, middle:, 3].all()
-    low, high = probability[10, middle + 10, :3], probability[10, -10, :3]
-    assert low.sum() < high.sum()

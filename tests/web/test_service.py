@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from landslide_zoo import ModelZoo, read_patch
-from landslide_zoo.errors import ModelError
 from landslide_zoo.inference import Prediction
 from landslide_zoo.settings import Settings
 from landslide_zoo.web.components import figures_csv
@@ -52,16 +51,6 @@ def test_many_at_once_each_get_their_own_answer(service: Service, patches: Path)
     for place, (one, upload) in enumerate(zip(found, uploads, strict=True)):
         assert isinstance(one, Prediction) and one.patch.name == upload.name
         np.testing.assert_allclose(one.probability, alone[place % 3], atol=1e-3)
-
-
-def test_names_are_known_before_anything_is_read(service: Service, upload: Upload) -> None:
-    with pytest.raises(ModelError, match="There is no model 'nobody' in the zoo") as caught:
-        next(service.compare(["trial-rgb", "nobody"], upload))
-    assert len(str(caught.value)) < 300
-    for name in ("x" * 1_000_000, "nobody"):
-        with pytest.raises(ModelError):
-            service.detect(name, upload)
-    assert not service.cache._loading and "nobody" not in service.cache.names
 
 
 def test_the_table_of_figures_tells_the_scores_from_those_of_the_network_alone(

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
-
 import pytest
-from app_server import serving
-from loopback_hub import LoopbackHub
 from playwright.sync_api import Page, expect
-from visitor import choose_card, choose_model, column, open_tab, pick_sample, rows, sort_by
+from visitor import choose_card, column, open_tab, rows, sort_by
 
-from landslide_zoo import LandslideModel
 from landslide_zoo.models.folder import bundled_folders
 
 pytestmark = pytest.mark.browser
@@ -46,45 +39,3 @@ def test_card_curves_and_code_of_the_chosen_model(page: Page) -> None:
     expect(card.get_by_role("button", name="Copy: Python")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "LandslideModel.from_pretrained(" in copied and "&quot;" not in copied
-
-
-def test_the_page_is_up_before_the_hub_answers(
-    open_page: Callable[..., Page], hub: LoopbackHub, model_folder: Path, tmp_path: Path
-) -> None:
-    LandslideModel.from_folder(model_folder).push_to_hub(
-        f"{hub.namespace}/late-model", token=hub.token
-    )
-    environment = {"LANDSLIDE_ZOO": hub.namespace, "HF_HUB_ETAG_TIMEOUT": "120"}
-    with ExitStack() as silence:
-        silence.enter_context(hub.hung())
-        with serving(tmp_path / "server", **environment) as server:
-            page = open_page(url=server.url)
-            open_tab(page, "Zoo")
-            board = page.locator("#lz-board")
-            status = page.locator("#lz-zoo-status")
-            expect(status).to_contain_text("Asking the Hub")
-            expect(board).not_to_contain_text("late-model")
-            silence.close()  # now the Hub answers
-            expect(board).to_contain_text("late-model", timeout=30_000)
-            expect(status).not_to_contain_text("Asking the Hub")
-            choose_card(page, "late-model")
-            expect(page.locator("#lz-card")).to_contain_text(f"{hub.namespace}/late-model")
-            open_tab(page, "Detect")
-            choose_model(page, "late-model")
-            note_everything_shown(page)
-            pick_sample(page, 0)
-            expect(page.locator(".lz-detection h2")).to_contain_text("late-model", timeout=60_000)
-            assert "Fetching late-model from the Hub" in page.evaluate("window.shown.join()")
-            page.close()
-
-
-def note_everything_shown(page: Page) -> None:
-    """Keep whatever the result's place says, however briefly."""
-    page.evaluate(
-        """() => {
-          window.shown = [];
-          const result = document.querySelector("#lz-result");
-          new MutationObserver(() => window.shown.push(result.innerText))
-            .observe(result, { subtree: true, childList: true, characterData: true });
-        }"""
-    )
