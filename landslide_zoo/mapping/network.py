@@ -65,10 +65,9 @@ class Member:
 
     def describe(self) -> dict[str, Any]:
         """Its name, weights and backend, as plain values."""
-        network = self.network
+        network, further = self.network, {}
         if isinstance(network, TestTimeAugmentation):
-            inner = replace(self, network=network.predictor).describe()
-            return {**inner, "augmented": "eight orientations"}
+            network, further = network.predictor, {"augmented": "eight orientations"}
         record = getattr(network, "record", None)
         weights = record.weights_sha256 if record else None
         return {
@@ -76,6 +75,7 @@ class Member:
             # Of weights that nothing identifies, nothing is used again.
             "weights_sha256": weights or f"unknown {uuid.uuid4().hex}",
             "backend": network.backend,
+            **further,
         }
 
 

@@ -47,6 +47,8 @@ def map_on_ray(
         LandslideZooError: If Ray is not installed, or does not start.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not os.environ.get("RAY_ADDRESS"):  # listen on loopback alone
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError as error:
@@ -61,12 +63,9 @@ def map_on_ray(
     try:
         gpus = 1 if ray.cluster_resources().get("GPU") else 0
         task = ray.remote(num_cpus=1 if gpus else CPUS, num_gpus=gpus)(_map)
-        waiting = {
-            task.remote(
-                _absolute(scene), _absolute(output), models, backend, device, options
-            ): scene
-            for scene in scenes
-        }
+        inputs = {key: _absolute(options[key]) for key in ("dem", "before") if options.get(key)}
+        further = _absolute(output), models, backend, device, options | inputs
+        waiting = {task.remote(_absolute(scene), *further): scene for scene in scenes}
         while waiting:
             (done,), _ = ray.wait(list(waiting))
             scene = waiting.pop(done)
@@ -116,7 +115,7 @@ def _absolute(place: str) -> str:
 def _fetch(place: str, folder: Path) -> Path:
     """A file or folder on this machine: itself where it is here, else a copy."""
     if "://" not in place:
-        return Path(place).absolute()
+        return Path(place)
     import fsspec
 
     copy = folder / PurePosixPath(urlsplit(place).path).name

@@ -180,15 +180,6 @@ def test_nothing_found_and_nothing_seen(tmp_path: Path) -> None:
     assert unseen.coverage.observed == 0
 
 
-def test_vegetation_is_measured_nearby(tmp_path: Path) -> None:
-    """What a rule takes from the vegetation around does not change with what lies far away."""
-    near, far = Slope(256, 1024), Slope(256, 1024)
-    for slope in (near, far):
-        slope.put(*MIDDLE)
-    far.optical[7, :, 600:] *= 0.4  # hardly any green 5 km away
-    assert near.find(tmp_path).table.equals(far.find(tmp_path).table)
-
-
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.6])
 def test_outlines_are_the_pixels_and_valid(share: float) -> None:
     pixels = np.random.default_rng(0).random((80, 90)) < share

@@ -64,31 +64,6 @@ def side_by_side(real_data: Path) -> np.ndarray:
     return np.concatenate([np.concatenate(patches[i : i + 3], axis=2) for i in (0, 3, 6)], axis=1)
 
 
-@pytest.fixture
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles of a quarter of the size: a scene of nine patches has several."""
-    monkeypatch.setattr("landslide_zoo.mapping.network.SIDE", 128)
-
-
-@pytest.mark.usefixtures("small_tiles")
-def test_there_are_no_seams(
-    side_by_side: np.ndarray, model: LandslideModel, tmp_path: Path
-) -> None:
-    # One patch repeated as in a mirror: the ground itself has no seams.
-    patch = side_by_side[:, :128, :128]
-    row = np.concatenate([patch, patch[:, :, ::-1], patch], axis=2)
-    ground = np.concatenate([row, row[:, ::-1], row], axis=1)
-    path = write_raster(tmp_path / "scene.tif", ground, BAND_NAMES, dtype="float32")
-    found = map_scene(path, tmp_path / "out", model=model, clouds="keep", probability="float32")
-    probability = pixels(named(found)["probability.tif"])
-    steps = np.abs(np.diff(probability, axis=1))
-    edges = [start - 1 for start in (64, 128, 192, 256, 320)]
-    interior = [column for column in range(20, 360) if min(abs(column - e) for e in edges) > 8]
-    at_edges, inside = steps[:, edges].mean(), steps[:, interior].mean()
-    assert inside > 0
-    assert at_edges < 1.5 * inside
-
-
 def test_mapped_again_the_network_does_not_run(
     model: LandslideModel, side_by_side: np.ndarray, tmp_path: Path
 ) -> None:

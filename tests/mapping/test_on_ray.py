@@ -66,7 +66,15 @@ def test_scenes_on_ray(tmp_path: Path, model_folder: Path) -> None:
         *("--output", str(tmp_path / "out"), "--device", "cpu"),
         *("--clouds", "keep", "--rule-off", "all", "--threshold", "0.5"),
     ]
-    environment = os.environ | {"RAY_AUTH_TOKEN": "0" * 64, "RAY_AUTH_MODE": "token"}
+    environment = os.environ | {
+        "RAY_AUTH_TOKEN": "0" * 64,
+        "RAY_AUTH_MODE": "token",
+        # Ray asks three clouds' metadata servers where it runs: they are behind a dead proxy.
+        "http_proxy": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "no_proxy": "127.0.0.1,localhost",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "3 of 4 scenes mapped." in done.stdout
