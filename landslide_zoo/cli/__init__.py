@@ -76,7 +76,8 @@ def main() -> None:
         name = f"{error.filename}: " if error.filename else ""
         _fail(f"{name}{error.strerror or error}.")
     except Exception as error:  # `cli()` by itself shows the traceback
-        _fail(f"{type(error).__name__}: {error}. This is a fault of the program: please report it.")
+        what = str(error).partition("\n")[0].rstrip(".")
+        _fail(f"{type(error).__name__}: {what}. If this is a fault of the program, report it.")
 
 
 def _fail(sentence: str) -> None:

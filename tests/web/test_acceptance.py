@@ -45,10 +45,12 @@ def test_what_is_trained_is_what_is_served(hub: LoopbackHub, tmp_path: Path) -> 
         assert np.array_equal(trained.predict(patch).mask, prediction.mask)
     environment = {"LANDSLIDE_ZOO": hub.namespace, "HF_HOME": str(tmp_path / "serving")}
     with serving(tmp_path / "app", **environment) as server:
-        client = Client(server.url, verbose=False, download_files=tmp_path / "answers")
+        options = {"download_files": tmp_path / "answers", "httpx_kwargs": {"timeout": 60}}
+        client = Client(server.url, verbose=False, **options)
         served: list[str] = []
         end = time.monotonic() + 60
         while len(served) < len(names) and time.monotonic() < end:  # the Hub is yet to answer
+            time.sleep(0.5)
             listed = client.predict(api_name="/models")
             served = [entry["name"] for entry in listed if entry["source"] == hub.namespace]
 
