@@ -33,7 +33,7 @@ _SIDE, _MARGIN = 1024, 24
 
 
 def why_no_scene_clouds(scene: Scene, masker: CloudMasker = CSMASK) -> str | None:
-    """Why clouds cannot be told in a scene, in a sentence; None where they can."""
+    """Why clouds cannot be found in a scene, in a sentence; None where they can."""
     return None if scene.classified else why_no_clouds(one_pixel(scene), masker)
 
 
@@ -52,7 +52,7 @@ def find_scene_clouds(
         scene: The scene.
         folder: Working folder: clouds that were found are kept there.
         clouds: What finds them; ``mask`` is the usual, and ``keep`` looks for none.
-        progress: Is told how far the search is.
+        progress: Reports how far the search is.
     """
     masker = CSMASK if isinstance(clouds, str) else clouds
     if clouds == "keep" or why_no_scene_clouds(scene, masker):
@@ -71,9 +71,9 @@ class FoundClouds:
     networks of CSMask take 0 % for cloud at 30 m, and 0.2 % at 10 m.
 
     Args:
-        scene: Holds the bands that clouds are told by.
+        scene: The scene.
         folder: The working folder.
-        progress: Is told how far the search is.
+        progress: Reports how far the search is.
         masker: Finds clouds in the bands.
     """
 

@@ -527,7 +527,7 @@ def open_raster(file: InputFile) -> DatasetReader:
             other files, or claims too much.
     """
     _check_projections()
-    driver = SUFFIXES[file.suffix] if file.member else _driver_of(file)
+    driver = SUFFIXES.get(file.suffix, "GTiff") if file.member else _driver_of(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with reading(file):
@@ -535,7 +535,8 @@ def open_raster(file: InputFile) -> DatasetReader:
         try:
             _check(file, dataset)
             for level in range(len(dataset.overviews(1)) if driver == "GTiff" else 0):
-                with reading(file), rasterio.open(file.gdal_name, overview_level=level) as smaller:
+                options = {"driver": driver, "sharing": False, "overview_level": level}
+                with reading(file), rasterio.open(file.gdal_name, **options) as smaller:
                     _check_blocks(file, smaller)
             end = ((dataset.height - 1, dataset.height), (dataset.width - 1, dataset.width))
             with reading(file):

@@ -427,8 +427,8 @@ def _set_scales(
     if chosen is None:
         low, high = np.percentile(sample, (1, 99))
         raise DataError(
-            f"The values of {product.name}, most of them from {low:.4g} to {high:.4g}, cannot be "
-            "told: no usual scale, or more than one, makes them those of Sentinel-2 over land. "
+            f"The values of {product.name}, most of them from {low:.4g} to {high:.4g}, are not "
+            "plain: no usual scale, or more than one, makes them those of Sentinel-2 over land. "
             "Give their --scale, --offset (0 or -1000), or the order of the --bands."
         )
     if rejected or not (explicit or chosen.words == DIGITAL_NUMBERS):
