@@ -102,7 +102,7 @@ def test_a_result_that_leaks_is_warned_of_and_not_kept(
     [
         (("--data", "nowhere"), "There is no folder nowhere"),
         (("--split", "region:S9"), "There is no region 'S9'"),
-        (("--negatives", "nowhere"), "There is no folder nowhere"),
+        (("--negatives", "nowhere"), "folder nowhere"),
     ],
 )
 def test_bad_input_is_one_sentence(
