@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from landslide_zoo.errors import LandslideZooError
 
 GIGABYTE = 2**30
+
+Backend = Literal["auto", "torch", "openvino"]
+"""What computes a network: ``torch`` (float32, the reference), ``openvino`` (the same masks,
+several times faster on a processor), or ``auto``: PyTorch on a GPU, else OpenVINO."""
+Clouds = Literal["mask", "keep"]
+"""``mask``: what lies under cloud is not observed, where the bands show clouds; ``keep``: clouds
+are not looked for."""
+Level = Literal["L1C", "L2A"]
+"""Product level of Sentinel-2: reflectance at the top of the atmosphere, or at the ground."""
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

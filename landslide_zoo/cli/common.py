@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from landslide_zoo import settings
+from landslide_zoo.settings import Backend, Level
+
 if TYPE_CHECKING:
-    from landslide_zoo.inference.backends import Backend
     from landslide_zoo.inference.predict import LoadedPredictor
 
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda, cuda:1.")]
 BackendOption = Annotated[
-    Literal["auto", "torch", "openvino"],
+    Backend,
     typer.Option(
         "--backend",
         help="What computes the network: torch (float32, the reference), openvino (faster on a "
@@ -26,8 +28,8 @@ Threshold = Annotated[
     ),
 ]
 Clouds = Annotated[
-    Literal["mask", "keep"],
-    typer.Option(help="mask: clouds are not observed, where the bands tell them; or keep them."),
+    settings.Clouds,
+    typer.Option(help="mask: clouds are not observed, where the bands show them; or keep them."),
 ]
 RulesOff = Annotated[
     list[str] | None,
@@ -36,8 +38,8 @@ RulesOff = Annotated[
     ),
 ]
 ProductLevel = Annotated[
-    Literal["L1C", "L2A"] | None,
-    typer.Option("--level", help="Product level of the bands; told from them if unset."),
+    Level | None,
+    typer.Option("--level", help="Product level of the bands; auto-detected if unset."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

@@ -60,7 +60,7 @@ def compare(
             results.append(prediction.to_dict() | {"model": name})
         except LandslideZooError as error:
             typer.echo(f"Error: {name}: {error}", err=True)
-    for warning in dict.fromkeys(one for result in results for one in result["warnings"]):
+    for warning in dict.fromkeys(warning for result in results for warning in result["warnings"]):
         typer.echo(f"Warning: {warning}", err=True)
     if as_json:
         typer.echo(json.dumps(results, indent=2))

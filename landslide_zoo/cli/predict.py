@@ -24,8 +24,8 @@ from landslide_zoo.errors import LandslideZooError, shown
 
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
-    from landslide_zoo.inference.backends import Backend
     from landslide_zoo.inference.predict import Options
+    from landslide_zoo.settings import Backend
 
 
 def predict(
@@ -88,16 +88,16 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
         if not os.path.isdir(path):
             files[path] = None
             continue
-        found = patch_files(path)
-        files |= dict.fromkeys(found.files)
-        if found.skipped:
-            few = list(found.skipped.items())[:3]
+        contents = patch_files(path)
+        files |= dict.fromkeys(contents.files)
+        if contents.skipped:
+            few = list(contents.skipped.items())[:3]
             listed = ", ".join(f"{shown(file.name)} ({why})" for file, why in few)
-            more = ", ..." if len(found.skipped) > len(few) else ""
+            more = ", ..." if len(contents.skipped) > len(few) else ""
             typer.echo(
-                f"Warning: {len(found.skipped)} skipped in {path}: {listed}{more}.", err=True
+                f"Warning: {len(contents.skipped)} skipped in {path}: {listed}{more}.", err=True
             )
-        if not found.files:
+        if not contents.files:
             faults.append(f"The folder {path} holds no patch.")
     return list(files), faults
 
@@ -148,9 +148,9 @@ def _predict_all(
                 bar.update()
     for note, patch_name in notes.items():
         typer.echo(f"{patch_name}: {note}")
-    found = f", {hectares:.2f} ha of landslides, in {output}" if written else ""
+    summary = f", {hectares:.2f} ha of landslides, in {output}" if written else ""
     typer.echo(
-        f"{written} of {len(files)} patches written{found} (model {name}) with {model.backend}."
+        f"{written} of {len(files)} patches written{summary} (model {name}) with {model.backend}."
     )
     return written
 

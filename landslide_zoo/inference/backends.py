@@ -21,7 +21,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -40,7 +40,7 @@ from landslide_zoo.models.folder import (
     weights_sha256,
 )
 from landslide_zoo.models.record import Record
-from landslide_zoo.settings import Settings
+from landslide_zoo.settings import Backend, Settings
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -48,10 +48,6 @@ if TYPE_CHECKING:
     from landslide_zoo.inference.model import LandslideModel
 
 logger = logging.getLogger(__name__)
-
-Backend = Literal["auto", "torch", "openvino"]
-"""What computes a network: ``torch`` (float32, the reference), ``openvino`` (the same masks,
-several times faster on a processor), or ``auto``: PyTorch on a GPU, else OpenVINO."""
 
 _FORMAT = 1
 """Counts up when the same weights and configuration give another network."""

@@ -14,22 +14,17 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from landslide_zoo.data.bands import band
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.errors import DataError, ModelError
+from landslide_zoo.settings import Level
 
 if TYPE_CHECKING:
     from openvino import InferRequest
-
-Clouds = Literal["mask", "keep"]
-"""``mask``: what lies under cloud is not observed, where the bands tell clouds; ``keep``: clouds
-are not looked for."""
-Level = Literal["L1C", "L2A"]
-"""Product level of Sentinel-2: reflectance at the top of the atmosphere, or at the ground."""
 
 CLOUD = 1
 """The networks' class of clouds; 0 is clear and 2 their shadows, where a scar is still a scar."""

@@ -42,13 +42,13 @@ class Ensemble(PatchPredictor):
         if self.stated is not None:
             return self.stated
         configs = [member.config for member in self.members]
-        same = len({(tuple(one.bands), one.unit) for one in configs}) == 1
-        bands = dict.fromkeys(name for one in configs for name in one.bands)
+        same = len({(tuple(config.bands), config.unit) for config in configs}) == 1
+        bands = dict.fromkeys(name for config in configs for name in config.bands)
         return PredictorConfig(
             name=self.name,
             bands=list(bands),
             unit=configs[0].unit if same else "physical",
-            threshold=float(np.mean([one.threshold for one in configs])),
+            threshold=float(np.mean([config.threshold for config in configs])),
         )
 
     @property
@@ -84,13 +84,13 @@ class Ensemble(PatchPredictor):
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""
         bands, unit = self.config.bands, self.config.unit
-        found = [
+        probabilities = [
             member.probabilities(
                 convert_values(values, bands, unit, member.config.bands, member.config.unit)
             )
             for member in self.members
         ]
-        return np.stack(found).mean(axis=0, dtype=np.float32)
+        return np.stack(probabilities).mean(axis=0, dtype=np.float32)
 
 
 ORIENTATIONS = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
@@ -112,9 +112,9 @@ class TestTimeAugmentation(WrappedPredictor):
         for turns, mirrored in ORIENTATIONS:
             turned = np.rot90(values, turns, axes=(2, 3))
             turned = np.ascontiguousarray(turned[..., ::-1] if mirrored else turned)
-            found = self.predictor.probabilities(turned)
-            found = found[..., ::-1] if mirrored else found
-            total += np.rot90(found, -turns, axes=(1, 2))
+            probabilities = self.predictor.probabilities(turned)
+            probabilities = probabilities[..., ::-1] if mirrored else probabilities
+            total += np.rot90(probabilities, -turns, axes=(1, 2))
         return (total / len(ORIENTATIONS)).astype(np.float32)
 
 
@@ -160,20 +160,21 @@ def join_predictions(predictions: Sequence[Prediction]) -> Agreement:
     """
     if not predictions:
         raise ValueError("there is nothing to join: give at least one prediction")
-    first, probabilities = predictions[0], np.stack([each.probability for each in predictions])
-    same = all(each.rules == first.rules for each in predictions)
+    first = predictions[0]
+    probabilities = np.stack([prediction.probability for prediction in predictions])
+    same = all(prediction.rules == first.rules for prediction in predictions)
     return Agreement(
         members=len(predictions),
         mean=replace(
             first,
             probability=probabilities.mean(axis=0, dtype=np.float32),
-            threshold=float(np.mean([each.threshold for each in predictions])),
+            threshold=float(np.mean([prediction.threshold for prediction in predictions])),
             model=f"mean of {len(predictions)} models",
             rules=first.rules if same else DEFAULT_RULES,
-            milliseconds=sum(each.milliseconds for each in predictions),
+            milliseconds=sum(prediction.milliseconds for prediction in predictions),
             warnings=(),
-            backend=", ".join(dict.fromkeys(each.backend for each in predictions)),
+            backend=", ".join(dict.fromkeys(prediction.backend for prediction in predictions)),
         ),
-        votes=np.stack([each.mask for each in predictions]).sum(axis=0, dtype=np.uint8),
+        votes=np.stack([prediction.mask for prediction in predictions]).sum(axis=0, dtype=np.uint8),
         disagreement=probabilities.std(axis=0, dtype=np.float32),
     )

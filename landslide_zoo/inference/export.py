@@ -64,7 +64,7 @@ def export_onnx(
     model = copy.deepcopy(model).cpu().eval()
     values = np.concatenate([values_of([patch], config)[..., :TILE, :TILE] for patch in patches])
     compared = [values] if deepness else [values, values[:1, :, :115, :99]]
-    expected = [torch.sigmoid(model.logits(each))[:, None].numpy() for each in compared]
+    expected = [torch.sigmoid(model.logits(batch))[:, None].numpy() for batch in compared]
 
     network = onnx.load_from_string(_trace(_Probabilities(model, factor), values, deepness))
     metadata = {key: json.dumps(value) for key, value in _metadata(config, deepness).items()}
@@ -72,10 +72,9 @@ def export_onnx(
     content = network.SerializeToString(deterministic=True)
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    found = [session.run([OUTPUT], {INPUT: each / np.float32(factor)})[0] for each in compared]
-    difference = max(
-        float(np.abs(one - other).max()) for one, other in zip(found, expected, strict=True)
-    )
+    results = [session.run([OUTPUT], {INPUT: batch / np.float32(factor)})[0] for batch in compared]
+    pairs = zip(results, expected, strict=True)
+    difference = max(float(np.abs(result - reference).max()) for result, reference in pairs)
     if not difference <= TOLERANCE:  # not a number is no agreement either
         raise ModelError(
             f"As ONNX {config.name} gives probabilities that differ from PyTorch's by "

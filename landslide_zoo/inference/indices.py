@@ -81,19 +81,19 @@ def _references(
     vegetation = [name for name in _VEGETATION if name in names]
     percentiles = [name for name in _PERCENTILES if name in names]
     observed = measures.patch.observed[place]
-    found: dict[str, float] = {}
+    references: dict[str, float] = {}
     if vegetation:
         green = _greener_half(measures.difference(*_NDVI)[place], observed)
     for name in vegetation:
         first, second, least = _VEGETATION[name]
         own = measures.difference(first, second)[place][green]
-        found[name] = max(float(np.median(own)), least) if own.size else least
+        references[name] = max(float(np.median(own)), least) if own.size else least
     if percentiles:
         bright = measures.brightness[place]
-        seen = bright[observed] if observed.any() else bright
+        visible = bright[observed] if observed.any() else bright
         shares = [_PERCENTILES[name] for name in percentiles]
-        found |= zip(percentiles, np.percentile(seen, shares).tolist(), strict=True)
-    return found
+        references |= zip(percentiles, np.percentile(visible, shares).tolist(), strict=True)
+    return references
 
 
 def _greener_half(ndvi: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -149,17 +149,17 @@ def _within_3_pixels(chosen: np.ndarray) -> np.ndarray:
     padded = np.pad(chosen.view(np.uint8), ((0, 0), (3, 3), (3, 3)))
 
     def along_rows(reach: int) -> np.ndarray:
-        found = padded[..., 3 - reach : 3 - reach + width].copy()
+        counts = padded[..., 3 - reach : 3 - reach + width].copy()
         for i in range(4 - reach, 4 + reach):
-            found += padded[..., i : i + width]
-        return found
+            counts += padded[..., i : i + width]
+        return counts
 
     # A disc, row by row: one pixel, five, five, seven, five, five, one.
     one, five, seven = (along_rows(reach) for reach in (0, 2, 3))
-    found = one[:, :height] + one[:, 6:]
+    counts = one[:, :height] + one[:, 6:]
     for i in (1, 2, 4, 5):
-        found += five[:, i : i + height]
-    return found + seven[:, 3 : 3 + height]
+        counts += five[:, i : i + height]
+    return counts + seven[:, 3 : 3 + height]
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ LAYERS: tuple[Layer, ...] = (
 
 def layers_fitting(bands: Collection[str], unit: Unit = "physical") -> list[Layer]:
     """The layers that bands allow."""
-    return [each for each in LAYERS if each.fits(bands, unit)]
+    return [layer for layer in LAYERS if layer.fits(bands, unit)]
 
 
 def layers_of(
@@ -228,17 +228,17 @@ def layers_of(
         references: What they are measured by; the patch's own where None.
     """
     fitting = [
-        each
-        for each in layers_fitting(patch.bands, patch.unit)
-        if names is None or each.name in set(names)
+        layer
+        for layer in layers_fitting(patch.bands, patch.unit)
+        if names is None or layer.name in set(names)
     ]
     measures = _Measures(patch)
     if references is None:
-        names = {name for each in fitting for name in each.references}
+        names = {name for layer in fitting for name in layer.references}
         references = _references(measures, names, EVERYWHERE)
     return {
-        each.name: each.compute(measures, references).astype(np.float32, copy=False)
-        for each in fitting
+        layer.name: layer.compute(measures, references).astype(np.float32, copy=False)
+        for layer in fitting
     }
 
 
@@ -252,8 +252,8 @@ class PatchLayers(Mapping[str, np.ndarray]):
     """
 
     def __init__(self, patch: Patch) -> None:
-        self._names = [each.name for each in layers_fitting(patch.bands, patch.unit)]
-        used = {name for each in LAYERS for names in each.bands for name in names}
+        self._names = [layer.name for layer in layers_fitting(patch.bands, patch.unit)]
+        used = {name for layer in LAYERS for names in layer.bands for name in names}
         bands = tuple(name for name in patch.bands if name in used)
         self._patch = replace(patch, values=patch.select(bands), bands=bands, mask=None)
         self._made: dict[str, np.ndarray] = {}

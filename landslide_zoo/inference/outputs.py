@@ -100,9 +100,9 @@ def overlay_marks(prediction: Prediction, side: int = OVERLAY_SIDE) -> np.ndarra
     """
     # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
     factor = max(1, side // max(prediction.patch.size))
-    found, dropped = prediction.mask > 0, prediction.dropped_labels > 0
+    landslides, dropped = prediction.mask > 0, prediction.dropped_labels > 0
     hidden = ~prediction.observed
-    return marks(*(enlarge(layer, factor) for layer in (found, dropped, hidden)))
+    return marks(*(enlarge(layer, factor) for layer in (landslides, dropped, hidden)))
 
 
 def write_outputs(folder: Path, prediction: Prediction) -> list[Path]:

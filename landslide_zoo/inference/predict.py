@@ -21,8 +21,6 @@ from landslide_zoo.figures.images import true_colour
 from landslide_zoo.inference.clouds import (
     CSMASK,
     CloudMasker,
-    Clouds,
-    Level,
     cloud_note,
     find_clouds,
     why_no_clouds,
@@ -43,6 +41,7 @@ from landslide_zoo.inference.rules import (
 )
 from landslide_zoo.models.config import ModelConfig, PredictorConfig, Rule
 from landslide_zoo.models.record import Record
+from landslide_zoo.settings import Clouds, Level
 
 BATCH_PIXELS = 16 * 128 * 128
 """Pixels that are predicted at once: sixteen patches of the benchmark, one of 512 x 512."""
@@ -143,7 +142,7 @@ class PatchPredictor:
         """
         single = isinstance(patches, str | Path | Patch)
         sources = [patches] if isinstance(patches, str | Path | Patch) else patches
-        read = [each if isinstance(each, Patch) else read_patch(each) for each in sources]
+        read = [source if isinstance(source, Patch) else read_patch(source) for source in sources]
         predictions = predict(self, read, threshold, **options)
         return predictions[0] if single else predictions
 
@@ -463,7 +462,7 @@ def prepare(
         reason = why_no_clouds(patch, masker)
         hidden = find_clouds(patch, level, masker) if reason is None else None
     visible = patch if hidden is None else without_clouds(patch, hidden)
-    values = {each.name: getattr(visible, each.name) for each in fields(Patch)}
+    values = {item.name: getattr(visible, item.name) for item in fields(Patch)}
     note = reason if hidden is None else cloud_note(hidden)
     return _PreparedPatch(**values, source=patch, clouds=hidden, cloud_note=note)
 
@@ -553,7 +552,7 @@ def run_network(predictor: Predictor, patches: Sequence[Patch]) -> list[np.ndarr
         ModelError: If a probability is not finite: a damaged model finds nothing anywhere,
             which must not pass for an answer.
     """
-    found: list[np.ndarray] = []
+    results: list[np.ndarray] = []
     for (height, width), group in groupby(patches, key=lambda patch: patch.size):
         alike, size = list(group), max(1, BATCH_PIXELS // (height * width))
         for start in range(0, len(alike), size):
@@ -565,8 +564,8 @@ def run_network(predictor: Predictor, patches: Sequence[Patch]) -> list[np.ndarr
                         f"{predictor.config.name} gives probabilities that are not finite on "
                         f"{patch.name}: its weights are damaged; load or train it again."
                     )
-                found.append(probability)
-    return found
+                results.append(probability)
+    return results
 
 
 def values_of(patches: Sequence[Patch], config: PredictorConfig) -> np.ndarray:

@@ -95,9 +95,9 @@ class DroppedObject:
     why: str
 
     @classmethod
-    def by(cls, rule: Rule, one: LandslideObject) -> DroppedObject:
+    def by(cls, rule: Rule, landslide: LandslideObject) -> DroppedObject:
         """An object that a rule drops, and the sentence that says so."""
-        return cls(one, rule, _why(rule, one))
+        return cls(landslide, rule, _why(rule, landslide))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,17 +189,18 @@ def apply_rules(
     whole = int(labels.max(initial=0))
     labels, cut = _with_cut_parts(labels, broken)
     objects = describe(labels)
-    breaks = [*(dropped_by(one, layers, rules) for one in objects[:whole]), *cut]
+    breaks = [*(dropped_by(landslide, layers, rules) for landslide in objects[:whole]), *cut]
     pairs = list(zip(objects, breaks, strict=True))
     # Whole objects are dropped: those that remain are what they were, numbered anew.
-    kept, kept_labels = _numbered([one for one, number in pairs if not number], labels)
+    kept, kept_labels = _numbered([landslide for landslide, number in pairs if not number], labels)
     pairs.sort(key=lambda pair: (-pair[0].pixels, pair[1]))
-    dropped, dropped_labels = _numbered([one for one, number in pairs if number], labels)
+    removed = [landslide for landslide, number in pairs if number]
+    dropped, dropped_labels = _numbered(removed, labels)
     reasons = [rules[number - 1] for _, number in pairs if number]
     return RuledObjects(
         kept=kept,
         labels=kept_labels,
-        dropped=[DroppedObject.by(*each) for each in zip(reasons, dropped, strict=True)],
+        dropped=[DroppedObject.by(*pair) for pair in zip(reasons, dropped, strict=True)],
         dropped_labels=dropped_labels,
     )
 
@@ -219,16 +220,16 @@ def cut_by_rules(
     return broken
 
 
-def dropped_by(one: LandslideObject, layers: Collection[str], rules: Sequence[Rule]) -> int:
+def dropped_by(landslide: LandslideObject, layers: Collection[str], rules: Sequence[Rule]) -> int:
     """The first rule that drops an object, counted from 1; 0 where all of them keep it.
 
     Args:
-        one: The object.
+        landslide: The object.
         layers: Names of the layers that are known: rules on them cut pixels, not objects.
         rules: The rules that are switched on.
     """
     for number, rule in enumerate(rules, start=1):
-        value = None if rule.attribute in layers else one.value(rule.attribute)
+        value = None if rule.attribute in layers else landslide.value(rule.attribute)
         if value is not None and not _within(rule, np.array(value)):
             return number
     return 0
@@ -260,8 +261,9 @@ def _numbered(
 ) -> tuple[list[LandslideObject], np.ndarray]:
     """Objects of a label image (H, W) counted anew in this order, and their own label image."""
     numbers = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int32)
-    numbers[[one.number for one in objects]] = np.arange(1, len(objects) + 1)
-    return [replace(one, number=i) for i, one in enumerate(objects, start=1)], numbers[labels]
+    numbers[[landslide.number for landslide in objects]] = np.arange(1, len(objects) + 1)
+    renumbered = [replace(landslide, number=i) for i, landslide in enumerate(objects, start=1)]
+    return renumbered, numbers[labels]
 
 
 def _within(rule: Rule, values: np.ndarray) -> np.ndarray:
@@ -280,13 +282,13 @@ def _layer(rule: Rule) -> Layer | None:
         rule.attribute.removeprefix("spread_"),
         _LAYER_OF.get(rule.attribute),
     }
-    return next((each for each in LAYERS if each.name in names), None)
+    return next((layer for layer in LAYERS if layer.name in names), None)
 
 
-def _why(rule: Rule, one: LandslideObject) -> str:
-    value = one.value(rule.attribute)
+def _why(rule: Rule, landslide: LandslideObject) -> str:
+    value = landslide.value(rule.attribute)
     if value is None:  # a rule on pixels
-        value = one.value(f"median_{rule.attribute}") or 0.0
+        value = landslide.value(f"median_{rule.attribute}") or 0.0
     # Attributes are rounded: a bound that stands alone is the one that is broken.
     above = rule.minimum is None or (rule.maximum is not None and value > rule.maximum)
     bound = rule.maximum if above else rule.minimum

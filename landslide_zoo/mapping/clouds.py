@@ -12,7 +12,6 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.inference.clouds import (
     CSMASK,
     CloudMasker,
-    Clouds,
     find_clouds,
     product_level,
     why_no_clouds,
@@ -21,6 +20,7 @@ from landslide_zoo.io import staged
 from landslide_zoo.mapping.probabilities import Progress
 from landslide_zoo.mapping.rasters import Window, blocks
 from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.settings import Clouds
 
 CloudReader = Callable[[Window], np.ndarray]
 """Gives the pixels of a window that are under cloud, shape (h, w), bool."""

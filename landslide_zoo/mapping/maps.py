@@ -13,8 +13,7 @@ import geopandas
 from filelock import FileLock
 
 from landslide_zoo.errors import DataError, LandslideZooError
-from landslide_zoo.inference.backends import Backend, load_predictor
-from landslide_zoo.inference.clouds import Clouds, Level
+from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.inference.ensembles import TestTimeAugmentation
 from landslide_zoo.inference.predict import Predictor
 from landslide_zoo.inference.rules import check_rules_off, rules_of, switched_on
@@ -35,6 +34,7 @@ from landslide_zoo.mapping.writers import (
     write_probability,
 )
 from landslide_zoo.models.folder import DEFAULT_MODEL
+from landslide_zoo.settings import Backend, Clouds, Level
 
 Paths = str | Path | Sequence[str | Path]
 

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.inference.clouds import Clouds
 from landslide_zoo.inference.ensembles import Ensemble, TestTimeAugmentation
 from landslide_zoo.inference.predict import BATCH_PIXELS, Predictor, run_network
 from landslide_zoo.mapping.clouds import find_scene_clouds, one_pixel
@@ -27,6 +26,7 @@ from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progres
 from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.models.config import ModelConfig
+from landslide_zoo.settings import Clouds
 
 STEP = "network"
 FORMAT = 4

@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.inference.backends import Backend, load_predictor
+from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.predict import Predictor
 from landslide_zoo.mapping.maps import map_in_words
+from landslide_zoo.settings import Backend
 
 CPUS = 2
 """Processors of a scene, on a machine without a GPU."""

@@ -16,7 +16,6 @@ from rasterio.io import DatasetReader
 
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.errors import DataError, quoted, shown
-from landslide_zoo.inference.clouds import Level
 from landslide_zoo.mapping.layers import OPTICAL, SCL, TERRAIN, Raster
 from landslide_zoo.mapping.rasters import (
     MAX_RASTERS,
@@ -26,6 +25,7 @@ from landslide_zoo.mapping.rasters import (
     is_metadata,
     open_raster,
 )
+from landslide_zoo.settings import Level
 
 SENTINEL_2 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
 """The bands of the instrument in the order of its products, which number them from 0."""

@@ -18,7 +18,6 @@ from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
 from landslide_zoo.data.checks import FEW_BANDS, all_bright, is_clear, is_reflectance
 from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.errors import DataError, quoted
-from landslide_zoo.inference.clouds import Level
 from landslide_zoo.mapping.layers import (
     OPTICAL,
     SCL,
@@ -42,6 +41,7 @@ from landslide_zoo.mapping.rasters import (
     environment,
     windows_from_the_middle,
 )
+from landslide_zoo.settings import Level
 
 CLOUDS = (8, 9, 10)
 """Classes of a scene classification: cloud of medium and of high probability, and thin cirrus."""

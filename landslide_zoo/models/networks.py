@@ -146,9 +146,9 @@ def load_encoder_weights(network: nn.Module, config: ModelConfig, source: str) -
     weights = _read(path)
     encoder = network.get_submodule("encoder")
     for name, tensor in encoder.state_dict().items():
-        given = weights.get(name)
-        if given is not None and given.ndim == 4 and given.shape[1] == 3 != tensor.shape[1]:
-            weights[name] = _place_true_colour(given, config.channels)
+        kernels = weights.get(name)
+        if kernels is not None and kernels.ndim == 4 and kernels.shape[1] == 3 != tensor.shape[1]:
+            weights[name] = _place_true_colour(kernels, config.channels)
     try:
         encoder.load_state_dict(weights)
     except (RuntimeError, KeyError) as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Literal
 
 import gradio as gr
 
@@ -17,6 +16,7 @@ from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.images import png
 from landslide_zoo.inference.predict import Options
 from landslide_zoo.inference.rules import DEFAULT_RULES
+from landslide_zoo.settings import Clouds
 from landslide_zoo.web import components as ui
 from landslide_zoo.web.bands import composites, describe_bands
 from landslide_zoo.web.compare import join, joint_files, model_figures
@@ -47,7 +47,7 @@ def build_api(service: Service, maps: MapService) -> None:
         model: str | None = None,
         threshold: float | None = None,
         mask: str | None = None,
-        clouds: Literal["mask", "keep"] | None = None,
+        clouds: Clouds | None = None,
         rules_off: list[str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Find landslides in one Sentinel-2 patch with one model.
@@ -75,7 +75,7 @@ def build_api(service: Service, maps: MapService) -> None:
         patch: str,
         models: list[str] | None = None,
         mask: str | None = None,
-        clouds: Literal["mask", "keep"] | None = None,
+        clouds: Clouds | None = None,
         rules_off: list[str] | None = None,
     ) -> tuple[dict[str, object], list[str]]:
         """Run several landslide models on one Sentinel-2 patch, each at its own threshold.
@@ -139,7 +139,7 @@ def build_api(service: Service, maps: MapService) -> None:
         model: str | None = None,
         threshold: float | None = None,
         minimum_area: float | None = None,
-        clouds: Literal["mask", "keep"] | None = None,
+        clouds: Clouds | None = None,
         rules_off: list[str] | None = None,
         before: str | None = None,
         progress: gr.Progress = _PROGRESS,

@@ -36,9 +36,9 @@ from landslide_zoo.web.service import Service, check_there
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-    from landslide_zoo.inference.clouds import Clouds
     from landslide_zoo.inference.predict import LoadedPredictor
     from landslide_zoo.mapping.probabilities import State
+    from landslide_zoo.settings import Clouds
 
 logger = logging.getLogger(__name__)
 

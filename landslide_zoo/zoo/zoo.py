@@ -32,8 +32,8 @@ from landslide_zoo.models.folder import (
 from landslide_zoo.models.record import Record, Result, is_research_only
 
 if TYPE_CHECKING:
-    from landslide_zoo.inference.backends import Backend
     from landslide_zoo.inference.predict import LoadedPredictor
+    from landslide_zoo.settings import Backend
 
 _WORKERS = 8
 """Repos that are described side by side."""
