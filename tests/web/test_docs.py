@@ -60,4 +60,5 @@ def test_curl_examples_run(code: str, server: Server, folder: Path) -> None:
 
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_every_setting_is_described(field: str) -> None:
-    assert f"| `LANDSLIDE_ZOO_{field.upper()}` |" in DEPLOY.read_text()
+    name = "LANDSLIDE_ZOO" if field == "zoo" else f"LANDSLIDE_ZOO_{field.upper()}"
+    assert f"| `{name}` |" in DEPLOY.read_text()
