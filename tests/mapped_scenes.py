@@ -14,7 +14,7 @@ from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.mapping.landslides import Landslides, find_landslides
 from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.scenes import Scene, open_scene
+from landslide_zoo.scenes.scene import Scene, open_scene
 
 # Digital numbers of B1 to B12 as Landslide4Sense has them.
 FOREST = (1200, 880, 740, 450, 760, 2000, 2450, 2500, 760, 10, 1300, 590)

@@ -18,9 +18,9 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES, BANDS, TRUE_COLOUR
 from landslide_zoo.data.patch import Patch
-from landslide_zoo.mapping.products import SENTINEL_2
-from landslide_zoo.mapping.rasters import Window
-from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.scenes.products import SENTINEL_2
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import open_scene
 
 SHARED_SCENES = Path(__file__).parents[2] / "shared" / "data" / "scenes"
 UTM = "EPSG:32643"

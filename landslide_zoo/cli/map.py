@@ -142,7 +142,7 @@ def _check_names(scenes: Sequence[str], output: str) -> None:
     Raises:
         DataError: If they do.
     """
-    from landslide_zoo.mapping.products import scene_name
+    from landslide_zoo.scenes.products import scene_name
 
     taken: dict[str, str] = {}
     for scene in scenes:

@@ -6,15 +6,15 @@ What reads and writes them comes with ``pip install 'landslide-zoo[map]'``.
 from __future__ import annotations
 
 import importlib
-import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+import landslide_zoo.scenes  # noqa: F401 - before PROJ is loaded
 from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.mapping.maps import SceneMap, map_in_words, map_scene
-    from landslide_zoo.mapping.scenes import Scene, open_scene
+    from landslide_zoo.scenes.scene import Scene, open_scene
 
 __all__ = ["Scene", "SceneMap", "map_in_words", "map_scene", "open_scene"]
 
@@ -35,10 +35,7 @@ OUTPUTS = {
 }
 """What a map may be written as: how the file's name ends, and its title."""
 
-_HOME = {"Scene": "scenes", "open_scene": "scenes"}
-
-for _variable in ("PROJ_DATA", "PROJ_LIB"):  # each wheel brings its own database of projections
-    os.environ.pop(_variable, None)
+_OF_SCENES = ("Scene", "open_scene")
 
 
 def __getattr__(name: str) -> object:
@@ -49,7 +46,8 @@ def __getattr__(name: str) -> object:
         raise LandslideZooError(
             f"Maps need {', '.join(missing)}, not installed here: pip install 'landslide-zoo[map]'."
         )
-    return getattr(importlib.import_module(f"{__name__}.{_HOME.get(name, 'maps')}"), name)
+    home = "landslide_zoo.scenes.scene" if name in _OF_SCENES else f"{__name__}.maps"
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import INDICES
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.rasters import Window, per_cent
-from landslide_zoo.mapping.scenes import CLOUDS, SHADOWS, Scene, open_scene
 from landslide_zoo.models.config import Rule
+from landslide_zoo.scenes.rasters import Window, per_cent
+from landslide_zoo.scenes.scene import CLOUDS, SHADOWS, Scene, open_scene
 
 NDVI_DROP = "ndvi_drop"
 """Name of the layer: NDVI before minus NDVI after."""

@@ -18,8 +18,8 @@ from landslide_zoo.inference.clouds import (
 )
 from landslide_zoo.io import staged
 from landslide_zoo.mapping.probabilities import Progress
-from landslide_zoo.mapping.rasters import Window, blocks
-from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.scenes.rasters import Window, blocks
+from landslide_zoo.scenes.scene import Scene
 from landslide_zoo.settings import Clouds
 
 CloudReader = Callable[[Window], np.ndarray]

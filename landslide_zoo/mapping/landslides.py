@@ -35,9 +35,9 @@ from landslide_zoo.inference.rules import (
 from landslide_zoo.mapping.change import NDVI_DROP, Earlier, check_change
 from landslide_zoo.mapping.light import Lattice, Node
 from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progress
-from landslide_zoo.mapping.rasters import Placement, Window, blocks, hull, strips
-from landslide_zoo.mapping.scenes import TERRAIN, Scene
 from landslide_zoo.models.config import Rule
+from landslide_zoo.scenes.rasters import Placement, Window, blocks, hull, strips
+from landslide_zoo.scenes.scene import TERRAIN, Scene
 
 LONGITUDE_LATITUDE = "EPSG:4326"
 STEP = "landslides"

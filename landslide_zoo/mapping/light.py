@@ -25,8 +25,8 @@ from landslide_zoo.data.bands import (
 )
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.mapping.clouds import CloudReader
-from landslide_zoo.mapping.rasters import Window, hull
-from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.scenes.rasters import Window, hull
+from landslide_zoo.scenes.scene import Scene
 
 NEIGHBOURHOOD = 128
 """Side of a neighbourhood in pixels: that of the benchmark's patches."""

@@ -25,7 +25,6 @@ from landslide_zoo.mapping.landslides import Coverage, find_landslides
 from landslide_zoo.mapping.network import compute_probabilities
 from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progress, writing
 from landslide_zoo.mapping.report import render_report
-from landslide_zoo.mapping.scenes import Scale, Scene, open_scene
 from landslide_zoo.mapping.writers import (
     provenance_of,
     style_of,
@@ -34,6 +33,7 @@ from landslide_zoo.mapping.writers import (
     write_probability,
 )
 from landslide_zoo.models.folder import DEFAULT_MODEL
+from landslide_zoo.scenes.scene import Scale, Scene, open_scene
 from landslide_zoo.settings import Backend, Clouds, Level
 
 Paths = str | Path | Sequence[str | Path]

@@ -23,9 +23,9 @@ from landslide_zoo.inference.predict import BATCH_PIXELS, Predictor, run_network
 from landslide_zoo.mapping.clouds import find_scene_clouds, one_pixel
 from landslide_zoo.mapping.light import LocalLight, Tile
 from landslide_zoo.mapping.probabilities import Listener, Probabilities, Progress
-from landslide_zoo.mapping.rasters import Window
-from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.models.config import ModelConfig
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import Scene
 from landslide_zoo.settings import Clouds
 
 STEP = "network"

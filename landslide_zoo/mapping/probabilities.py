@@ -15,7 +15,7 @@ from rasterio.errors import RasterioError
 from landslide_zoo.data.patch import Grid
 from landslide_zoo.errors import DataError
 from landslide_zoo.io import staged
-from landslide_zoo.mapping.rasters import Window
+from landslide_zoo.scenes.rasters import Window
 
 _CLOUD = np.float32(-1)
 """Stands for a probability under cloud; not a number where there is no data."""

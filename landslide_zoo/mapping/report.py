@@ -15,9 +15,9 @@ from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures.images import enlarge, marked, marks
 from landslide_zoo.inference.rules import rule_title
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
-from landslide_zoo.mapping.rasters import Window, strips
-from landslide_zoo.mapping.scenes import Scene
 from landslide_zoo.mapping.writers import Provenance
+from landslide_zoo.scenes.rasters import Window, strips
+from landslide_zoo.scenes.scene import Scene
 from landslide_zoo.text import templates_of
 
 WIDEST = 1200

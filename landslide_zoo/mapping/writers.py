@@ -32,8 +32,8 @@ from landslide_zoo.mapping import ProbabilityType
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.network import members_of
 from landslide_zoo.mapping.probabilities import Probabilities, writing
-from landslide_zoo.mapping.rasters import environment, strips
 from landslide_zoo.models.config import Rule
+from landslide_zoo.scenes.rasters import environment, strips
 from landslide_zoo.text import templates_of
 
 PROVENANCE = "landslide_zoo"

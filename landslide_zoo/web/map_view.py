@@ -21,9 +21,9 @@ from landslide_zoo.figures.images import FALSE_COLOUR, PROBABILITY_COLOURS
 from landslide_zoo.mapping.landslides import Ground
 from landslide_zoo.mapping.maps import SceneMap
 from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.mapping.report import composite, shares
-from landslide_zoo.mapping.scenes import Scene
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import Scene
 
 WIDEST = 3072
 """Pictures on the page are at most this wide and high; downloads are whole."""

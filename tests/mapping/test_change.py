@@ -20,8 +20,8 @@ from landslide_zoo.mapping import map_scene
 from landslide_zoo.mapping.change import FRESH, Earlier, align, rules_with_change
 from landslide_zoo.mapping.landslides import Landslides
 from landslide_zoo.mapping.probabilities import Probabilities
-from landslide_zoo.mapping.rasters import Window
-from landslide_zoo.mapping.scenes import Scene, open_scene
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import Scene, open_scene
 
 FRESH_PLACE = (slice(20, 40), slice(20, 40))
 OLD_PLACE = (slice(20, 40), slice(80, 100))

@@ -21,8 +21,8 @@ from landslide_zoo.inference.predict import Prediction
 from landslide_zoo.inference.rules import DEFAULT_RULES, LISTED
 from landslide_zoo.mapping.landslides import Ground, crown_to_toe, find_landslides, outlines
 from landslide_zoo.mapping.probabilities import Probabilities, State
-from landslide_zoo.mapping.rasters import Window
 from landslide_zoo.models.config import Rule
+from landslide_zoo.scenes.rasters import Window
 
 MIDDLE = (slice(50, 70), slice(40, 60))
 UTM = Grid((10.0, 10.0), "EPSG:32643", (10, 0, 600_000, 0, -10, 1_270_000))

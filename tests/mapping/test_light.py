@@ -13,8 +13,8 @@ from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference.clouds import find_clouds, without_clouds
 from landslide_zoo.mapping.light import Lattice, LocalLight, Node, Tile
-from landslide_zoo.mapping.rasters import Window
-from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import open_scene
 
 
 def tile_of(

@@ -18,8 +18,8 @@ from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.inference import Ensemble, TestTimeAugmentation
 from landslide_zoo.mapping.network import compute_probabilities
 from landslide_zoo.mapping.probabilities import SceneWindow
-from landslide_zoo.mapping.scenes import open_scene
 from landslide_zoo.models.config import ModelConfig, PredictorConfig, catalog_config
+from landslide_zoo.scenes.scene import open_scene
 
 
 class Smooth:

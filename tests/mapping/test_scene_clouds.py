@@ -14,8 +14,8 @@ from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference.clouds import find_clouds
 from landslide_zoo.mapping.clouds import FoundClouds
 from landslide_zoo.mapping.probabilities import Progress
-from landslide_zoo.mapping.rasters import Window
-from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import open_scene
 
 
 def clouds_of(path: Path, folder: Path) -> tuple[np.ndarray, FoundClouds]:

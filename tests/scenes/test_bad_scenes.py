@@ -21,7 +21,7 @@ from scene_files import (
 )
 
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.scenes.scene import open_scene
 
 
 def _tiff(path: Path, width: int, height: int, compression: int) -> Path:

@@ -18,7 +18,7 @@ from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
 from landslide_zoo.data.checks import FEW_BANDS, all_bright, is_clear, is_reflectance
 from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.errors import DataError, quoted
-from landslide_zoo.mapping.layers import (
+from landslide_zoo.scenes.layers import (
     OPTICAL,
     SCL,
     TERRAIN,
@@ -26,14 +26,14 @@ from landslide_zoo.mapping.layers import (
     Terrain,
     fill_missing,
 )
-from landslide_zoo.mapping.products import (
+from landslide_zoo.scenes.products import (
     OFFSET,
     QUANTIFICATION,
     Product,
     elevation_of,
     open_product,
 )
-from landslide_zoo.mapping.rasters import (
+from landslide_zoo.scenes.rasters import (
     COARSEST,
     MAX_SIDE,
     Placement,

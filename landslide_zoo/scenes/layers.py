@@ -18,7 +18,7 @@ from scipy import ndimage
 from landslide_zoo.data.bands import BANDS
 from landslide_zoo.data.readers import FARTHEST, NODATA
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.rasters import (
+from landslide_zoo.scenes.rasters import (
     InputFile,
     Placement,
     Window,

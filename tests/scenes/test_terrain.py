@@ -20,7 +20,7 @@ from scipy import ndimage
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.data.checks import slope_of
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.scenes.scene import open_scene
 
 TERRAIN = ("DEM", "slope")
 INNER = slice(5, -5), slice(5, -5)

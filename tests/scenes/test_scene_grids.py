@@ -9,8 +9,8 @@ from scene_files import PLACE, RGB, coarser, read_scene, scene_values, write_ras
 from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES
-from landslide_zoo.mapping.rasters import Window
-from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import open_scene
 
 
 def test_without_a_projection_a_scene_works_and_says_so(tmp_path: Path):

@@ -19,8 +19,8 @@ from scene_files import RGB, real_scene, write_dem, write_raster, write_rgb
 
 from landslide_zoo.data.bands import BAND_NAMES, band
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.products import scene_name
-from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.scenes.products import scene_name
+from landslide_zoo.scenes.scene import open_scene
 
 BASELINE_4 = "S2A_MSIL2A_20230207T050649_N0509_R019_T43PFN_20230207T073106"
 BGRN = ("B2", "B3", "B4", "B8")

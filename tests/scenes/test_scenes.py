@@ -21,9 +21,9 @@ from scene_files import (
 )
 
 from landslide_zoo.data.bands import BAND_NAMES
-from landslide_zoo.mapping.products import SENTINEL_2
-from landslide_zoo.mapping.rasters import Window
-from landslide_zoo.mapping.scenes import open_scene
+from landslide_zoo.scenes.products import SENTINEL_2
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import open_scene
 
 PART = Window(10, 20, 30, 40)
 

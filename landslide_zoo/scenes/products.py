@@ -16,8 +16,8 @@ from rasterio.io import DatasetReader
 
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.errors import DataError, quoted, shown
-from landslide_zoo.mapping.layers import OPTICAL, SCL, TERRAIN, Raster
-from landslide_zoo.mapping.rasters import (
+from landslide_zoo.scenes.layers import OPTICAL, SCL, TERRAIN, Raster
+from landslide_zoo.scenes.rasters import (
     MAX_RASTERS,
     SUFFIXES,
     InputFile,

@@ -25,9 +25,9 @@ from scipy import ndimage
 
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
-from landslide_zoo.mapping.products import band_of, bands_given
-from landslide_zoo.mapping.rasters import Window
-from landslide_zoo.mapping.scenes import SHADOWS, open_scene
+from landslide_zoo.scenes.products import band_of, bands_given
+from landslide_zoo.scenes.rasters import Window
+from landslide_zoo.scenes.scene import SHADOWS, open_scene
 
 SIZE = 120, 180
 L2A_BANDS = tuple(name for name in SENTINEL_2 if name != "B10")
