@@ -59,7 +59,7 @@ def test_an_empty_page_invites_and_says_what_becomes_of_files(page: Page) -> Non
             icon = file.locator(".icon-wrap").bounding_box()
             assert label and icon and label["y"] + label["height"] <= icon["y"]
     about = page.get_by_role("region", name="About this app")
-    expect(about).to_contain_text("deleted 60 minutes after")
+    expect(about).to_contain_text("deleted after 60 minutes")
     expect(about).to_contain_text("Not validated for emergency use")
 
 
