@@ -20,7 +20,7 @@ from landslide_zoo.cli.common import (
     Threshold,
     load_model,
 )
-from landslide_zoo.errors import LandslideZooError, shown
+from landslide_zoo.errors import LandslideZooError
 
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
@@ -76,10 +76,7 @@ def predict(
 
 
 def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """The files that inputs mean, each once, and a sentence for each folder without any.
-
-    What a folder holds besides patches is counted on stderr.
-    """
+    """The files that inputs mean, each once, and a sentence for each folder without any."""
     from landslide_zoo.data.readers import patch_files
 
     files: dict[Path, None] = {}
@@ -88,16 +85,9 @@ def _find_patches(inputs: Sequence[Path]) -> tuple[list[Path], list[str]]:
         if not os.path.isdir(path):
             files[path] = None
             continue
-        contents = patch_files(path)
-        files |= dict.fromkeys(contents.files)
-        if contents.skipped:
-            few = list(contents.skipped.items())[:3]
-            listed = ", ".join(f"{shown(file.name)} ({why})" for file, why in few)
-            more = ", ..." if len(contents.skipped) > len(few) else ""
-            typer.echo(
-                f"Warning: {len(contents.skipped)} skipped in {path}: {listed}{more}.", err=True
-            )
-        if not contents.files:
+        patches = patch_files(path)
+        files |= dict.fromkeys(patches)
+        if not patches:
             faults.append(f"The folder {path} holds no patch.")
     return list(files), faults
 

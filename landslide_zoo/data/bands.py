@@ -71,30 +71,14 @@ TRUE_COLOUR: tuple[str, ...] = ("B4", "B3", "B2")
 _BY_NAME = {band.name: band for band in BANDS}
 
 
-@dataclass(frozen=True)
-class NormalisedDifference:
-    """The index ``(first - second) / (first + second)`` of two physical bands."""
-
-    name: str
-    first: str
-    second: str
-
-    @property
-    def bands(self) -> tuple[str, str]:
-        """The bands that the index is computed from."""
-        return (self.first, self.second)
-
-    @staticmethod
-    def of(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The index of two bands' values; 0 where their sum is 0."""
-        total = first + second
-        return np.divide(first - second, total, out=np.zeros_like(total), where=total != 0)
+INDICES: dict[str, tuple[str, str]] = {"NDVI": ("B8", "B4")}
+"""Spectral indices that a model may derive: normalised differences of two bands, by name."""
 
 
-INDICES: dict[str, NormalisedDifference] = {
-    "NDVI": NormalisedDifference("NDVI", first="B8", second="B4"),
-}
-"""Spectral indices that a model may derive, by name."""
+def normalised_difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The index ``(first - second) / (first + second)`` of two bands; 0 where their sum is 0."""
+    total = first + second
+    return np.divide(first - second, total, out=np.zeros_like(total), where=total != 0)
 
 
 def band(name: str) -> Band:

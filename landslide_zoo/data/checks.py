@@ -7,11 +7,10 @@ read and would still mislead a model: nothing is refused here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 import numpy as np
 
-from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, band, brightest, divisors
+from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, band, divisors
 from landslide_zoo.data.patch import Patch
 
 OPTICAL = BAND_NAMES[:12]
@@ -22,15 +21,11 @@ NEGATIVE_SHARE = 0.01
 NOT_A_SLOPE, A_SLOPE = 0.3, 0.5
 """On real patches the slope of the DEM correlates 0.71 to 0.86 with the slope band,
 and the slope of the slope band -0.16 to 0.24 with the DEM."""
-REDDEST_BLUE = 0.7
-"""Red spreads at least 2.1 times as far as blue in each of 1,572 public true-colour patches."""
-DARKENING = 1.15, 1.6
-"""Step and spread of the brightest pixels just above those of 25 real patches."""
 FAR = 4.0
 """Deviations of the training pixels between their mean and a patch's mean; real patches
 stay below 3."""
-SAMPLE = 5_000
-"""Pixels, about, of which the median of a band is taken."""
+SAMPLE = 50_000
+"""Pixels, about, by which the scale of a patch's values is told."""
 CIRRUS = "B10"
 """Thin cloud alone moves this band by 20 deviations on real patches: no sign of trouble."""
 
@@ -42,34 +37,21 @@ LEAVES = 7_000
 ADDED = 1_000
 """What products since processing baseline 04.00 hold is too high by so much."""
 
-_AS_STORED = "give digital numbers over each band's Landslide4Sense divisor"
 # What else files hold, and what digital numbers are multiplied by to make it.
-_SCALES = {
-    "raw digital numbers: divide each band by its Landslide4Sense divisor before writing the "
-    ".h5": 1.0,
-    "reflectances from 0 to 1: multiply them by 10,000 and divide each band by its "
-    "Landslide4Sense divisor": 1e-4,
-    "reflectances in per cent: multiply them by 100 and divide each band by its "
-    "Landslide4Sense divisor": 1e-2,
-}
+_SCALES = {"raw digital numbers": 1.0, "reflectances from 0 to 1": 1e-4, "per cent": 1e-2}
 
 
 def check_patch(patch: Patch) -> list[str]:
     """What is odd about a patch, whatever model it is for.
 
     Returns:
-        One sentence for each oddity: missing or empty pixels, values in another scale
-        (raw digital numbers, reflectances, min-max, z-scores), constant bands, swapped
-        slope and DEM, a few far too bright pixels, grey or BGR pictures. Empty if none.
+        One sentence for each oddity: unobserved pixels, values in another scale (raw digital
+        numbers, reflectances, min-max, z-scores), constant bands, swapped slope and DEM.
+        Empty if none.
     """
-    sentences = [_missing(patch), _empty(patch)]
-    if patch.unit == "display":
-        sentences += [_constant(patch), _colours(patch), _glint(patch)]
-    elif scale := _scale(patch):
-        sentences.append(scale)
-    else:
-        sentences += [_constant(patch), _swapped(patch), _glint(patch)]
-    return [sentence for sentence in sentences if sentence]
+    scale = _scale(patch) if patch.unit == "physical" else None
+    others = [scale] if scale else [_constant(patch), _swapped(patch)]
+    return [sentence for sentence in (_unobserved(patch), *others) if sentence]
 
 
 def check_statistics(
@@ -166,45 +148,36 @@ def slope_of(dem: np.ndarray, pixel_size: tuple[float, float] = (10.0, 10.0)) ->
 
 def _scale(patch: Patch) -> str | None:
     """Which other scale the values have, judged by what they were before the divisors."""
-    optical = [name for name in OPTICAL if name in patch.bands]
-    if len(optical) < FEW_BANDS or not patch.observed.any():
+    optical = tuple(name for name in OPTICAL if name in patch.bands)
+    step = patch.observed.size // SAMPLE + 1
+    observed = patch.observed.ravel()[::step]
+    if len(optical) < FEW_BANDS or not observed.any():
         return None
-    # One band after another: a patch may take hundreds of megabytes.
-    low, high, median, negative = np.array([_summary(patch, name) for name in patch.bands]).T
-    places = [patch.bands.index(name) for name in optical]
+    values = patch.values.reshape(len(patch.bands), -1)[:, ::step][:, observed]
+    values = values / divisors(patch.bands)[..., 0]
+    low, high = values.min(axis=1), values.max(axis=1)
     if (low == high).all():
         return None
+    places = [patch.bands.index(name) for name in optical]
     range_ = high[places[0]] - low[places[0]]
     alike = max(np.ptp(low[places]), np.ptp(high[places])) <= 1e-3 * range_
-    scale = None
     if alike or (low.min() >= 0 and high.max() <= 1 + 1e-6):
-        scale = f"values stretched to a fixed range (min-max): {_AS_STORED}"
-    elif negative[places].mean() > NEGATIVE_SHARE:
-        scale = f"standardised values (z-scores): {_AS_STORED}"
+        scale = "values stretched to a fixed range (min-max)"
+    elif (values[places] < 0).mean() > NEGATIVE_SHARE:
+        scale = "standardised values (z-scores)"
     else:
-        medians = np.log10(median[places].clip(1e-9))
+        medians = np.log10(np.median(values[places], axis=1).clip(1e-9))
         usual = np.array([band(name).mean for name in optical])
-
-        def distance(expected: np.ndarray) -> float:
-            return float(np.abs(medians - np.log10(expected)).mean())
-
-        nearest = distance(usual / divisors(tuple(optical)).ravel())
-        for title, factor in _SCALES.items():
-            if distance(usual * factor) < nearest:
-                scale, nearest = title, distance(usual * factor)
-    if scale is None:
+        scales = {"": 1 / divisors(optical).ravel(), **_SCALES}
+        scale = min(
+            scales, key=lambda name: np.abs(medians - np.log10(usual * scales[name])).mean()
+        )
+    if not scale:
         return None
-    return f"{patch.name} seems to hold {scale}, or the result will be wrong."
-
-
-def _summary(patch: Patch, name: str) -> tuple[float, float, float, float]:
-    """Minimum, maximum and median of a band before its divisor, and its share below 0."""
-    values = patch.values[patch.bands.index(name)]
-    values = values.ravel() if patch.observed.all() else values[patch.observed]
-    divisor = band(name).divisor
-    sample = values[:: values.size // SAMPLE + 1]
-    low, high, median = values.min() / divisor, values.max() / divisor, np.median(sample) / divisor
-    return float(low), float(high), float(median), float((values < 0).mean()) if low < 0 else 0.0
+    return (
+        f"{patch.name} seems to hold {scale}: give digital numbers (reflectance x 10,000) over "
+        "each band's Landslide4Sense divisor, or the result will be wrong."
+    )
 
 
 def _swapped(patch: Patch) -> str | None:
@@ -239,64 +212,14 @@ def _constant(patch: Patch) -> str | None:
     return None
 
 
-def _missing(patch: Patch) -> str | None:
-    if not patch.filled:
+def _unobserved(patch: Patch) -> str | None:
+    share = 1 - patch.observed.mean()
+    if not share:
         return None
-    count = _amount(patch.filled, patch.values.size)
-    return f"{count} values of {patch.name} are missing (NaN, Inf or nodata): {_NOT_OBSERVED}"
-
-
-def _empty(patch: Patch) -> str | None:
-    optical = [i for i, name in enumerate(patch.bands) if name in OPTICAL]
-    dark = reduce(np.logical_and, (patch.values[i] == 0 for i in optical), ~patch.observed)
-    if not optical or not dark.any():
-        return None
-    count = _amount(int(dark.sum()), dark.size)
     return (
-        f"{count} pixels of {patch.name} are 0 in all optical bands, as outside a scene: "
-        f"{_NOT_OBSERVED}"
+        f"{max(share, 0.01):.0%} of {patch.name} is missing, blank or nodata: it counts as not "
+        "observed."
     )
-
-
-_NOT_OBSERVED = "their pixels count as not observed."
-
-
-def _amount(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} % of the" if part >= 0.01 * whole else str(part)
-
-
-def _glint(patch: Patch) -> str | None:
-    """A few pixels that true colour is scaled without, or is darkened by."""
-    if not set(TRUE_COLOUR) <= set(patch.bands):
-        return None
-    physical = patch.unit == "physical"
-    values = patch.select(TRUE_COLOUR) / (divisors(TRUE_COLOUR) if physical else 1)
-    _, above = brightest(values)
-    _, odd = brightest(values, *DARKENING) if physical else (0, above)
-    if not odd:
-        return None
-    effect = "is darker for them: landslides may be missed"
-    if above and physical:
-        effect = "is scaled without them"
-    return (
-        f"A few pixels of {patch.name} ({above or odd}) are far brighter than all others (glint, "
-        f"cloud or a defect), and its true colour {effect}."
-    )
-
-
-def _colours(patch: Patch) -> str | None:
-    red, green, blue = patch.values
-    if (red == green).all() and (green == blue).all() and red.std() > 0:
-        return (
-            f"{patch.name} is grey: red, green and blue are the same, and models for true colour "
-            "will be wrong."
-        )
-    if red.std() < REDDEST_BLUE * blue.std():
-        return (
-            f"Red and blue of {patch.name} look swapped (BGR): save the picture as RGB, or the "
-            "result will be wrong."
-        )
-    return None
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -19,25 +19,19 @@ dataset sets aside stays aside.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from landslide_zoo.data.readers import readable_files
 from landslide_zoo.errors import DataError, hub_errors
 
 SUBSETS = ("train", "validation", "test")
 
-DividedLayout = Literal["mirror", "zenodo"]
-"""``images/train`` and ``annotations/train``, as on the Hub, or ``TrainData/img`` and ``mask``."""
-
-LAYOUTS: dict[DividedLayout | Literal["flat"], dict[str, tuple[str, str]]] = {
+LAYOUTS: dict[str, dict[str, tuple[str, str]]] = {
     "mirror": {subset: (f"images/{subset}", f"annotations/{subset}") for subset in SUBSETS},
     "zenodo": {
         subset: (f"{name}/img", f"{name}/mask")
@@ -48,9 +42,7 @@ LAYOUTS: dict[DividedLayout | Literal["flat"], dict[str, tuple[str, str]]] = {
 """Folders of patches and masks, by layout and subset."""
 
 # With the suffix that is usual, another one, none, or what browsers add to a second download.
-_NAME = re.compile(r"(image|mask)_(\d+)( \(\d+\))?(\.\w+)?", re.IGNORECASE)
-
-_log = logging.getLogger(__name__)
+_NAME = re.compile(r"(image|mask)_(\d+)( \(\d+\))?(\.(h5|hdf5|he5|png))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -80,11 +72,13 @@ def find_samples(root: Path) -> list[Sample]:
         DataError: If the folder has none of them or holds no patch.
     """
     for layout in LAYOUTS.values():
-        samples = [
-            sample
-            for subset, (images, masks) in layout.items()
-            for sample in _subset(root, subset, images, masks)
-        ]
+        samples = []
+        for subset, (images, masks) in layout.items():
+            mask_of = _numbered(root / masks, "mask")
+            samples += [
+                Sample(number, subset, image, mask_of.get(number))
+                for number, image in _numbered(root / images, "image").items()
+            ]
         if samples:
             return samples
     raise DataError(
@@ -116,34 +110,15 @@ def dataset_folder(name: str | Path) -> Path:
         return Path(snapshot_download(str(name), repo_type="dataset"))
 
 
-def _subset(root: Path, subset: str, images: str, masks: str) -> list[Sample]:
-    if not (root / images).is_dir():
-        return []
-    contents = readable_files(root / images)
-    by_number, others = _numbered(contents.files, "image")
-    skipped = contents.skipped | dict.fromkeys(others, "not called image_N, or a second image_N")
-    if skipped:
-        path, reason = next(iter(skipped.items()))
-        _log.warning(
-            "%d files in %s are no patches of the dataset and were left out, such as %s (%s).",
-            *(len(skipped), root / images, path.name, reason),
-        )
-    known = readable_files(root / masks).files if (root / masks).is_dir() else ()
-    mask_of, _ = _numbered(known, "mask")
-    return [Sample(n, subset, by_number[n], mask_of.get(n)) for n in sorted(by_number)]
-
-
-def _numbered(files: Sequence[Path], word: str) -> tuple[dict[int, Path], list[Path]]:
-    """Files by number; and those called otherwise, or that come second."""
+def _numbered(folder: Path, word: str) -> dict[int, Path]:
+    """The files of a folder that are called by a word and a number, by number."""
     by_number: dict[int, Path] = {}
-    others = []
+    files = folder.iterdir() if folder.is_dir() else ()
     for path in sorted(files, key=lambda path: len(path.name)):  # image_4.h5 before image_4 (1).h5
         match = _NAME.fullmatch(path.name)
-        if match and match[1].lower() == word and int(match[2]) not in by_number:
-            by_number[int(match[2])] = path
-        else:
-            others.append(path)
-    return by_number, others
+        if match and match[1].lower() == word:
+            by_number.setdefault(int(match[2]), path)
+    return dict(sorted(by_number.items()))
 
 
 RANDOM_SEED = 42
@@ -253,8 +228,12 @@ def split_samples(samples: Sequence[Sample], protocol: str) -> Split:
         split: Split = {}
         for sample in known:
             split.setdefault(sample.subset, []).append(sample)
-        if protocol == "official":
-            _check_official(split)
+        sizes = {name: len(chosen) for name, chosen in split.items()}
+        if protocol == "official" and sizes != OFFICIAL_SIZES:
+            raise DataError(
+                f"The official split has {OFFICIAL_SIZES} labelled patches and this dataset "
+                f"{sizes}: download the whole benchmark, or use --split folder."
+            )
         return split
     train = [sample for sample in known if sample.subset == "train"]
     if protocol == "random":
@@ -264,18 +243,8 @@ def split_samples(samples: Sequence[Sample], protocol: str) -> Split:
     if protocol.startswith("region:"):
         return _region(train, protocol.removeprefix("region:"))
     raise DataError(
-        f"There is no split {protocol!r}: use folder, random, spatial, official or region:X "
-        f"with X one of {', '.join(region.name for region in REGIONS)}."
+        f"There is no split {protocol!r}: use folder, random, spatial, official or region:S1."
     )
-
-
-def _check_official(split: Split) -> None:
-    sizes = {name: len(chosen) for name, chosen in split.items()}
-    if sizes != OFFICIAL_SIZES:
-        raise DataError(
-            f"The official split has {OFFICIAL_SIZES} labelled patches and this dataset {sizes}: "
-            "download the whole benchmark, or use --split folder."
-        )
 
 
 def _random(train: list[Sample]) -> Split:
@@ -302,12 +271,11 @@ def _spatial(train: list[Sample], blocks: tuple[str, ...]) -> Split:
 
 
 def _region(train: list[Sample], name: str) -> Split:
-    if name not in {region.name for region in REGIONS}:
-        raise DataError(
-            f"There is no region {name!r}: they are {', '.join(r.name for r in REGIONS)}."
-        )
     test = [sample for sample in train if place(sample.number)[0].name == name]
     if not test:
-        raise DataError(f"This dataset has no labelled train patch in region {name}.")
+        raise DataError(
+            f"This dataset has no labelled train patch in a region {name}; the benchmark's regions "
+            f"are {', '.join(region.name for region in REGIONS)}."
+        )
     others = [sample for sample in train if place(sample.number)[0].name != name]
     return {**_spatial(others, blocks=("validation",)), "test": test}

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from landslide_zoo.data.bands import BAND_NAMES, INDICES, TRUE_COLOUR, Unit, display_values
+from landslide_zoo.data.bands import (
+    BAND_NAMES,
+    INDICES,
+    TRUE_COLOUR,
+    Unit,
+    display_values,
+    normalised_difference,
+)
 from landslide_zoo.errors import DataError, shown
 
 MIN_SIDE = 32
@@ -77,8 +84,6 @@ class Patch:
             where None is given. What is missing, blank or under cloud is neither
             landslide nor free of it.
         grid: Size and, where known, place of the pixels.
-        filled: How many values were missing and were filled with the median of
-            their band, for the network alone: their pixels are not observed.
     """
 
     values: np.ndarray
@@ -88,7 +93,6 @@ class Patch:
     mask: np.ndarray | None = None
     observed: np.ndarray = None  # type: ignore[assignment]  # filled in below
     grid: Grid = UNPLACED
-    filled: int = 0
 
     def __post_init__(self) -> None:
         if self.observed is None:
@@ -143,7 +147,7 @@ class Patch:
         Raises:
             DataError: If the patch lacks a band of it, or has display values.
         """
-        return INDICES[name].of(*self.in_unit(INDICES[name].bands, "physical"))
+        return normalised_difference(*self.in_unit(INDICES[name], "physical"))
 
 
 def check_size(path: Path, height: int, width: int) -> None:

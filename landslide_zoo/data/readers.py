@@ -6,9 +6,7 @@ colour.
 
 from __future__ import annotations
 
-import stat
-import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -36,8 +34,6 @@ _ROWS = 64
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MASK_MODES = {"1", "L", "P"}
-_METADATA = 2**20
-"""Bytes that a PNG may hold beside its pixels."""
 _BLANK_SHARE = 0.01
 """Share of black pixels from which they are a blank area, not shadows."""
 
@@ -68,8 +64,8 @@ def read_patch(path: str | Path, mask: str | Path | None = None) -> Patch:
     else:
         bands, own_mask = hdf5.read_bands(path)
         check_size(path, *bands.shape[1:])
-        values, observed, filled = physical_values(bands, path)
-        patch = Patch(values, name=path.stem, observed=observed, filled=filled)
+        values, observed = physical_values(bands, path)
+        patch = Patch(values, name=path.stem, observed=observed)
         if own_mask is not None:
             patch = _with_mask(patch, binary_mask(own_mask, path), path)
     return patch if mask is None else _with_mask(patch, read_mask(mask), Path(mask))
@@ -78,8 +74,7 @@ def read_patch(path: str | Path, mask: str | Path | None = None) -> Patch:
 def read_mask(path: str | Path) -> np.ndarray:
     """Read a mask from HDF5 (dataset ``mask``, or the only 2-D one) or PNG.
 
-    The numbers of a picture with a palette are the mask, whatever colours they
-    have; where they are others than 0 and 1, black and white are.
+    The numbers of a picture with a palette are the mask, whatever colours they have.
 
     Returns:
         Landslide pixels as 1, others 0, shape (H, W), uint8.
@@ -93,69 +88,21 @@ def read_mask(path: str | Path) -> np.ndarray:
     picture = _pixels(path)
     if picture.mode not in _MASK_MODES:
         raise DataError(f"{shown(path.name)} is no mask: a mask is a one-channel PNG of 0 and 255.")
-    numbers = np.asarray(picture)
-    if picture.mode == "P" and not np.isin(numbers, (0, 1)).all():
-        colours = np.asarray(picture.convert("RGB"))
-        if np.isin(colours, (0, 255)).all() and (np.ptp(colours, axis=2) == 0).all():
-            numbers = colours[..., 0]
-    return binary_mask(numbers, path)
+    return binary_mask(np.asarray(picture), path)
 
 
-@dataclass(frozen=True)
-class FolderContents:
-    """Which files of a folder can be read.
-
-    Attributes:
-        files: Those that can, by name.
-        skipped: The other files, with why; neither hidden files nor folders are counted.
-    """
-
-    files: tuple[Path, ...]
-    skipped: dict[Path, str]
+def patch_files(folder: str | Path) -> list[Path]:
+    """The patches of a folder, by suffix or first bytes; not what is hidden or called a mask."""
+    return [
+        path
+        for path in sorted(Path(folder).iterdir())
+        if path.is_file()
+        and not path.name.lower().startswith((".", "mask_"))
+        and (path.suffix.lower() in SUFFIXES or _begins_as_png(path) or h5py.is_hdf5(path))
+    ]
 
 
-def patch_files(folder: str | Path) -> FolderContents:
-    """The patches of a folder: what can be read and is not called a mask.
-
-    Raises:
-        DataError: If the folder cannot be listed.
-    """
-    contents = readable_files(folder)
-    patches = [path for path in contents.files if not path.name.lower().startswith("mask_")]
-    return replace(contents, files=tuple(patches))
-
-
-def readable_files(folder: str | Path) -> FolderContents:
-    """The files of a folder that hold patches or masks, by their suffix or their first bytes.
-
-    Raises:
-        DataError: If the folder cannot be listed.
-    """
-    try:
-        entries = sorted(Path(folder).iterdir())
-    except OSError as error:
-        raise DataError(f"The folder {folder} cannot be listed ({error.strerror}).") from error
-    files: list[Path] = []
-    skipped: dict[Path, str] = {}
-    for path in entries:
-        if path.name.startswith("."):
-            continue
-        try:
-            kind = path.stat().st_mode
-            if stat.S_ISDIR(kind):
-                continue
-            if not stat.S_ISREG(kind):
-                skipped[path] = "no regular file"
-            elif path.suffix.lower() in SUFFIXES or _begins_as_png(path) or h5py.is_hdf5(path):
-                files.append(path)
-            else:
-                skipped[path] = "neither HDF5 nor PNG"
-        except OSError as error:  # such as a link that leads to itself
-            skipped[path] = (error.strerror or str(error)).lower()
-    return FolderContents(tuple(files), skipped)
-
-
-def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, int]:
+def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Multiply the divisors of the fourteen bands back, and set missing values apart.
 
     Missing values (NaN, Inf, :data:`NODATA` and what is beyond :data:`FARTHEST`)
@@ -168,12 +115,10 @@ def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndar
         path: Named in errors.
 
     Returns:
-        Physical values (14, H, W), float32 and finite; the observed pixels (H, W), bool;
-        and how many values were filled.
+        Physical values (14, H, W), float32 and finite; and the observed pixels (H, W), bool.
 
     Raises:
-        DataError: If more than half of the patch, the whole of a band, or every
-            pixel is missing.
+        DataError: If no pixel has a value in every band.
     """
     values = np.empty(stored.shape, dtype=np.float32)
     missing = np.zeros(stored.shape, dtype=bool)
@@ -188,26 +133,17 @@ def physical_values(stored: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndar
             for number in NODATA:  # divided, perhaps, by rounded divisors
                 missing[:, rows] |= stored[:, rows] == number
                 missing[:, rows] |= np.abs(physical - number) < 2.5e-4 * abs(number)
-    name = shown(path.name)
-    filled = int(np.count_nonzero(missing))
-    if filled > missing.size / 2:
-        raise DataError(
-            f"{name} is {100 * filled / missing.size:.0f} % missing (NaN, Inf or nodata); "
-            "at most half may be."
-        )
-    for i, band in enumerate(BANDS):
-        if missing[i].all():
-            raise DataError(
-                f"Band {band.name} of {name} is missing throughout (NaN, Inf or nodata)."
-            )
-        if missing[i].any():
-            values[i][missing[i]] = np.median(values[i][~missing[i]])
     observed = ~missing.any(axis=0) & (values[_OPTICAL] != 0).any(axis=0)
     if not observed.any():
+        empty = [band.name for band, gone in zip(BANDS, missing, strict=True) if gone.all()]
         raise DataError(
-            f"No pixel of {name} has a value in every band: there is nothing to see in it."
+            f"No pixel of {shown(path.name)} has a value in every band: there is nothing to see "
+            f"in it ({', '.join(empty) or 'no band'} is missing throughout)."
         )
-    return values, observed, filled
+    for plane, gone in zip(values, missing, strict=True):
+        if gone.any():
+            plane[gone] = np.median(plane[~gone])
+    return values, observed
 
 
 def binary_mask(values: np.ndarray, path: Path) -> np.ndarray:
@@ -245,11 +181,8 @@ def _is_png(path: Path) -> bool:
     """
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
-    try:
-        if _begins_as_png(path):
-            return True
-    except OSError as error:
-        raise DataError(f"{path} cannot be opened ({error.strerror or error}).") from error
+    if _begins_as_png(path):
+        return True
     if not h5py.is_hdf5(path):
         raise DataError(
             f"{shown(path.name)} is neither an HDF5 file nor a PNG picture: give a Landslide4Sense "
@@ -287,25 +220,17 @@ def _picture(path: Path) -> Patch:
 
 
 def _pixels(path: Path) -> Image.Image:
-    """A PNG with 8 bits a colour, unpacked once its header shows that this is safe."""
+    """A PNG with 8 bits a colour, unpacked once its size is known to be safe."""
     with path.open("rb") as file:
-        header = file.read(26)
-    if len(header) < 26 or header[12:16] != b"IHDR":
-        raise damaged(path)
-    width, height, depth = struct.unpack(">IIB", header[16:25])
-    if depth == 16:
+        sixteen_bits = file.read(25)[24:] == b"\x10"
+    if sixteen_bits:
         raise DataError(
             f"{shown(path.name)} holds 16 bits a colour, which this zoo does not read from a "
             "picture: give the 14-band .h5 patch, or true colour and masks with 8 bits."
         )
-    check_size(path, height, width)
-    largest = 4 * height * width  # and deflate never makes pixels much larger
-    if path.stat().st_size > largest + largest // 100 + _METADATA:
-        raise DataError(f"{shown(path.name)} holds far more than its pixels: save it as plain PNG.")
     try:
         picture = Image.open(path, formats=["PNG"])
-        if picture.size != (width, height):  # a second header
-            raise damaged(path)
+        check_size(path, picture.height, picture.width)
         picture.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise damaged(path) from error

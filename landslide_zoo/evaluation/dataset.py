@@ -126,7 +126,7 @@ def negative_files(folder: Path) -> list[Path]:
     Raises:
         DataError: If there are none.
     """
-    files = list(patch_files(folder).files) or [
+    files = patch_files(folder) or [
         sample.image
         for sample in find_samples(folder)
         if sample.mask is not None and not read_mask(sample.mask).any()

@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 import scipy
 
-from landslide_zoo.data.bands import INDICES, TRUE_COLOUR, NormalisedDifference, Unit
+from landslide_zoo.data.bands import INDICES, TRUE_COLOUR, Unit, normalised_difference
 from landslide_zoo.data.checks import slope_of
 from landslide_zoo.data.patch import Patch
 
-_NDVI = INDICES["NDVI"].bands
+_NDVI = INDICES["NDVI"]
 _SPECTRAL = ("B4", "B8", "B11", "B12")
 _VEGETATION = {
     "vegetation_ndvi": (*_NDVI, 0.55),
@@ -51,7 +51,7 @@ class _Measures:
         """The normalised difference of two bands, shape (H, W)."""
         pair = first, second
         if pair not in self._differences:
-            self._differences[pair] = NormalisedDifference.of(*self.patch.select(pair))
+            self._differences[pair] = normalised_difference(*self.patch.select(pair))
         return self._differences[pair]
 
     @cached_property

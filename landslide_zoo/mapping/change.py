@@ -87,12 +87,12 @@ class Earlier:
 
     def observed(self, window: Window) -> np.ndarray:
         """Pixels of a window that were seen then, shape (h, w), bool."""
-        patch = self.scene.read(window, INDICES["NDVI"].bands)
+        patch = self.scene.read(window, INDICES["NDVI"])
         return patch.observed & ~self._clouds(window)
 
     def ndvi(self, window: Window) -> np.ndarray:
         """NDVI then, shape (h, w), float32."""
-        return self.scene.read(window, INDICES["NDVI"].bands).index("NDVI")
+        return self.scene.read(window, INDICES["NDVI"]).index("NDVI")
 
 
 def check_change(scene: Scene) -> None:
@@ -101,7 +101,7 @@ def check_change(scene: Scene) -> None:
     Raises:
         DataError: If it lacks a band that NDVI needs.
     """
-    missing = [name for name in INDICES["NDVI"].bands if name not in scene.bands]
+    missing = [name for name in INDICES["NDVI"] if name not in scene.bands]
     if missing or scene.unit != "physical":
         what = f"has no {', '.join(missing)}" if missing else "holds display values"
         raise DataError(

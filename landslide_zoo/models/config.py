@@ -155,7 +155,7 @@ class ModelConfig(PredictorConfig):
         _check_names("band", self.bands, BAND_NAMES)
         _check_names("channel", self.channels, (*BAND_NAMES, *INDICES))
         for name in self.channels:
-            needed = INDICES[name].bands if name in INDICES else (name,)
+            needed = INDICES.get(name, (name,))
             if not set(needed) <= set(self.bands):
                 raise ValueError(f"channel {name} needs bands {', '.join(needed)}")
         for field in ("mean", "std", "low", "high"):
@@ -291,9 +291,7 @@ def catalog_config(name: str) -> ModelConfig:
     entry, channels = lookup(name), channels_of(name)
     display = name.endswith(RGB_SUFFIX)
     bands = dict.fromkeys(
-        needed
-        for channel in channels
-        for needed in (INDICES[channel].bands if channel in INDICES else (channel,))
+        needed for channel in channels for needed in INDICES.get(channel, (channel,))
     )
     return ModelConfig(
         name=name,

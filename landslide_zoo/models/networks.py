@@ -299,7 +299,7 @@ class InputScaling(nn.Module):
     def _channel(self, values: torch.Tensor, name: str) -> torch.Tensor:
         if name not in INDICES:
             return values[:, self.bands.index(name)]
-        first, second = (values[:, self.bands.index(b)] for b in INDICES[name].bands)
+        first, second = (values[:, self.bands.index(b)] for b in INDICES[name])
         total = first + second
         # Where both bands are 0 the index is undefined; 0 is neither plant nor water.
         return torch.where(total == 0, 0.0, (first - second) / torch.where(total == 0, 1.0, total))

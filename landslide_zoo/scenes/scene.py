@@ -181,11 +181,10 @@ class Scene:
         optical = [i for i, name in enumerate(wanted) if name in OPTICAL]
         if optical:
             observed &= (values[optical] != 0).any(axis=0)
-        filled = int(np.count_nonzero(missing))
-        if filled:
+        if missing.any():
             fill_missing(values, missing, optical)
         name, grid = self.name, window.grid(self.grid)
-        return Patch(values, wanted, self.unit, name, observed=observed, grid=grid, filled=filled)
+        return Patch(values, wanted, self.unit, name, observed=observed, grid=grid)
 
     def require(self, bands: Sequence[str]) -> None:
         """Check that the scene has these bands.

@@ -62,16 +62,12 @@ def test_any_suffix_and_what_browsers_add_to_a_name(tmp_path: Path) -> None:
         assert np.array_equal(patch.mask, random_mask(32, 32, seed=sample.number))
 
 
-def test_other_files_are_left_out_and_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_other_files_are_left_out(tmp_path: Path) -> None:
     sample = write_pair(tmp_path, 7)
     folder = sample.image.parent
-    for name in ("image_8.txt", "image_.h5", "my_image_9.h5", ".image_9.h5"):
+    for name in ("image_8.txt", "image_.h5", "my_image_9.h5", ".image_9.h5", "image_7 (1).h5"):
         (folder / name).touch()
-    (folder / "image_7 (1).h5").write_bytes(sample.image.read_bytes())
     assert find_samples(tmp_path) == [sample]
-    assert caplog.messages[0].startswith("4 files")
     with pytest.raises(DataError, match="nothing holds no Landslide4Sense dataset"):
         find_samples(tmp_path / "nothing")
 
@@ -172,7 +168,7 @@ def test_folder_and_official_are_the_datasets_own_subsets() -> None:
     ("samples", "protocol", "word"),
     [
         (BENCHMARK[:200], "region:S4", "region S4"),
-        (BENCHMARK, "region:S9", "'S9': they are S1, S2, S3, S4"),
+        (BENCHMARK, "region:S9", "S9; .* are S1, S2, S3, S4"),
         (BENCHMARK, "weekly", "'weekly'"),
         ([sample(4000)], "spatial", "image_4000"),
     ],
