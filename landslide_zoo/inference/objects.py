@@ -187,8 +187,8 @@ def measure(
         return np.bincount(numbers, weights=values)[1:] / pixels
 
     row, column = mean(rows), mean(columns)
-    down, across = rows - row[numbers - 1], columns - column[numbers - 1]
-    tall, wide, slanted = mean(down**2), mean(across**2), mean(down * across)
+    tall, wide = mean(rows**2) - row**2, mean(columns**2) - column**2
+    slanted = mean(rows * columns) - row * column
     middle, apart = (tall + wide) / 2, np.hypot((tall - wide) / 2, slanted)
     short, long = 4 * np.sqrt(np.maximum(middle - apart, 0)), 4 * np.sqrt(middle + apart)
     edges, touched, places = _rims(labels, len(pixels))

@@ -178,8 +178,9 @@ def find_landslides(
     labels, broken, specks = _label(kinds, flat, ground, rules)
     numbers = labels.ravel()[flat]
     observed, listed = seen == _SEEN, numbers > 0
-    columns = {name: values[listed] for name, values in columns.items()}
-    shapes = outlines(labels)
+    del kinds, seen
+    for name in columns:  # one after the other: they are large
+        columns[name] = columns[name][listed]
     measures = measure(
         labels,
         probability[listed],
@@ -188,7 +189,10 @@ def find_landslides(
         water if "ndwi" in columns else None,
         ground.grid.pixel_size,
     )
-    measures |= _on_the_ground(ground, shapes, measures, labels, columns.get("elevation"))
+    elevation = columns.get("elevation")
+    del columns, water, probability
+    shapes = outlines(labels)
+    measures |= _on_the_ground(ground, shapes, measures, labels, elevation)
     why = np.full(len(broken), None, object)
     for i, landslide in enumerate(objects_of(measures)):
         broken[i] = broken[i] or dropped_by(landslide, layers.names, rules)
@@ -359,7 +363,7 @@ def outlines(labels: np.ndarray) -> list[MultiPolygon]:
     for shape, number in rasterio.features.shapes(labels, mask=labels > 0, connectivity=4):
         shell, *holes = shape["coordinates"]
         polygons[int(number)].append(shapely.Polygon(shell, holes))
-    return [shapely.normalize(MultiPolygon(polygons[number])) for number in sorted(polygons)]
+    return [shapely.normalize(MultiPolygon(polygons.pop(n))) for n in sorted(polygons)]
 
 
 def crown_to_toe(rows: np.ndarray, columns: np.ndarray, elevation: np.ndarray) -> np.ndarray | None:
