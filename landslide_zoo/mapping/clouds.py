@@ -34,7 +34,7 @@ _SIDE, _MARGIN = 1024, 24
 
 def why_no_scene_clouds(scene: Scene, masker: CloudMasker = CSMASK) -> str | None:
     """Why clouds cannot be found in a scene, in a sentence; None where they can."""
-    return None if scene.classified else why_no_clouds(one_pixel(scene), masker)
+    return None if scene.classes else why_no_clouds(one_pixel(scene), masker)
 
 
 def one_pixel(scene: Scene) -> Patch:
@@ -57,7 +57,7 @@ def find_scene_clouds(
     masker = CSMASK if isinstance(clouds, str) else clouds
     if clouds == "keep" or why_no_scene_clouds(scene, masker):
         return lambda window: np.zeros((window.height, window.width), dtype=bool)
-    if scene.classified:
+    if scene.classes:
         return scene.classification
     return FoundClouds(scene, folder, progress, masker).read
 

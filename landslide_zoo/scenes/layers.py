@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -22,7 +22,6 @@ from landslide_zoo.scenes.rasters import (
     InputFile,
     Placement,
     Window,
-    blocks,
     per_cent,
     reading,
     windows_from_the_middle,
@@ -47,16 +46,13 @@ MARGIN = 6
 """Pixels around a window that its slope depends on: four deviations of the smoothing, and two."""
 LOWEST, HIGHEST = -1_000.0, 9_000.0
 """Metres between which all land lies; beyond them is no elevation."""
-STEEP, TOO_STEEP = 38.0, 50.0
-"""Median slopes in degrees that no wide ground is beyond without reason, or at all."""
+TOO_STEEP = 50.0
+"""Median slope in degrees that no wide ground is beyond."""
 _ANYWHERE = CRS.from_epsg(3857)
 """Stands for the coordinates of rasters without a place."""
-_TOGETHER = 1024
-"""Side of what is read of a raster at once: GDAL forgets blocks where a row of them is large."""
 _SAMPLES = 96
 """Side of the lattice on which the share that a raster covers is counted."""
 _UNITS = {"ft": 0.3048, "foot": 0.3048, "feet": 0.3048, "us survey foot": 0.3048006, "dm": 0.1}
-_UNITS |= {"us-ft": 0.3048006, "cm": 0.01, "centimetre": 0.01, "decimetre": 0.1, "mm": 0.001}
 """Metres of the units that elevation rasters are in, where these are not metres."""
 
 
@@ -94,12 +90,8 @@ class Raster:
             DataError: If they lie on no place of the Earth.
         """
         placement = Placement.of(self.dataset)
-        projection = self.file.path.with_suffix(".prj")
-        if not placement.crs and len(self.dataset.files) > 1 and projection.is_file():
-            with reading(self.file):  # beside a world file, which says no more than the transform
-                crs = CRS.from_wkt(projection.read_text(encoding="utf-8"))
-            placement = replace(placement, crs=crs, transform=self.dataset.transform)
-        if not placement.on_earth:
+        sizes = np.array(placement.pixel_size)
+        if not (np.isfinite(sizes) & (sizes > 0)).all() or placement.transform.is_degenerate:
             raise DataError(
                 f"The coordinates of {self.file} lie on no place of the Earth in {placement.crs}: "
                 "assign the right projection (gdal_edit.py -a_srs)."
@@ -117,12 +109,6 @@ class Raster:
         """Those of its bands that are reflectance."""
         return [name for name in self.indexes if name in OPTICAL]
 
-    @property
-    def scale_tags(self) -> list[tuple[float, float]]:
-        """Scale and offset of its optical bands, as its tags say."""
-        scales, offsets, indexes = self.dataset.scales, self.dataset.offsets, self.indexes
-        return [(scales[indexes[n] - 1], offsets[indexes[n] - 1]) for n in self.optical]
-
     def read(self, target: Placement, names: Sequence[str], nearest: bool = False) -> np.ndarray:
         """Some of its bands on other pixels: copied where these are its own, else warped.
 
@@ -137,7 +123,7 @@ class Raster:
         Raises:
             DataError: If the file is damaged.
         """
-        own = self.placement.turned_to(target)
+        own = self.placement
         to_own = ~own.transform @ target.transform
         shifts = round(to_own.f), round(to_own.c)
         same = np.allclose(
@@ -152,8 +138,6 @@ class Raster:
 
     def _copied(self, window: Window, names: Sequence[str]) -> np.ndarray:
         inside = window.inside(self.placement.size)
-        if inside == window:
-            return self._stored(window, names)
         values = np.full((len(names), window.height, window.width), np.nan, np.float32)
         if inside.height > 0 and inside.width > 0:
             values[:, *inside.within(window)] = self._stored(inside, names)
@@ -182,16 +166,12 @@ class Raster:
             )
         )
         window = Window(top, left, bottom - top, right_end - left).inside(own.size)
-        if window.height <= 0 or window.width <= 0:
+        height, width = (side // factor * factor for side in window[2:])
+        window = window._replace(height=height, width=width)
+        if height <= 0 or width <= 0:
             return values
-        shape = math.ceil(window.height / factor), math.ceil(window.width / factor)
-        source = np.empty((len(names), *shape), np.float32)
-        side = factor * math.ceil(max(_TOGETHER, *self.dataset.block_shapes[0]) / factor)
-        for part in blocks((window.height, window.width), side):
-            stored = self._stored(part.moved(window.row, window.column), names, factor)
-            place = Window(part.row // factor, part.column // factor, *stored.shape[1:])
-            source[:, *place.slices] = stored
-        transform = own.window(window).coarse(*shape).transform
+        source = self._stored(window, names, factor)
+        transform = own.window(window).coarse(*source.shape[1:]).transform
         if max(down, right) < 1:  # the last value is that of the ground up to a pixel beyond
             source = np.pad(source, ((0, 0), (1, 1), (1, 1)), mode="edge")
             transform @= Affine.translation(-1, -1)
@@ -224,7 +204,7 @@ class Raster:
         Only every so-manyth row and column where a factor is given.
         """
         bands = [self.indexes[name] for name in names]
-        shape = (math.ceil(window.height / factor), math.ceil(window.width / factor))
+        shape = window.height // factor, window.width // factor
         optical = [i for i, name in enumerate(names) if name in OPTICAL]
         with reading(self.file):
             stored = self.dataset.read(bands, window=window.slices, out_shape=(len(bands), *shape))
@@ -293,8 +273,6 @@ def slope_in_degrees(
         Degrees, NaN where the elevation is missing, shape (H, W), float32.
     """
     missing = np.isnan(elevation)
-    if missing.all():
-        return elevation
     down = _smoothed(_difference(elevation, axis=0), missing) / heights
     right = _smoothed(_difference(elevation, axis=1), missing) / widths
     slope = np.degrees(np.arctan(np.hypot(down, right))).astype(np.float32)
@@ -382,31 +360,21 @@ class Terrain:
         parts = [self.read(w)[0] for w in windows_from_the_middle(self._target.size)]
         slopes = np.concatenate([part[np.isfinite(part)] for part in parts])
         middle = float(np.median(slopes)) if slopes.size else 0.0
-        advice = "check the unit of its elevations and the size of its pixels"
         if middle > TOO_STEEP:
             raise DataError(
                 f"{self._raster.file} makes half of the ground steeper than {middle:.0f} degrees, "
-                f"as nowhere on Earth: {advice}."
-            )
-        if middle > STEEP:
-            self.notes.append(
-                f"Half of the ground is steeper than {middle:.0f} degrees by {self._raster.file}: "
-                f"{advice}."
+                "as nowhere on Earth: check the unit of its elevations and the size of its pixels."
             )
 
 
 def _smoothed(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
     total = ndimage.gaussian_filter(np.where(missing, 0, values), SMOOTHING)
-    if not missing.any():
-        return total
     weight = ndimage.gaussian_filter((~missing).astype(np.float32), SMOOTHING)
     return total / np.maximum(weight, 1e-6)
 
 
 def _difference(values: np.ndarray, axis: int) -> np.ndarray:
     """Change from pixel to pixel: the mean of those to both sides, or to the side there is."""
-    if not np.isnan(values).any():
-        return np.asarray(np.gradient(values, axis=axis))
     steps = np.diff(values, axis=axis)
     edge = np.full_like(values.take([0], axis), np.nan)
     both = np.stack([np.concatenate(pair, axis) for pair in ((edge, steps), (steps, edge))])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from xml.etree import ElementTree
+from zipfile import is_zipfile
 
 import numpy as np
 from rasterio.enums import ColorInterp
@@ -45,8 +46,8 @@ _NO_BANDS = re.compile(
     r"(^|[^a-z])(tci|pvi|aot|wvp|msk|cld|snw|preview|thumbnail|overview|visual)([^a-z]|$)"
 )
 """Files beside the bands of a product."""
-_SAME = 0.5
-"""Share by which the pixels of one band at two resolutions differ in area at least."""
+_SAME = 0.25
+"""Share by which the pixels of one band at two resolutions differ in height at least."""
 
 _NAMES = {
     "coastal": "B1",
@@ -60,7 +61,6 @@ _NAMES = {
     "nir08": "B8A",
     "narrownir": "B8A",
     "nir09": "B9",
-    "watervapour": "B9",
     "cirrus": "B10",
     "swir16": "B11",
     "swir1": "B11",
@@ -71,27 +71,24 @@ _NAMES = {
     "elevation": "DEM",
     "scl": SCL,
 }
-_LETTERS = {"r": "B4", "g": "B3", "b": "B2", "n": "B8"}
 _SPELLINGS = (
     (r"red[ _-]?edge[ _-]*", "rededge"),
-    (r"near[ _-]?infra[ _-]?red", "nir"),
-    (r"short[ _-]?wave[ _-]?infra[ _-]?red[ _-]*", "swir"),
-    (r"water[ _-]?vapou?r", "watervapour"),
     (r"narrow[ _-]?nir|nir[ _-]?narrow", "narrownir"),
     (r"\bband[ _-]*(?=\d)", "b"),
 )
 _NUMBERED = re.compile(r"b0?([1-9]|1[0-2]|8a)")
 
-_BY_COUNT = {
-    3: (TRUE_COLOUR, "red, green, blue"),
-    4: ((*TRUE_COLOUR, "B8"), "red, green, blue, near infrared"),
-    12: (
+_USUAL: dict[int, tuple[str, ...]] = {
+    len(names): names
+    for names in (
+        TRUE_COLOUR,
+        (*TRUE_COLOUR, "B8"),
         tuple(name for name in SENTINEL_2 if name != "B10"),
-        "the order of Sentinel-2 Level-2A",
-    ),
-    13: (SENTINEL_2, "the order of Sentinel-2 Level-1C"),
-    14: (BAND_NAMES, "the order of Landslide4Sense"),
+        SENTINEL_2,
+        BAND_NAMES,
+    )
 }
+"""The order that bands without names are taken in, by their number."""
 
 
 @dataclass(frozen=True)
@@ -147,39 +144,31 @@ def open_product(paths: Sequence[Path], bands: Sequence[str] | None, opened: Exi
         DataError: If there is no band, one is there twice, or a file cannot be read.
     """
     files = list(input_files(paths))
-    given = {path.absolute() for path in paths if path.suffix.lower() != ".xml"}
+    given = {path.absolute() for path in paths if not (is_metadata(path) or is_zipfile(path))}
     candidates = [
         file
         for file in files
-        if (file.path.absolute() in given and file.member is None)
+        if file.path.absolute() in given
         or (file.suffix in SUFFIXES and not _NO_BANDS.search(file.inner.stem.lower()))
     ]
     if len(candidates) > MAX_RASTERS:
-        raise DataError(
-            f"{shown(paths[0].name)} holds {len(candidates)} rasters, more than {MAX_RASTERS}: "
-            "give those of one scene."
-        )
+        raise DataError(f"{shown(paths[0].name)} holds more than {MAX_RASTERS} rasters.")
     product = Product(scene_name(*paths), [], _metadata_among(files))
     remaining = None if bands is None else list(bands)
     for file in candidates:
         dataset = opened.enter_context(open_raster(file))
-        asked_for = file.path.absolute() in given and file.member is None
+        asked_for = file.path.absolute() in given
         names = _names_of(file, dataset, remaining, asked_for, product.notes)
         if remaining is not None:
             del remaining[: dataset.count]
         known = [name for name in names if name in (*BAND_NAMES, SCL)]
         if len(set(known)) < len(known):
-            raise DataError(
-                f"{file} has a band twice ({', '.join(map(str, names))}): name its bands in their "
-                "order, and write - for those to leave out."
-            )
+            raise DataError(f"{file} has a band twice ({', '.join(known)}): name its bands.")
         if known:
             indexes = {name: i for i, name in enumerate(names, 1) if name in known}
             product.rasters.append(Raster(file, dataset, indexes))
     if remaining:
-        raise DataError(
-            f"More bands were named than there are: {', '.join(remaining)} are left over."
-        )
+        raise DataError(f"More bands were named than there are: {', '.join(remaining)}.")
     _keep_finest(product.rasters)
     if not any(OPTICAL & set(raster.indexes) for raster in product.rasters):
         raise DataError(
@@ -199,14 +188,9 @@ def elevation_of(product: Product, dem: str | Path | None, opened: ExitStack) ->
                 return raster
         return None
     files = list(input_files([Path(dem)]))
-    if len(files) != 1:
-        raise DataError(f"{dem} holds {len(files)} files: give one raster of elevation.")
     dataset = opened.enter_context(open_raster(files[0]))
-    if dataset.count != 1:
-        raise DataError(
-            f"{files[0]} has {dataset.count} bands where an elevation raster has one: give one "
-            "with elevations in metres."
-        )
+    if len(files) != 1 or dataset.count != 1:
+        raise DataError(f"{dem} is not one band of elevations: give a raster of them, in metres.")
     own = [name for raster in product.rasters for name in raster.indexes if name in TERRAIN]
     if own:
         product.notes.append(f"{' and '.join(own)} were taken from {files[0]}, not from the scene.")
@@ -231,9 +215,7 @@ def scene_name(*paths: Path) -> str:
         first = first.parent if is_metadata(first) else first
         suffix = r"(\.SAFE)?\.zip$|\.(tiff?|jp2|j2k)$"
         return _printable(re.sub(suffix, "", first.name, flags=re.IGNORECASE))
-    stems = sorted(path.stem for path in paths)
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(stems[0], stems[-1], strict=False))
-    common = "".join(a for a, _ in alike)
+    common = os.path.commonprefix([path.stem for path in paths])  # noqa: RUF071
     return _printable(re.sub(r"[\W_]+(B\d*)?$", "", common) or first.parent.name)
 
 
@@ -250,8 +232,6 @@ def band_of(text: str) -> str | None:
         ('B4', 'B5', 'B8')
     """
     plain = text.strip().lower()
-    if plain in _LETTERS:
-        return _LETTERS[plain]
     for spelling, name in _SPELLINGS:
         plain = re.sub(spelling, name, plain)
     words = re.split(r"[^a-z0-9]+", plain)
@@ -292,58 +272,36 @@ def _names_of(
     """The band that each band of a raster is, None for one to leave out."""
     if given is not None:
         return bands_given(given[: dataset.count], dataset.count, str(file))
-    described = _described(dataset)
+    texts = [text or "" for text in dataset.descriptions]
+    counts = [re.fullmatch(r"band[ _-]*0*(\d+)", text.strip().lower()) for text in texts]
+    if dataset.count > 1 and all(m and int(m[1]) == i for i, m in enumerate(counts, 1)):
+        texts = []  # they only count, as in Band 1, Band 2
+    names = [band_of(text) for text in texts]
     if dataset.count == 1:
-        name = described[0] or band_of(file.inner.stem)
+        name = names[0] or band_of(file.inner.stem)
         if name is None and asked_for:
             raise DataError(
                 f"{file} does not say which band it is: call it as in scene_B04.tif, or name it."
             )
         return [name]
-    if any(described):
-        if unknown := described.count(None):
+    if any(names):
+        if unknown := names.count(None):
             notes.append(f"{unknown} bands of {file} have no known name and are left out.")
-        return described
-    shown_bands = [i for i, c in enumerate(dataset.colorinterp) if c != ColorInterp.alpha]
-    names: list[str | None] = [None] * dataset.count
-    usual, order = _BY_COUNT.get(len(shown_bands), ((), ""))
-    coloured = _by_colour([dataset.colorinterp[i] for i in shown_bands])
-    if not coloured and not usual:
+        return names
+    colours = [colour for colour in dataset.colorinterp if colour != ColorInterp.alpha]
+    usual: Sequence[str | None] | None = _USUAL.get(len(colours))
+    if usual is None:
         raise DataError(
-            f"{file} has {len(shown_bands)} bands without names, and only 3, 4, 12, 13 or 14 tell "
+            f"{file} has {len(colours)} bands without names, and only 3, 4, 12, 13 or 14 tell "
             "which they are: name the file's bands in their order (as in B4,B3,B2)."
         )
-    for i, name in zip(shown_bands, coloured or usual, strict=True):
-        names[i] = name
-    if coloured and coloured != usual:
-        notes.append(
-            f"The bands of {file} were taken by their colours: {', '.join(map(str, coloured))}."
-        )
-    elif coloured != TRUE_COLOUR:
-        notes.append(
-            f"The bands of {file} have no names: its {len(usual)} bands were taken in {order}."
-        )
-    return names
-
-
-def _described(dataset: DatasetReader) -> list[str | None]:
-    """The bands by their descriptions; none where these only count, as in Band 1, Band 2."""
-    texts = [text or "" for text in dataset.descriptions]
-    counted = [re.fullmatch(r"band[ _-]*0*(\d+)", text.strip().lower()) for text in texts]
-    if dataset.count > 1 and all(m and int(m[1]) == i for i, m in enumerate(counted, 1)):
-        return [None] * dataset.count
-    return [band_of(text) for text in texts]
-
-
-def _by_colour(colours: Sequence[ColorInterp]) -> tuple[str | None, ...]:
-    """Red, green, blue and a fourth band, near infrared, where a raster says the first three."""
-    known = {"red": "B4", "green": "B3", "blue": "B2", "nir": "B8"}
-    names = [known.get(colour.name) for colour in colours]
-    if sorted(filter(None, names)) in (["B2", "B3", "B4"], ["B2", "B3", "B4", "B8"]):
-        if len(names) == 4 and None in names:
-            names[names.index(None)] = "B8"
-        return tuple(names)
-    return ()
+    coloured = [band_of(colour.name) for colour in colours]
+    if set(TRUE_COLOUR) <= set(coloured) and len(coloured) <= 4:
+        usual = [name or "B8" for name in coloured]
+    if tuple(coloured) != TRUE_COLOUR:
+        notes.append(f"The bands of {file} have no names: taken for {', '.join(map(str, usual))}.")
+    rest = iter(usual)
+    return [None if c == ColorInterp.alpha else next(rest) for c in dataset.colorinterp]
 
 
 def _keep_finest(rasters: list[Raster]) -> None:
@@ -352,7 +310,7 @@ def _keep_finest(rasters: list[Raster]) -> None:
     for raster in rasters:
         for name in raster.indexes:
             other = best.get(name)
-            ratio = raster.placement.pixel_area / other.placement.pixel_area if other else 0.0
+            ratio = raster.placement.pixel_size[0] / other.placement.pixel_size[0] if other else 0.0
             if other and abs(ratio - 1) < _SAME:
                 raise DataError(
                     f"{name} is there twice, in {other.file} and in {raster.file}: "
@@ -379,23 +337,13 @@ def _metadata_among(files: Sequence[InputFile]) -> ProductMetadata | None:
 
 
 def _read_metadata(file: InputFile) -> ProductMetadata:
-    content = file.read(MAX_XML_BYTES + 1)
-    if len(content) > MAX_XML_BYTES:
-        raise DataError(
-            f"{file} is larger than any product's metadata: download the product again."
-        )
-    if b"<!DOCTYPE" in content:
-        raise DataError(
-            f"{file} declares a document type, as no product's metadata do: "
-            "download the product again."
-        )
+    content = file.read(MAX_XML_BYTES)
     try:
+        if b"<!DOCTYPE" in content:
+            raise ValueError("metadata declare no document type")
         root = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise DataError(f"{file} is no whole XML file: download the product again.") from error
-    elements = {element.tag.rpartition("}")[2]: element for element in root.iter()}
-    quantity = elements.get("BOA_QUANTIFICATION_VALUE", elements.get("QUANTIFICATION_VALUE"))
-    try:
+        elements = {element.tag.rpartition("}")[2]: element for element in root.iter()}
+        quantity = elements.get("BOA_QUANTIFICATION_VALUE", elements.get("QUANTIFICATION_VALUE"))
         offsets = {
             SENTINEL_2[int(element.attrib["band_id"])]: float(element.text or "")
             for element in root.iter()
@@ -403,12 +351,9 @@ def _read_metadata(file: InputFile) -> ProductMetadata:
         }
         quantification = QUANTIFICATION if quantity is None else float(quantity.text or "")
         if not (quantification > 0 and np.isfinite([quantification, *offsets.values()]).all()):
-            raise ValueError
-    except (ValueError, IndexError, KeyError) as error:
-        raise DataError(
-            f"{file} states offsets or a quantification that are none: download the product again, "
-            "or give the offset (-1000 since processing baseline 04.00, else 0)."
-        ) from error
+            raise ValueError("numbers that are none")
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise DataError(f"{file} is no product's metadata: download the product again.") from error
     processing = elements.get("PROCESSING_LEVEL")
     level = _level_in("" if processing is None else processing.text or "") or _level_in(str(file))
     return ProductMetadata(level, quantification, offsets, source=str(file))

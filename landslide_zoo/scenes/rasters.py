@@ -8,7 +8,7 @@ before a pixel is read.
 from __future__ import annotations
 
 import math
-import os
+import re
 import stat
 import warnings
 import zipfile
@@ -24,9 +24,8 @@ import numpy as np
 import rasterio
 from affine import Affine
 from pyproj import Geod, Transformer
-from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, NotGeoreferencedWarning
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
@@ -42,15 +41,10 @@ COARSEST = 60.0
 CACHE_BYTES = 128 * 1024 * 1024
 """What GDAL keeps of decoded blocks: those of all bands of a product under a window and around it,
 1,024 x 1,024 pixels each."""
-MAX_FILES = 20_000
-"""Files looked through in a folder or a ZIP; a product has about 150."""
 MAX_RASTERS = 200
-"""Rasters among them; a product has about 40."""
+"""Rasters in a folder or a ZIP; a product has about 40."""
 MAX_SIDE = 100_000
 """Largest height and width in pixels: 1,000 km at 10 m."""
-MAX_JPEG_2000_SIDE = 32_768
-"""Its decoder keeps books on the whole of an image without tiles; a product's has 10,980."""
-MAX_BANDS = 100
 MAX_BLOCK_BYTES = 256 * 1024 * 1024
 """GDAL decodes whole blocks, however little of them is asked for."""
 SUFFIXES = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG", ".j2k": "JP2OpenJPEG"}
@@ -94,11 +88,6 @@ class Window(NamedTuple):
             slice(self.row, self.row + self.height),
             slice(self.column, self.column + self.width),
         )
-
-    @property
-    def area(self) -> int:
-        """Number of its pixels."""
-        return self.height * self.width
 
     def grid(self, scene: Grid) -> Grid:
         """The window's own grid, given that of the scene.
@@ -230,50 +219,33 @@ def input_files(paths: Sequence[Path]) -> Iterator[InputFile]:
         paths: Files, folders or ZIPs; the metadata of a product stands for its folder.
 
     Raises:
-        DataError: If one of them is missing, cannot be read, or holds too much.
+        DataError: If one of them is no file or folder, or a ZIP that cannot be read.
+        OSError: If one of them is missing.
     """
     for path in paths:
-        try:
-            status = path.stat()
-            if stat.S_ISDIR(status.st_mode):
-                yield from _in_folder(path)
-            elif not stat.S_ISREG(status.st_mode):
-                raise DataError(f"{path} is neither a file nor a folder: give a raster.")
-            elif status.st_size == 0:
-                raise DataError(f"{shown(path.name)} is empty; copy or download it again.")
-            elif is_metadata(path):
-                yield from _in_folder(path.parent)
-            elif InputFile(path).read(4) == b"PK\3\4":
-                yield from _in_zip(path)
-            else:
-                yield InputFile(path)
-        except FileNotFoundError as error:
-            raise DataError(f"There is no file or folder {path}.") from error
-        except OSError as error:  # such as a link that leads to itself
-            raise DataError(f"{path} cannot be opened ({error.strerror or error}).") from error
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            yield from _in_folder(path)
+        elif not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path} is neither a file nor a folder: give a raster.")
+        elif is_metadata(path):
+            yield from _in_folder(path.parent)
+        elif InputFile(path).read(4) == b"PK\3\4":
+            yield from _in_zip(path)
+        else:
+            yield InputFile(path)
 
 
 def is_metadata(path: PurePath) -> bool:
     """Whether a file is the metadata of a Sentinel-2 product, by its name."""
-    name = path.name.upper()
-    return name.endswith(".XML") and (
-        name.startswith(("MTD_MSIL1C", "MTD_MSIL2A")) or "_MTD_SAFL" in name
-    )
+    return re.match(r"MTD_MSIL(1C|2A).*\.XML$", path.name.upper()) is not None
 
 
 def _in_folder(folder: Path) -> Iterator[InputFile]:
-    left = MAX_FILES
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(set(folders) - _NOT_BANDS)
-        left -= len(names)
-        if left < 0:
-            raise DataError(
-                f"{folder} holds more than {MAX_FILES} files: give the folder of one scene."
-            )
-        for name in sorted(names):
-            path = Path(root, name)
-            if not name.startswith(".") and path.is_file():
-                yield InputFile(path)
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if not (inner.name[0] == "." or _NOT_BANDS & {*inner.parts}) and path.is_file():
+            yield InputFile(path)
 
 
 def _in_zip(path: Path) -> Iterator[InputFile]:
@@ -282,19 +254,12 @@ def _in_zip(path: Path) -> Iterator[InputFile]:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise damaged(path) from error
-    if len(members) > MAX_FILES:
-        raise DataError(
-            f"{shown(path.name)} holds more than {MAX_FILES} files: give the ZIP of one scene."
-        )
     for member in sorted(members, key=lambda member: member.filename):
         file = InputFile(path, member.filename)
         if file.inner.is_absolute() or ".." in file.inner.parts:
             raise DataError(
-                f"{shown(member.filename)!r} in {shown(path.name)} leads out of the ZIP: "
-                "make the ZIP again from the product's folder."
+                f"{shown(member.filename)!r} in {shown(path.name)} leads out of the ZIP."
             )
-        if member.flag_bits & 1:
-            raise DataError(f"{shown(path.name)} is encrypted: unpack it first.")
         if not (member.is_dir() or file.inner.name[0] == "." or _NOT_BANDS & {*file.inner.parts}):
             yield file
 
@@ -346,17 +311,6 @@ class Placement:
         return down.item(), right.item()
 
     @property
-    def on_earth(self) -> bool:
-        """Whether its coordinates are those of a place, in its coordinate system."""
-        inside = all(math.isfinite(size) and size > 0 for size in self.pixel_size)
-        return inside and not self.transform.is_degenerate
-
-    @property
-    def pixel_area(self) -> float:
-        """Area of the middle row's pixels in square metres."""
-        return math.prod(self.pixel_size)
-
-    @property
     def grid(self) -> Grid:
         """The same as a grid that patches and predictions have."""
         if self.crs is None:
@@ -388,14 +342,6 @@ class Placement:
             x = x - 360 * np.round((x - (west + east) / 2) / 360)
         columns, rows = ~self.transform @ np.stack((x, y))
         return columns, rows
-
-    def turned_to(self, other: Placement) -> Placement:
-        """The same pixels, longitudes shifted by whole turns so that they lie near another's."""
-        if self.crs is None or self.crs != other.crs or not self.crs.is_geographic:
-            return self
-        (west, _, east, _), (other_west, _, other_east, _) = self.bounds, other.bounds
-        turns = round((other_west + other_east - west - east) / 720)
-        return replace(self, transform=Affine.translation(360 * turns, 0) @ self.transform)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -460,10 +406,7 @@ class Placement:
     def _distance(self, *ends: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Metres between two places for each row, given by column and row; NaN beyond the Earth."""
         assert self.crs is not None
-        try:
-            to_degrees = _transformer(self.crs.to_wkt(), "EPSG:4326")
-        except ProjError:  # such as the Moon's
-            return np.full(len(ends[0][0]), np.nan)
+        to_degrees = _transformer(self.crs.to_wkt(), "EPSG:4326")
         start, end = (to_degrees.transform(*(self.transform @ np.stack(at))) for at in ends)
         places = np.array([*start, *end])
         known = np.isfinite(places).all(axis=0)
@@ -526,7 +469,6 @@ def open_raster(file: InputFile) -> DatasetReader:
         DataError: If it is no raster of the kinds that are read, is damaged, points to
             other files, or claims too much.
     """
-    _check_projections()
     driver = SUFFIXES.get(file.suffix, "GTiff") if file.member else _driver_of(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -534,10 +476,6 @@ def open_raster(file: InputFile) -> DatasetReader:
             dataset = rasterio.open(file.gdal_name, driver=driver, sharing=False)
         try:
             _check(file, dataset)
-            for level in range(len(dataset.overviews(1)) if driver == "GTiff" else 0):
-                options = {"driver": driver, "sharing": False, "overview_level": level}
-                with reading(file), rasterio.open(file.gdal_name, **options) as smaller:
-                    _check_blocks(file, smaller)
             end = ((dataset.height - 1, dataset.height), (dataset.width - 1, dataset.width))
             with reading(file):
                 dataset.read(dataset.count, window=end)
@@ -547,17 +485,6 @@ def open_raster(file: InputFile) -> DatasetReader:
     return dataset
 
 
-@cache
-def _check_projections() -> None:
-    try:
-        CRS.from_epsg(4326)
-    except CRSError as error:
-        raise DataError(
-            "Projections cannot be looked up: PROJ's database is missing or another program's; "
-            "unset PROJ_DATA and PROJ_LIB."
-        ) from error
-
-
 def _driver_of(file: InputFile) -> str:
     """The one driver that may open a file, by its first bytes."""
     head = file.read(1024)
@@ -565,41 +492,16 @@ def _driver_of(file: InputFile) -> str:
         return "GTiff"
     if head.startswith(_JPEG_2000):
         return "JP2OpenJPEG"
-    if head.startswith(b"\x89HDF"):
-        raise DataError(
-            f"{file} is HDF5, such as a patch of Landslide4Sense: give it to landslide-zoo predict."
-        )
-    advice = "convert it (gdal_translate -of COG) and give the GeoTIFF."
-    if b"<VRTDataset" in head:
-        raise DataError(f"{file} is a VRT, which only points to other files: {advice}")
-    raise DataError(f"{file} is neither a GeoTIFF nor JPEG 2000: {advice}")
+    raise DataError(
+        f"{file} is neither a GeoTIFF nor JPEG 2000: convert it (gdal_translate -of COG); patches "
+        "of Landslide4Sense (.h5) are for landslide-zoo predict."
+    )
 
 
 def _check(file: InputFile, dataset: DatasetReader) -> None:
-    height, width, count = dataset.height, dataset.width, dataset.count
-    largest = MAX_JPEG_2000_SIDE if dataset.driver == "JP2OpenJPEG" else MAX_SIDE
-    if max(height, width) > largest:
-        raise DataError(
-            f"{file} claims to be {height} x {width} pixels, more than a side of {largest}: "
-            "cut it into parts, or download it again if it is smaller."
-        )
-    if count > MAX_BANDS:
-        raise DataError(f"{file} has {count} bands, more than {MAX_BANDS}: give the bands needed.")
-    types = sorted(set(dataset.dtypes))
-    if len(types) != 1 or types[0].startswith("complex"):
-        raise DataError(
-            f"{file} holds {', '.join(types) or 'no band'}: its bands must be real numbers of one "
-            "type."
-        )
-    _check_blocks(file, dataset)
-    if _ELSEWHERE & {name.upper() for name in dataset.tag_namespaces()}:
-        raise DataError(
-            f"{file} points to other files, which are not opened: "
-            "rewrite it without its metadata (gdal_translate -nomd -of COG)."
-        )
-
-
-def _check_blocks(file: InputFile, dataset: DatasetReader) -> None:
+    height, width = dataset.shape
+    if max(height, width) > MAX_SIDE:
+        raise DataError(f"{file} claims to be {height} x {width} pixels: cut it into parts.")
     rows, columns = dataset.block_shapes[0]
     by_pixel = dataset.interleaving and dataset.interleaving.value == "PIXEL"
     together = dataset.count if by_pixel else 1
@@ -607,4 +509,9 @@ def _check_blocks(file: InputFile, dataset: DatasetReader) -> None:
         raise DataError(
             f"{file} is stored in blocks of {rows} x {columns} pixels, too large to be read in "
             "parts: rewrite it in tiles (gdal_translate -of COG)."
+        )
+    if _ELSEWHERE & {name.upper() for name in dataset.tag_namespaces()}:
+        raise DataError(
+            f"{file} points to other files, which are not opened: "
+            "rewrite it without its metadata (gdal_translate -nomd -of COG)."
         )

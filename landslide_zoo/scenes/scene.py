@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
 from landslide_zoo.data.checks import FEW_BANDS, all_bright, is_clear, is_reflectance
 from landslide_zoo.data.patch import Grid, Patch
-from landslide_zoo.errors import DataError, quoted
+from landslide_zoo.errors import DataError
 from landslide_zoo.scenes.layers import (
     OPTICAL,
     SCL,
@@ -107,19 +107,11 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"Scene({self.name!r}, {self.size[0]} x {self.size[1]}, {', '.join(self.bands)})"
-
     @cached_property
     def bands(self) -> tuple[str, ...]:
         """Those that can be read, ``slope`` and ``DEM`` among them where elevation is known."""
         held = {name for raster in self.rasters for name in raster.indexes}
         return tuple(b for b in BAND_NAMES if b in held or (self.terrain and b in TERRAIN))
-
-    @property
-    def classified(self) -> bool:
-        """Whether it has the scene classification of a Level-2A product."""
-        return self.classes is not None
 
     @cached_property
     def grid(self) -> Grid:
@@ -265,12 +257,6 @@ def open_scene(
         ...     patch = scene.read(Window(0, 0, 512, 512), ("B4", "B3", "B2"))
     """
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
-    if not paths:
-        raise DataError("No scene was given: give a GeoTIFF, a product folder or its ZIP.")
-    if scale is not None and scale not in get_args(Scale):
-        raise DataError(
-            f"There is no scale {quoted(scale)}: choose among {', '.join(get_args(Scale))}."
-        )
     with ExitStack() as opened, environment(companions=companions):
         product = open_product(paths, bands, opened)
         elevation = elevation_of(product, dem, opened)
@@ -285,7 +271,6 @@ def open_scene(
             raster, index = held["DEM"], held["DEM"].indexes.pop("DEM")
             elevation = Raster(raster.file, raster.dataset, {"DEM": index}, raster.gains)
         terrain = Terrain(elevation, target) if elevation else None
-        _refuse_empty(rasters, target)
         product.notes += terrain.notes if terrain else []
         options = (product.metadata, level, offset, bands, scale, onto, shift)
         return Scene(
@@ -311,7 +296,7 @@ def _placed(product: Product, onto: Placement | None, max_pixels: int | None) ->
     usual, _ = Counter(raster.placement.crs for raster in optical).most_common(1)[0]
     finest = min(
         (raster for raster in optical if raster.placement.crs == usual),
-        key=lambda raster: raster.placement.pixel_area,
+        key=lambda raster: raster.placement.pixel_size,
     )
     own, notes = finest.placement, product.notes
     if onto is None and max(own.pixel_size) > 1.1 * COARSEST:
@@ -335,29 +320,16 @@ def _placed(product: Product, onto: Placement | None, max_pixels: int | None) ->
                 f"{raster.file} has no ground in common with {where}: give rasters of one place, "
                 "all of them with a projection, or all without and of one size."
             )
-        if other.crs != own.crs:
-            notes.append(
-                f"{raster.file} is in {other.crs} and {finest.file} in {own.crs}: "
-                "it was warped to the latter."
-            )
-        beside = [Path(path).name for path in raster.dataset.files[1:]]
-        if counted := [name for name in beside if not name.endswith((".ovr", ".aux.xml"))]:
-            notes.append(f"Beside {raster.file}, {', '.join(counted)} was read, too.")
     if own.crs is None:
         notes.append(
             f"{finest.file} has no projection: outputs are in pixels, taken to be 10 m wide, and "
             "lie nowhere on the map."
         )
-    elif onto is None and not own.upright:
-        notes.append(
-            f"{finest.file} is rotated or mirrored: it is resampled to a grid that points north."
-        )
     elif onto is None and placement != own:
-        down, right = (round(size, 2) for size in own.pixel_size)
+        (down, right), pixel = own.pixel_size, placement.pixel_size[0]
         notes.append(
-            f"Pixels of {finest.file} are {down:g} x {right:g} m: they are resampled to "
-            f"{round(placement.pixel_size[0], 2):g} m, which models know; what smaller pixels show "
-            "is lost, and larger ones gain nothing."
+            f"{finest.file} has pixels of {down:.4g} x {right:.4g} m: it is resampled to pixels of "
+            f"{pixel:.4g} m in rows from north to south, which models know."
         )
     return placement
 
@@ -411,7 +383,7 @@ def _set_scales(
     chosen, rejected = None, ""
     for reading in _readings(product, optical, bands, sample, scale, offset):
         values = sample * reading.gain + reading.offset
-        if explicit or not sample.size:
+        if explicit:
             chosen = reading
         elif is_reflectance(values, bands):
             chosen = reading
@@ -464,7 +436,10 @@ def _readings(
         if any(added):
             words += f" to which {added[0]:g} is added, as {metadata.source} says"
         yield _Reading(words, factor, factor * np.array(added)[:, None], hint=True)
-    tags = np.array([tag for raster in optical for tag in raster.scale_tags])
+    held = [
+        (raster.dataset, raster.indexes[name] - 1) for raster in optical for name in raster.optical
+    ]
+    tags = np.array([(dataset.scales[i], dataset.offsets[i]) for dataset, i in held])
     if whole and scale is None and offset is None and (tags != (1, 0)).any():
         gains, offsets = tags.T[..., None]
         for factor in (QUANTIFICATION, 100.0, 1.0):
@@ -481,7 +456,7 @@ def _readings(
         yield _Reading(_SCALES[scale], gains_of[scale], offset or 0.0)
         return
     usual = np.array([band(name).mean for name in bands])
-    stored = np.median(sample, axis=1) if sample.size else usual
+    stored = np.median(sample, axis=1)
     distances = {
         np.abs(np.log10(np.maximum(stored * np.ravel(gain), 0.1) / usual)).mean(): each
         for each, gain in gains_of.items()
@@ -496,7 +471,7 @@ def _readings(
 
 def _is_picture(kind: np.dtype, bands: Sequence[str], sample: np.ndarray) -> bool:
     """Whether numbers are the levels of a picture: bytes, or whole 255ths in true colour."""
-    if kind.kind != "f" or set(bands) != set(TRUE_COLOUR) or not sample.size:
+    if kind.kind != "f" or set(bands) != set(TRUE_COLOUR):
         return kind == np.uint8
     levels = sample * 255
     return bool(sample.max() <= 1 and np.allclose(levels, levels.round(), atol=1e-3))
@@ -508,15 +483,19 @@ def _sample(optical: Sequence[Raster], target: Placement, notes: list[str]) -> n
     One number that fills a part of all bands and is far from all others is none.
     """
     parts = []
-    for window in windows_from_the_middle(target.size):
-        read = [raster.read(target.window(window), raster.optical) for raster in optical]
+    coarse = target.coarse(*(min(_SCANNED, length) for length in target.size))
+    for part in (*map(target.window, windows_from_the_middle(target.size)), coarse):
+        read = [raster.read(part, raster.optical, nearest=part is coarse) for raster in optical]
         values = np.concatenate(read).reshape(sum(map(len, read)), -1)
         parts.append(values[:, np.isfinite(values).all(axis=0) & (values != 0).any(axis=0)])
         if sum(part.shape[1] for part in parts) >= _ENOUGH:
             break
     sample = np.concatenate(parts, axis=1)
     if not sample.size:
-        return sample
+        raise DataError(
+            f"{optical[0].file} has no value anywhere: all of it is nodata or 0; "
+            "check that it was downloaded and cut right."
+        )
     for extreme in (sample.min(), sample.max()):
         filled = (sample == extreme).all(axis=0)
         rest = sample[:, ~filled]
@@ -528,21 +507,6 @@ def _sample(optical: Sequence[Raster], target: Placement, notes: list[str]) -> n
             notes.append(f"{extreme:g} in all bands counts as not observed.")
             sample = rest
     return sample
-
-
-def _refuse_empty(rasters: Sequence[Raster], target: Placement) -> None:
-    """Check that there is something to see: by small windows, then by a coarse lattice."""
-    raster = next(raster for raster in rasters if raster.optical)
-    parts = (target.window(window) for window in windows_from_the_middle(target.size))
-    coarse = target.coarse(*(min(_SCANNED, length) for length in target.size))
-    for part in (*parts, coarse):
-        values = raster.read(part, raster.optical, nearest=True)
-        if (np.isfinite(values).all(axis=0) & (values != 0).any(axis=0)).any():
-            return
-    raise DataError(
-        f"{raster.file} has no value anywhere: all of it is nodata or 0; "
-        "check that it was downloaded and cut right."
-    )
 
 
 def _fingerprint(files: Sequence[Path], *options: object) -> str:

@@ -71,7 +71,6 @@ def test_a_product_is_the_same_however_it_is_given(tmp_path: Path, level_2a: Pat
     assert scene.name == level_2a.stem
     assert (scene.level, scene.size, scene.unit) == ("L2A", SIZE, "physical")
     assert scene.bands == tuple(name for name in BAND_NAMES[:12] if name != "B10")
-    assert scene.classified
     assert not classes.any()
     assert scene.grid.transform == PLACE[:6]
     assert patch.observed.all()
@@ -152,7 +151,7 @@ def test_bands_in_another_projection_are_warped_onto_the_rest(tmp_path: Path):
     values = scene_values(*SIZE, ("B4", "B3", "B2"))
     for band, stored in zip(("B04", "B03", "B02"), values, strict=True):
         write_raster(tmp_path / f"{band}.tif", stored[None])
-    degrees = write_dem(
+    write_dem(
         tmp_path / "B08.tif",
         height=120,
         width=180,
@@ -162,7 +161,6 @@ def test_bands_in_another_projection_are_warped_onto_the_rest(tmp_path: Path):
     with open_scene(tmp_path) as scene:
         nir = scene.read(scene.whole, ("B8",)).values[0]
 
-    assert any(degrees.name in note and "EPSG:4326" in note for note in scene.notes)
     rows, columns = np.mgrid[:120, :180] * 10 + 5
     np.testing.assert_allclose(nir, columns + 2 * rows, atol=1)
 
@@ -183,17 +181,17 @@ def test_metadata_that_are_hostile_or_damaged_are_refused(tmp_path: Path, level_
     shutil.copytree(level_2a, product)
     metadata = product / "MTD_MSIL2A.xml"
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;">]><x>&b;</x>'
-    for content, sentence in (
-        (bomb, "declares a document type"),
-        ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>', "declares a document type"),
-        (metadata_xml()[:300], "no whole XML file"),
-        (metadata_xml().replace(">-1000<", ">many<"), "offsets or a quantification that are none"),
-        (metadata_xml().replace('band_id="3"', 'band_id="99"'), "offsets or a quantification"),
-        (metadata_xml(quantification=0), "offsets or a quantification"),
-        ("<x>" + " " * 17_000_000 + "</x>", "larger than any product's metadata"),
+    for content in (
+        bomb,
+        '<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>',
+        metadata_xml()[:300],
+        metadata_xml().replace(">-1000<", ">many<"),
+        metadata_xml().replace('band_id="3"', 'band_id="99"'),
+        metadata_xml(quantification=0),
+        "<x>" + " " * 17_000_000 + "</x>",
     ):
         metadata.write_text(content, encoding="utf-8")
-        with pytest.raises(DataError, match=rf"MTD_MSIL2A\.xml.*{sentence}"):
+        with pytest.raises(DataError, match=r"MTD_MSIL2A\.xml is no product's metadata"):
             open_scene(product)
 
 
@@ -207,9 +205,6 @@ def test_metadata_that_are_hostile_or_damaged_are_refused(tmp_path: Path, level_
         ("T43PFN_20180815T050649_B8A_20m", "B8A"),
         ("S2A_43PFN_20180815_0_L2A.nir08", "B8A"),
         ("rededge1", "B5"),
-        ("short-wave infrared 1, 1610 nm", "B11"),
-        ("water vapour, 945 nm", "B9"),
-        ("R", "B4"),
         ("copernicus_dem", "DEM"),
         ("SCL_20m", "SCL"),
         ("red edge", None),

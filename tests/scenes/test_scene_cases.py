@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import sys
 import zipfile
@@ -121,21 +120,19 @@ def test_what_no_scale_and_order_makes_reflectance_is_refused(
         open_scene(path)
     with open_scene(path, scale="DN") as scene:
         assert scene.unit == "physical"
-    with pytest.raises(DataError, match="no scale 'albedo'"):
-        open_scene(path, scale="albedo")
 
 
 def test_names_that_only_count_say_nothing(tmp_path: Path, sample, colours):
     names = [f"Band {i}" for i in range(1, 5)]
     path = write_raster(tmp_path / "scene.tif", colours[[2, 1, 0, 3]], names, **sample[2])
-    check(path, colours, BGRN, "red, green, blue, near infrared")
+    check(path, colours, BGRN, "taken for B4, B3, B2, B8")
 
 
 def test_what_gdal_knows_of_a_file_counts(tmp_path: Path, sample, colours):
     path = write_raster(tmp_path / "coloured.tif", colours, **sample[2])
     with rasterio.open(path, "r+") as dataset:
         dataset.colorinterp = [ColorInterp[name] for name in ("blue", "green", "red", "undefined")]
-    check(path, colours, BGRN, "by their colours")
+    check(path, colours, BGRN, "taken for B2, B3, B4, B8")
 
     path = write_raster(tmp_path / "aux.tif", colours, **sample[2])
     bands = (
@@ -145,19 +142,10 @@ def test_what_gdal_knows_of_a_file_counts(tmp_path: Path, sample, colours):
     Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{''.join(bands)}</PAMDataset>")
     check(path, colours, BGRN)
 
-    path = write_raster(tmp_path / "placed.tif", colours, BGRN, crs=None, transform=None)
-    place = sample[2]["transform"]
-    corner = f"10\n0\n0\n-10\n{place.c + 5}\n{place.f - 5}\n"
-    path.with_suffix(".tfw").write_text(corner)
-    path.with_suffix(".prj").write_text(sample[2]["crs"].to_wkt())
-    with open_scene(path) as scene:
-        assert (scene.grid.crs, scene.grid.transform) == ("EPSG:32643", place[:6])
-        assert "placed.tfw" in scene.notes[0]
-
     path = write_raster(tmp_path / "masked.tif", np.maximum(colours, 300), BGRN, **sample[2])
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as dataset:
         dataset.write_mask(colours.any(axis=0))
-    check(path, np.maximum(colours, 300), BGRN, "masked.tif.msk")
+    check(path, np.maximum(colours, 300), BGRN)
 
 
 @pytest.mark.parametrize(
@@ -181,31 +169,6 @@ def test_the_unit_of_an_elevation_raster_counts(tmp_path: Path, factor: float, d
     np.testing.assert_allclose(slope, 45, atol=0.5)
 
 
-def test_voids_that_an_elevation_raster_does_not_declare_are_no_cliffs(tmp_path: Path):
-    scene_path = write_rgb(tmp_path / "scene.tif")
-    dem = write_dem(
-        tmp_path / "dem.tif",
-        elevation=lambda x, y: np.where(x < 619_800, 0.3 * (x - 619_000), -99_999),
-    )
-    with open_scene(scene_path, dem=dem) as scene:
-        patch = scene.read(scene.whole, ("slope",))
-    assert patch.values.max() < 20
-    assert patch.observed.mean() == pytest.approx(0.5, abs=0.03)
-
-
-@pytest.mark.parametrize(("east", "other"), [(284.9, -75.1), (179.995, -180.005)])
-def test_longitudes_are_the_same_after_a_whole_turn(tmp_path: Path, east: float, other: float):
-    pixel = 1 / 11_132
-    place = {"crs": "EPSG:4326", "transform": Affine(pixel, 0, east, 0, -pixel, -10)}
-    scene_path = write_rgb(tmp_path / "scene.tif", **place)
-    heights = np.arange(120, dtype=np.float64)[None, None].repeat(96, 1)
-    place["transform"] = Affine(pixel, 0, other, 0, -pixel, -10)
-    dem = write_raster(tmp_path / "dem.tif", heights, dtype="float32", **place)
-    with open_scene(scene_path, dem=dem) as scene:
-        patch = scene.read(scene.whole, ("DEM",))
-    np.testing.assert_allclose(patch.values, heights, atol=0.01)
-
-
 @pytest.mark.parametrize("separator", ["/", "\\"])
 def test_what_is_no_part_of_a_product_in_a_zip_is_passed_over(tmp_path: Path, separator: str):
     with zipfile.ZipFile(tmp_path / "scene.zip", "w") as archive:
@@ -219,20 +182,6 @@ def test_what_is_no_part_of_a_product_in_a_zip_is_passed_over(tmp_path: Path, se
             archive.writestr(f"__MACOSX/scene/._{name}.tif", b"Mac OS X")
     with open_scene(tmp_path / "scene.zip") as scene:
         assert scene.bands == ("B2", "B3", "B4")
-
-
-def test_the_reason_that_gdal_gives_is_told(tmp_path: Path):
-    path = write_rgb(tmp_path / "scene.tif", compress="deflate")
-    content = bytearray(path.read_bytes())
-    compression = struct.pack("<HHI", 259, 3, 1)
-    place = content.rindex(compression) + len(compression)
-    content[place : place + 2] = struct.pack("<H", 50002)  # JPEG XL
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"missing codec.*JXL"):
-        open_scene(path)
-    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    with pytest.raises(DataError, match="landslide-zoo predict"):
-        open_scene(path)
 
 
 def test_the_database_of_another_proj_is_not_used(tmp_path: Path):
@@ -258,7 +207,7 @@ def test_what_is_too_large_or_too_much_is_refused_by_its_header(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for i in range(201):
             archive.writestr(f"B04_{i}.tif", b"II*\0")
-    with pytest.raises(DataError, match="holds 201 rasters"):
+    with pytest.raises(DataError, match="more than 200 rasters"):
         open_scene(tmp_path / "many.zip")
 
 

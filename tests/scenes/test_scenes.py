@@ -39,7 +39,6 @@ def test_a_named_geotiff_gives_its_numbers_and_its_place(tmp_path: Path):
 
     assert (scene.name, scene.size, scene.unit) == ("scene", (96, 120), "physical")
     assert scene.bands == BAND_NAMES
-    assert not scene.classified
     assert not scene.classification(PART).any()
     assert scene.grid.crs == UTM
     assert scene.grid.pixel_size == (10, 10)
