@@ -318,9 +318,8 @@ def count_landslides(
     """
     if observed is None:
         observed = np.ones(mask.shape, dtype=bool)
-    labels, count = connected_parts(truth)
-    pixels = np.bincount(labels[observed], minlength=count + 1)[1:]
-    hits = np.bincount(labels[observed], weights=mask[observed], minlength=count + 1)[1:]
+    labels = connected_parts(truth)[observed]
+    pixels, hits = np.bincount(labels)[1:], np.bincount(labels, weights=mask[observed])[1:]
     pixels, hits = pixels[pixels > 0], hits[pixels > 0]
     classes = np.digitize([grid.hectares(int(size)) for size in pixels], SIZE_EDGES)
     columns = (np.ones_like(pixels), hits >= FOUND_SHARE * pixels, pixels, hits)

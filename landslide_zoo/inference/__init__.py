@@ -7,40 +7,20 @@ from __future__ import annotations
 
 import sys
 
-from landslide_zoo.inference.backends import ModelCache, load_predictor
-from landslide_zoo.inference.ensembles import (
-    Agreement,
-    Ensemble,
-    TestTimeAugmentation,
-    join_predictions,
-)
-from landslide_zoo.inference.objects import LandslideObject
-from landslide_zoo.inference.outputs import write_outputs
-from landslide_zoo.inference.predict import (
-    LoadedPredictor,
-    Prediction,
-    Predictor,
-    Scores,
-    predict,
-    prepare,
-)
+from landslide_zoo.inference.backends import load_predictor
+from landslide_zoo.inference.ensembles import Ensemble, TestTimeAugmentation, join_predictions
+from landslide_zoo.inference.predict import Prediction, Predictor, predict, prepare
 
 # Each import of OpenVINO sends a message to its maker's analytics, unless its telemetry is missing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = [
-    "Agreement",
     "Ensemble",
-    "LandslideObject",
-    "LoadedPredictor",
-    "ModelCache",
     "Prediction",
     "Predictor",
-    "Scores",
     "TestTimeAugmentation",
     "join_predictions",
     "load_predictor",
     "predict",
     "prepare",
-    "write_outputs",
 ]

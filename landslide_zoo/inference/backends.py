@@ -15,7 +15,6 @@ import tempfile
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
 from importlib import resources
@@ -134,8 +133,7 @@ class ModelCache:
         self._load = load
         self._limit = limit
         self._models: OrderedDict[str, LoadedPredictor] = OrderedDict()
-        self._loading: dict[str, Future[LoadedPredictor]] = {}
-        self._lock = Lock()
+        self._loading: dict[str, Lock] = {}
 
     @property
     def names(self) -> list[str]:
@@ -155,32 +153,14 @@ class ModelCache:
             options: Handed to ``load`` where the model is not held.
 
         Raises:
-            LandslideZooError: If it cannot be loaded; whoever waits for it is told
-                the same, and the next call tries again.
+            LandslideZooError: If it cannot be loaded; the next call tries again.
         """
-        with self._lock:
-            if name in self._models:
-                self._models.move_to_end(name)
-                return self._models[name]
-            loading = self._loading.get(name)
-            if loading is None:
-                mine = self._loading[name] = Future()
-        if loading is not None:
-            return loading.result()
-        try:
-            model = self._load(name, **options)
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
-        else:
-            with self._lock:
-                self._models[name] = model
-                while self.size > self._limit and len(self._models) > 1:
-                    self._models.popitem(last=False)
-            mine.set_result(model)
+        with self._loading.setdefault(name, Lock()):
+            model = self._models.pop(name, None) or self._load(name, **options)
+            self._models[name] = model  # the most recently used is the last
+            while self.size > self._limit and len(self._models) > 1:
+                self._models.popitem(last=False)
             return model
-        finally:
-            del self._loading[name]
 
 
 class OpenVinoPredictor(PatchPredictor):

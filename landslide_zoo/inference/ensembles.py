@@ -12,7 +12,7 @@ import numpy as np
 
 from landslide_zoo.data.patch import convert_values
 from landslide_zoo.errors import ModelError
-from landslide_zoo.inference.predict import PatchPredictor, Prediction, Predictor, WrappedPredictor
+from landslide_zoo.inference.predict import PatchPredictor, Prediction, Predictor
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.models.config import EnsembleConfig, PredictorConfig
 from landslide_zoo.models.record import Record
@@ -97,14 +97,26 @@ ORIENTATIONS = [(turns, mirrored) for mirrored in (False, True) for turns in ran
 """The dihedral group D4: quarter turns, of the patch and of its mirror image."""
 
 
-class TestTimeAugmentation(WrappedPredictor):
+class TestTimeAugmentation(PatchPredictor):
     """A predictor that answers the mean over all eight orientations of a patch.
 
     Ground has no up or down, so a turned patch has the same landslides; the
     mean turns with the patch, which one prediction alone does not quite do.
+
+    Args:
+        predictor: What is asked about each orientation.
     """
 
     __test__ = False  # not a test, whatever pytest makes of the name
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self.config: PredictorConfig = predictor.config
+
+    @property
+    def backend(self) -> str:
+        """That of the predictor."""
+        return self.predictor.backend
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""
@@ -154,12 +166,7 @@ def join_predictions(predictions: Sequence[Prediction]) -> Agreement:
 
     Args:
         predictions: At least one, all of one patch.
-
-    Raises:
-        ValueError: If there is none.
     """
-    if not predictions:
-        raise ValueError("there is nothing to join: give at least one prediction")
     first = predictions[0]
     probabilities = np.stack([prediction.probability for prediction in predictions])
     same = all(prediction.rules == first.rules for prediction in predictions)

@@ -133,30 +133,6 @@ class _Probabilities(nn.Module):
     def __init__(self, model: LandslideModel, factor: float) -> None:
         super().__init__()
         self.model, self.factor = model, factor
-        for module in list(model.modules()):
-            for name, child in module.named_children():
-                side = child.output_size if isinstance(child, nn.AdaptiveAvgPool2d) else None
-                if isinstance(side, int) and side > 1:
-                    setattr(module, name, _AdaptivePooling(side))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(self.model(values * self.factor))
-
-
-class _AdaptivePooling(nn.Module):
-    """``nn.AdaptiveAvgPool2d`` as two matrix products: ONNX cannot pool to any side."""
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.side = side
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._means(x.shape[2]) @ x @ self._means(x.shape[3]).T
-
-    def _means(self, length: int) -> torch.Tensor:
-        """Weights (side, length) of the pixels in each part's mean."""
-        pixel, part = torch.arange(length)[None], torch.arange(self.side)[:, None]
-        first = part * length // self.side
-        end = ((part + 1) * length + self.side - 1) // self.side
-        inside = ((pixel >= first) & (pixel < end)).float()
-        return inside / inside.sum(dim=1, keepdim=True)

@@ -18,7 +18,7 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.backends import NO_PART_OF_NETWORK, OpenVinoPredictor
 from landslide_zoo.inference.predict import PatchPredictor, Predictor
 from landslide_zoo.io import file_sha256
-from landslide_zoo.models.card import eval_results, push_folder, render_card
+from landslide_zoo.models.card import push_folder, render_card
 from landslide_zoo.models.config import EnsembleConfig, ModelConfig, catalog_config, read_config
 from landslide_zoo.models.folder import (
     CONFIG,
@@ -126,16 +126,12 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         Returns:
             Logits at full resolution, shape (N, 1, H, W).
         """
-        return self.uncalibrated(values) / self.config.temperature
-
-    def uncalibrated(self, values: torch.Tensor) -> torch.Tensor:
-        """The same logits before they are divided by the temperature."""
         height, width = values.shape[-2:]
         x = self.scaling(values)
         bottom, right = (-side % STRIDE for side in x.shape[-2:])
         x = functional.pad(x, (0, right, 0, bottom), mode="replicate")
         logits = self.network(x)[..., :height, :width]
-        return logits.unflatten(0, (self.scaling.views, -1)).mean(dim=0)
+        return logits.unflatten(0, (self.scaling.views, -1)).mean(dim=0) / self.config.temperature
 
     @torch.inference_mode()
     def logits(self, values: np.ndarray) -> torch.Tensor:
@@ -185,32 +181,15 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_compiled": None}  # it can be neither copied nor pickled
 
-    def save_pretrained(
-        self,
-        save_directory: str | Path,
-        *,
-        repo_id: str | None = None,
-        push_to_hub: bool = False,
-        model_card_kwargs: dict[str, Any] | None = None,
-        **push_options: Any,  # noqa: ANN401 - those of push_to_hub
-    ) -> str | None:
+    def save_pretrained(self, save_directory: str | Path) -> None:
         """Write the model folder: weights, configuration, record and card.
 
         Args:
             save_directory: Folder to write, made if need be. What it held stays
                 until all the new files are there.
-            repo_id: Where to publish it; named as the folder where None.
-            push_to_hub: Whether to publish it too.
-            model_card_kwargs: Arguments of :meth:`generate_model_card`.
-            push_options: Those of :meth:`push_to_hub`.
-
-        Returns:
-            URL of the commit if it was published.
         """
-        folder = Path(save_directory)
-        with staged_folder(folder) as new:
-            super().save_pretrained(new, model_card_kwargs=model_card_kwargs)
-        return self.push_to_hub(repo_id or folder.name, **push_options) if push_to_hub else None
+        with staged_folder(Path(save_directory)) as new:
+            super().save_pretrained(new)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         """The mixin's hook: every file of the model folder but the card."""
@@ -220,9 +199,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         if self.record is not None:
             self.record = self.record.model_copy(update={"weights_sha256": sha256})
             contents[RECORD] = self.record.to_json().encode()
-            contents |= {name: text.encode() for name, text in eval_results(self.record).items()}
         for name, content in contents.items():
-            (save_directory / name).parent.mkdir(exist_ok=True)
             (save_directory / name).write_bytes(content)
 
     def generate_model_card(self, name: str | None = None) -> ModelCard:
@@ -234,23 +211,13 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         figures = [file for file in self.extra_files if file.endswith(".png")]
         return render_card(self.config, self.record, figures, name)
 
-    def push_to_hub(  # type: ignore[override]
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | None = None,
-        commit_message: str | None = None,
-        revision: str | None = None,
-    ) -> str:
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:  # type: ignore[override]  # noqa: ANN401
         """Publish the model folder to the Hub in one commit, in place of what was there.
 
         Args:
             repo_id: As in ``someone/unet-resnet34``; made if it is not there.
-            private: Whether a new repo is private.
-            token: Token with the right to write; the client's own where None.
-            commit_message: Message of the commit.
-            revision: Branch to push to; the main one where None.
+            options: Those of :func:`~landslide_zoo.models.card.push_folder`, such as
+                ``private``, ``token`` and ``revision``.
 
         Returns:
             URL of the commit.
@@ -260,14 +227,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            return push_folder(
-                Path(folder),
-                repo_id,
-                private=private,
-                token=token,
-                commit_message=commit_message,
-                revision=revision,
-            )
+            return push_folder(Path(folder), repo_id, **options)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]

@@ -63,14 +63,9 @@ class LandslideObject:
         return float(known) if isinstance(known, int | float) else None
 
 
-def connected_parts(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """The connected parts of a mask (H, W); pixels that touch at a corner are connected.
-
-    Returns:
-        The number of each pixel's part, from 1 (0 where there is none), and how many there are.
-    """
-    labels, count = scipy.ndimage.label(mask, structure=EIGHT_NEIGHBOURS)
-    return labels, int(count)
+def connected_parts(mask: np.ndarray) -> np.ndarray:
+    """The number of each pixel's connected part of a mask (H, W), from 1; 0 where there is none."""
+    return scipy.ndimage.label(mask, structure=EIGHT_NEIGHBOURS)[0]
 
 
 def label_objects(mask: np.ndarray) -> np.ndarray:
@@ -82,31 +77,16 @@ def label_objects(mask: np.ndarray) -> np.ndarray:
     Returns:
         Shape (H, W), int32.
     """
-    labels, _ = connected_parts(mask)
-    return number_by_size(labels)
-
-
-def number_by_size(labels: np.ndarray) -> np.ndarray:
-    """The same parts with numbers from 1 on without gaps, the largest first.
-
-    Args:
-        labels: Number of each pixel's part, 0 where there is none, shape (H, W).
-
-    Returns:
-        Shape (H, W), int32.
-    """
+    labels = connected_parts(mask)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
     numbers = np.zeros(len(sizes), dtype=np.int32)
-    numbers[order] = np.arange(1, len(order) + 1)
+    numbers[np.argsort(-sizes, kind="stable")[:-1]] = np.arange(1, len(sizes))
     return numbers[labels]
 
 
-_OWN = tuple(
-    item.name for item in fields(LandslideObject) if item.name not in ("number", "attributes")
-)
-"""The fields that have a column."""
+_OWN = [item.name for item in fields(LandslideObject)][1:-1]
+"""The fields that have a column: all but the number and the attributes."""
 
 
 def describe(

@@ -6,7 +6,6 @@ import io
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,65 +14,39 @@ from landslide_zoo.data.hdf5 import write_mask_h5
 from landslide_zoo.errors import DataError
 from landslide_zoo.figures.images import enlarge, marked, marks, png
 from landslide_zoo.inference.predict import Prediction
-from landslide_zoo.io import write_whole
 
 OVERLAY_SIDE = 512
 """A smaller patch is enlarged by a whole factor to about this side, in pixels."""
 _BENCHMARK_NAME = re.compile(r"image_(\d+)")
 
 
-@dataclass(frozen=True)
-class OutputNames:
-    """Names of the files that a prediction is written to.
+def output_names(stem: str) -> tuple[str, str, str]:
+    """Names of the files of a prediction, for an input's full stem.
 
-    Attributes:
-        probability: ``STEM.npy``; ``np.load`` gives the network's own, (H, W),
-            float32, 0 to 1, before any rule.
-        mask: ``STEM_mask.h5`` with the dataset ``mask``, (H, W), uint8, 0 and 1,
-            and beside it ``observed``, 0 where the ground could not be seen.
-            For ``image_N`` it is ``mask_N.h5``: a submission to Landslide4Sense
-            is a ZIP of these (Submission Guide of the Landslide4Sense 2022
-            competition).
-        overlay: ``STEM_overlay.png``; true colour with the mask's
-            outline, a dashed one around what rules dropped, and hatching over cloud.
+    Returns:
+        ``STEM.npy``; ``np.load`` gives the network's own probability, (H, W), float32, 0 to 1,
+        before any rule. ``STEM_mask.h5`` with the dataset ``mask``, (H, W), uint8, 0 and 1, and
+        beside it ``observed``, 0 where the ground could not be seen; for ``image_N`` it is
+        ``mask_N.h5``: a submission to Landslide4Sense is a ZIP of these (Submission Guide of the
+        Landslide4Sense 2022 competition). ``STEM_overlay.png``; true colour with the mask's
+        outline, a dashed one around what rules dropped, and hatching over cloud.
+
+    Example:
+        >>> output_names("image_7")
+        ('image_7.npy', 'mask_7.h5', 'image_7_overlay.png')
     """
-
-    probability: str
-    mask: str
-    overlay: str
-
-    @classmethod
-    def of(cls, stem: str) -> OutputNames:
-        """The names for an input's full stem, its last suffix alone taken away.
-
-        Example:
-            >>> OutputNames.of("scene.v2.final").probability
-            'scene.v2.final.npy'
-            >>> OutputNames.of("image_7").mask
-            'mask_7.h5'
-        """
-        benchmark = _BENCHMARK_NAME.fullmatch(stem)
-        mask = f"mask_{benchmark[1]}.h5" if benchmark else f"{stem}_mask.h5"
-        return cls(f"{stem}.npy", mask, f"{stem}_overlay.png")
+    benchmark = _BENCHMARK_NAME.fullmatch(stem)
+    mask = f"mask_{benchmark[1]}.h5" if benchmark else f"{stem}_mask.h5"
+    return f"{stem}.npy", mask, f"{stem}_overlay.png"
 
 
-def probability_npy(prediction: Prediction) -> bytes:
-    """The network's probability as a file of NumPy."""
-    file = io.BytesIO()
-    np.save(file, prediction.probability.astype(np.float32), allow_pickle=False)
-    return file.getvalue()
-
-
-def mask_h5(prediction: Prediction) -> bytes:
-    """The mask, and what was observed, as a file of HDF5."""
-    file = io.BytesIO()
-    write_mask_h5(file, prediction.mask, prediction.observed)
-    return file.getvalue()
-
-
-def overlay_png(prediction: Prediction) -> bytes:
-    """The overlay as a PNG file."""
-    return png(overlay_picture(prediction))
+def output_files(prediction: Prediction) -> dict[str, bytes]:
+    """The files of a prediction by name: probability, mask, overlay."""
+    probability, mask = io.BytesIO(), io.BytesIO()
+    np.save(probability, prediction.probability, allow_pickle=False)
+    write_mask_h5(mask, prediction.mask, prediction.observed)
+    contents = probability.getvalue(), mask.getvalue(), png(overlay_picture(prediction))
+    return dict(zip(output_names(prediction.patch.name), contents, strict=True))
 
 
 def overlay_picture(prediction: Prediction) -> np.ndarray:
@@ -84,8 +57,7 @@ def overlay_picture(prediction: Prediction) -> np.ndarray:
         :data:`OVERLAY_SIDE`.
     """
     drawn = overlay_marks(prediction)
-    factor = len(drawn) // len(prediction.picture)
-    return marked(enlarge(prediction.picture, factor), drawn)
+    return marked(enlarge(prediction.picture, len(drawn) // len(prediction.picture)), drawn)
 
 
 def overlay_marks(prediction: Prediction, side: int = OVERLAY_SIDE) -> np.ndarray:
@@ -103,25 +75,6 @@ def overlay_marks(prediction: Prediction, side: int = OVERLAY_SIDE) -> np.ndarra
     landslides, dropped = prediction.mask > 0, prediction.dropped_labels > 0
     hidden = ~prediction.observed
     return marks(*(enlarge(layer, factor) for layer in (landslides, dropped, hidden)))
-
-
-def write_outputs(folder: Path, prediction: Prediction) -> list[Path]:
-    """Write the files of a prediction, each whole before it gets its name.
-
-    Args:
-        folder: Made if need be; files of the same names are replaced.
-        prediction: What to write; its patch's name gives the files theirs.
-
-    Returns:
-        The files: probability, mask, overlay.
-
-    Raises:
-        DataError: If one cannot be written; none is left half-written.
-    """
-    paths = [folder / name for name in astuple(OutputNames.of(prediction.patch.name))]
-    for path, content in zip(paths, (probability_npy, mask_h5, overlay_png), strict=True):
-        write_whole(path, content(prediction))
-    return paths
 
 
 def check_outputs(inputs: Iterable[Path], folder: Path) -> None:
@@ -142,10 +95,10 @@ def check_outputs(inputs: Iterable[Path], folder: Path) -> None:
                 f"{folder} holds {path.name} itself: choose another folder for the predictions, "
                 "so that no input is replaced."
             )
-        names = OutputNames.of(path.stem)
-        if (folder / names.mask).exists() and not (folder / names.probability).exists():
+        probability, mask, _ = output_names(path.stem)
+        if (folder / mask).exists() and not (folder / probability).exists():
             raise DataError(
-                f"{folder} holds a {names.mask} that is not an earlier prediction: choose another "
+                f"{folder} holds a {mask} that is not an earlier prediction: choose another "
                 "folder, so that no true mask is replaced."
             )
         first = taken.setdefault(path.stem, path)

@@ -26,27 +26,24 @@ from landslide_zoo.inference.clouds import (
     why_no_clouds,
     without_clouds,
 )
-from landslide_zoo.inference.indices import PatchLayers
+from landslide_zoo.inference.indices import layers_of
 from landslide_zoo.inference.objects import LandslideObject, describe
 from landslide_zoo.inference.rules import (
-    DEFAULT_RULES,
     DroppedObject,
     RuledObjects,
     apply_rules,
     check_rules_off,
-    layers_needed,
     rules_of,
     switched_on,
     why_skipped,
 )
+from landslide_zoo.io import write_whole
 from landslide_zoo.models.config import ModelConfig, PredictorConfig, Rule
 from landslide_zoo.models.record import Record
 from landslide_zoo.settings import Clouds, Level
 
 BATCH_PIXELS = 16 * 128 * 128
 """Pixels that are predicted at once: sixteen patches of the benchmark, one of 512 x 512."""
-SMALL = 512 * 512
-"""Pixels of a patch up to which a prediction keeps the bands that describe its objects."""
 
 SCORES = ("precision", "recall", "f1", "iou")
 
@@ -145,27 +142,6 @@ class PatchPredictor:
         read = [source if isinstance(source, Patch) else read_patch(source) for source in sources]
         predictions = predict(self, read, threshold, **options)
         return predictions[0] if single else predictions
-
-
-@dataclass(frozen=True, eq=False)
-class WrappedPredictor(PatchPredictor):
-    """A predictor that asks another one, and reads what that one reads.
-
-    Attributes:
-        predictor: The other one.
-    """
-
-    predictor: Predictor
-
-    @property
-    def config(self) -> PredictorConfig:
-        """That of the predictor."""
-        return self.predictor.config
-
-    @property
-    def backend(self) -> str:
-        """That of the predictor."""
-        return self.predictor.backend
 
 
 @dataclass(frozen=True)
@@ -299,10 +275,10 @@ class Prediction:
         """Area of the mask."""
         return self.grid.hectares(int(self.mask.sum()))
 
-    @cached_property
+    @property
     def objects(self) -> list[LandslideObject]:
-        """The single landslides, the largest first, with all their attributes."""
-        return self._describe(self._ruled.labels, self.indices)
+        """The single landslides, the largest first."""
+        return self._ruled.kept
 
     @property
     def dropped(self) -> list[DroppedObject]:
@@ -342,21 +318,27 @@ class Prediction:
         return Scores.of_masks(self.mask, truth, self.observed)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write probability, mask and overlay; see :mod:`landslide_zoo.inference.outputs`.
+        """Write probability, mask and overlay, each whole before it gets its name.
 
         Args:
             folder: Made if need be; files of the same names are replaced.
 
         Returns:
-            The files.
-        """
-        from landslide_zoo.inference.outputs import write_outputs
+            The files; see :func:`landslide_zoo.inference.outputs.output_names`.
 
-        return write_outputs(Path(folder), self)
+        Raises:
+            DataError: If one cannot be written; none is left half-written.
+        """
+        from landslide_zoo.inference.outputs import output_files
+
+        files = {Path(folder) / name: content for name, content in output_files(self).items()}
+        for path, content in files.items():
+            write_whole(path, content)
+        return list(files)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values for JSON."""
-        kept, network = self._ruled.kept, self.network
+        objects, network = self.objects, self.network
         height, width = self.probability.shape
         observed = int(self.observed.sum())
         figures: dict[str, Any] = {
@@ -369,8 +351,8 @@ class Prediction:
             "share": round(int(self.mask.sum()) / observed, 6) if observed else 0.0,
             "observed": round(observed / (height * width), 6),
             "cloud": None if self.clouds is None else round(float(self.clouds.mean()), 6),
-            "objects": len(kept),
-            "largest_hectares": kept[0].hectares if kept else 0.0,
+            "objects": len(objects),
+            "largest_hectares": objects[0].hectares if objects else 0.0,
             "network_hectares": round(network.hectares, 4),
             "dropped": [
                 {
@@ -406,16 +388,10 @@ class Prediction:
 
     @cached_property
     def _ruled(self) -> RuledObjects:
-        names = layers_needed(self._rules) & {*self.indices}
-        indices = {name: self.indices[name] for name in names}
-        return apply_rules(
-            self._above, indices, self._rules, lambda labels: self._describe(labels, indices)
-        )
+        def describe_all(labels: np.ndarray) -> list[LandslideObject]:
+            return describe(labels, self.probability, self.observed, self.grid, self.indices)
 
-    def _describe(
-        self, labels: np.ndarray, indices: Mapping[str, np.ndarray]
-    ) -> list[LandslideObject]:
-        return describe(labels, self.probability, self.observed, self.grid, indices)
+        return apply_rules(self._above, self.indices, self._rules, describe_all)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -427,8 +403,8 @@ class _PreparedPatch(Patch):
     cloud_note: str | None = None
 
     @cached_property
-    def indices(self) -> PatchLayers:
-        return PatchLayers(self)
+    def indices(self) -> dict[str, np.ndarray]:
+        return layers_of(self)
 
     @cached_property
     def warnings(self) -> list[str]:
@@ -520,10 +496,6 @@ def predict(
     predictions = []
     for patch, probability in zip(prepared, run_network(predictor, prepared), strict=True):
         assert isinstance(patch, _PreparedPatch)
-        indices: Mapping[str, np.ndarray] = patch.indices
-        if probability.size > SMALL:
-            # Predictions are kept: of a large patch only what the rules look at.
-            indices = patch.indices.select(layers_needed((*rules, *DEFAULT_RULES)))
         predictions.append(
             Prediction(
                 probability=probability,
@@ -531,7 +503,7 @@ def predict(
                 threshold=threshold,
                 model=config.name,
                 patch=patch.preview,
-                indices=indices,
+                indices=patch.indices,
                 rules=rules,
                 rules_off=tuple(rules_off),
                 clouds=patch.clouds,

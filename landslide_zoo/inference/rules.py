@@ -7,6 +7,7 @@ a layer, as ``vegetation``, cuts pixels out of objects; one on an attribute of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,11 +15,7 @@ import numpy as np
 
 from landslide_zoo.errors import ModelError, quoted
 from landslide_zoo.inference.indices import LAYERS, Layer
-from landslide_zoo.inference.objects import (
-    LandslideObject,
-    connected_parts,
-    label_objects,
-)
+from landslide_zoo.inference.objects import LandslideObject, connected_parts, label_objects
 from landslide_zoo.models.config import PredictorConfig, Rule
 
 _SOURCE = "17 labelled 14-band Landslide4Sense patches, leave-one-block-out (experiments/objects)"
@@ -87,17 +84,21 @@ class DroppedObject:
     Attributes:
         object: The object, numbered among those dropped.
         rule: The rule.
-        why: What of the object breaks the rule, in a sentence.
     """
 
     object: LandslideObject
     rule: Rule
-    why: str
 
-    @classmethod
-    def by(cls, rule: Rule, landslide: LandslideObject) -> DroppedObject:
-        """An object that a rule drops, and the sentence that says so."""
-        return cls(landslide, rule, _why(rule, landslide))
+    @property
+    def why(self) -> str:
+        """What of the object breaks the rule, in a sentence."""
+        rule, value = self.rule, self.object.value(self.rule.attribute)
+        if value is None:  # a rule on pixels
+            value = self.object.value(f"median_{rule.attribute}") or 0.0
+        # Attributes are rounded: a bound that stands alone is the one that is broken.
+        above = rule.minimum is None or (rule.maximum is not None and value > rule.maximum)
+        side, bound = ("above", rule.maximum) if above else ("below", rule.minimum)
+        return f"{_title(rule)} is {value:.3g}, {side} {bound:.3g}: {rule.reason}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,13 +153,7 @@ def rule_title(rule: Rule) -> str:
     """
     bounds = (("at least", rule.minimum), ("at most", rule.maximum))
     limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
-    words = _words(rule.attribute)
-    return f"{words[0].upper()}{words[1:]} {limits}"
-
-
-def layers_needed(rules: Sequence[Rule]) -> set[str]:
-    """Names of the layers that rules look at."""
-    return {layer.name for rule in rules if (layer := _layer(rule))}
+    return f"{_title(rule)} {limits}"
 
 
 def why_skipped(rule: Rule, layers: Collection[str]) -> str | None:
@@ -166,7 +161,8 @@ def why_skipped(rule: Rule, layers: Collection[str]) -> str | None:
     needed = _layer(rule)
     if needed is None or needed.name in layers:
         return None
-    return f"The rule on {_words(rule.attribute)} needs {needed.needs}, not given here."
+    bands = " or ".join(", ".join(names) for names in needed.bands)
+    return f"The rule on {_words(rule.attribute)} needs {bands}, not given here."
 
 
 def apply_rules(
@@ -190,19 +186,15 @@ def apply_rules(
     labels, cut = _with_cut_parts(labels, broken)
     objects = describe(labels)
     breaks = [*(dropped_by(landslide, layers, rules) for landslide in objects[:whole]), *cut]
-    pairs = list(zip(objects, breaks, strict=True))
+    pairs = sorted(zip(objects, breaks, strict=True), key=lambda pair: (-pair[0].pixels, pair[1]))
     # Whole objects are dropped: those that remain are what they were, numbered anew.
     kept, kept_labels = _numbered([landslide for landslide, number in pairs if not number], labels)
-    pairs.sort(key=lambda pair: (-pair[0].pixels, pair[1]))
-    removed = [landslide for landslide, number in pairs if number]
-    dropped, dropped_labels = _numbered(removed, labels)
-    reasons = [rules[number - 1] for _, number in pairs if number]
-    return RuledObjects(
-        kept=kept,
-        labels=kept_labels,
-        dropped=[DroppedObject.by(*pair) for pair in zip(reasons, dropped, strict=True)],
-        dropped_labels=dropped_labels,
+    removed, dropped_labels = _numbered(
+        [landslide for landslide, number in pairs if number], labels
     )
+    reasons = [rules[number - 1] for _, number in pairs if number]
+    dropped = list(map(DroppedObject, removed, reasons))
+    return RuledObjects(kept, kept_labels, dropped, dropped_labels)
 
 
 def cut_by_rules(
@@ -245,7 +237,7 @@ def _with_cut_parts(labels: np.ndarray, broken: np.ndarray) -> tuple[np.ndarray,
     labels, cut = labels.copy(), []
     total = int(labels.max(initial=0))
     for number in np.flatnonzero(np.bincount(broken.ravel())[1:]) + 1:
-        parts, _ = connected_parts(broken == number)
+        parts = connected_parts(broken == number)
         sizes = np.bincount(parts.ravel())
         listed = np.flatnonzero(sizes[1:] >= LISTED) + 1
         numbers = np.zeros(len(sizes), dtype=np.int32)
@@ -275,26 +267,14 @@ def _within(rule: Rule, values: np.ndarray) -> np.ndarray:
 
 def _layer(rule: Rule) -> Layer | None:
     """The layer that a rule looks at, by itself or in an attribute made from it."""
-    names = {
-        rule.attribute,
-        rule.attribute.removeprefix("median_"),
-        rule.attribute.removeprefix("mean_"),
-        rule.attribute.removeprefix("spread_"),
-        _LAYER_OF.get(rule.attribute),
-    }
+    own = re.sub("^(median|mean|spread)_", "", rule.attribute)
+    names = {rule.attribute, own, _LAYER_OF.get(rule.attribute)}
     return next((layer for layer in LAYERS if layer.name in names), None)
 
 
-def _why(rule: Rule, landslide: LandslideObject) -> str:
-    value = landslide.value(rule.attribute)
-    if value is None:  # a rule on pixels
-        value = landslide.value(f"median_{rule.attribute}") or 0.0
-    # Attributes are rounded: a bound that stands alone is the one that is broken.
-    above = rule.minimum is None or (rule.maximum is not None and value > rule.maximum)
-    bound = rule.maximum if above else rule.minimum
-    side = "above" if above else "below"
+def _title(rule: Rule) -> str:
     words = _words(rule.attribute)
-    return f"{words[0].upper()}{words[1:]} is {value:.3g}, {side} {bound:.3g}: {rule.reason}."
+    return f"{words[0].upper()}{words[1:]}"
 
 
 def _words(attribute: str) -> str:

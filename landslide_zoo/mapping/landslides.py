@@ -60,7 +60,6 @@ ATTRIBUTES: dict[str, tuple[str, int]] = {
     "ndvi_drop": ("median_ndvi_drop", 4),
     "vegetation": ("mean_vegetation", 4),
     "brightness": ("mean_brightness", 1),
-    "texture": ("mean_texture", 3),
     "water_contact": ("water_contact", 3),
     "hidden_share": ("hidden_contact", 3),
     "longitude": ("longitude", 7),
@@ -75,8 +74,6 @@ _SEEN, _UNSEEN_BEFORE = 1, 2
 _BLOCK, _CELL = 1024, 256
 """Sides of the windows of the bands, in pixels: what is read together, and what a processor keeps
 at hand."""
-_MARGIN = 3
-"""Pixels around a window that its layers depend on: those of texture."""
 _TOGETHER = 4
 """Rows of neighbourhoods that are read together: they overlap."""
 _END = 10
@@ -197,7 +194,7 @@ def find_landslides(
     for i, landslide in enumerate(objects_of(measures)):
         broken[i] = broken[i] or dropped_by(landslide, layers.names, rules)
         if broken[i]:
-            why[i] = DroppedObject.by(rules[broken[i] - 1], landslide).why
+            why[i] = DroppedObject(landslide, rules[broken[i] - 1]).why
     by_size = np.lexsort((broken, -measures["pixels"]))
     dropped = by_size[broken[by_size] > 0]
     rule = [rules[number - 1].attribute for number in broken[dropped]]
@@ -568,26 +565,21 @@ class _Layers:
 
     def _layers_of(self, cell: Window) -> dict[str, np.ndarray]:
         """All layers of a small window but what changed."""
-        inner = cell.padded(_MARGIN, self._scene.size)
-        nodes = self._lattice.nodes(inner)
+        nodes = self._lattice.nodes(cell)
         around = {node: self._references[node] for node in nodes if node in self._references}
         references = {}
         if around:
-            local = self._lattice.interpolate(around, inner)
+            local = self._lattice.interpolate(around, cell)
             references = dict(zip(self._relative_to, local, strict=True))
-        patch = self._scene.read(inner, self._bands)
-        layers = layers_of(patch, None, references)
+        patch = self._scene.read(cell, self._bands)
+        layers = layers_of(patch, references)
         for name in {"slope", "elevation"} & set(layers):
             layers[name] = np.where(patch.observed, layers[name], np.float32(np.nan))
-        return {name: layer[cell.within(inner)] for name, layer in layers.items()}
+        return layers
 
     def _measure_around(self, window: Window, wanted: np.ndarray) -> None:
         """Measure what the layers of wanted pixels are relative to, unless it is known."""
-        inner = window.padded(_MARGIN, self._scene.size)
-        where = np.zeros((inner.height, inner.width), dtype=bool)
-        where[window.within(inner)] = wanted
-        where = ndimage.maximum_filter(where, 2 * _MARGIN + 1)
-        nodes = [n for n in self._lattice.nodes(inner, where) if n not in self._references]
+        nodes = [n for n in self._lattice.nodes(window, wanted) if n not in self._references]
         for _, group in groupby(nodes, key=lambda node: node[0] // _TOGETHER):
             near = list(group)
             windows = [self._lattice.window(node) for node in near]

@@ -9,15 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-from huggingface_hub import (
-    EvalResult,
-    EvalResultEntry,
-    HfApi,
-    ModelCard,
-    ModelCardData,
-    eval_result_entries_to_yaml,
-)
+from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 
 from landslide_zoo.errors import HubError, hub_errors
 from landslide_zoo.io import write_whole
@@ -26,7 +18,6 @@ from landslide_zoo.models.config import EnsembleConfig, ModelConfig, read_config
 from landslide_zoo.models.folder import (
     CARD,
     CONFIG,
-    EVAL_RESULTS,
     LIBRARY,
     PATTERNS,
     RECORD,
@@ -172,34 +163,6 @@ def make_repo(api: HfApi, repo_id: str, private: bool | None, **kind: Any) -> No
         raise HubError(
             f"{repo_id} exists and is public: make it private on its page, or choose another name."
         )
-
-
-def eval_results(record: Record) -> dict[str, str]:
-    """The results on datasets of the Hub, in the form that its leaderboards read.
-
-    Returns:
-        The text of each file, by its path in the model folder; none where nothing
-        was measured on a dataset of the Hub.
-    """
-    entries: dict[str, list[EvalResultEntry]] = {}
-    for result in record.results:
-        if on_hub(result.dataset):
-            entries.setdefault(result.dataset, []).append(
-                EvalResultEntry(
-                    dataset_id=result.dataset,
-                    task_id="default",
-                    value=round(result.f1, 4),
-                    date=record.created,
-                    notes=f"F1 of pooled landslide pixels, {result.protocol} split, "
-                    f"{result.subset}: {result.command}",
-                )
-            )
-    return {
-        f"{EVAL_RESULTS}/{dataset.replace('/', '--')}.yaml": yaml.safe_dump(
-            eval_result_entries_to_yaml(listed), sort_keys=False
-        )
-        for dataset, listed in entries.items()
-    }
 
 
 def on_hub(dataset: str) -> bool:

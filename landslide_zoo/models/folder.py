@@ -32,12 +32,7 @@ LIBRARY = "landslide-zoo"
 """What the Hub calls the library of such a model."""
 DEFAULT_MODEL = "unet-mobilenet_v2-rgb"
 """The bundled model that is used where none is named."""
-EVAL_RESULTS = ".eval_results"
-"""Folder of the results that the Hub shows on a dataset's leaderboard."""
-FILES = [
-    *(CONFIG, WEIGHTS, RECORD, CARD, TRAIN_CONFIG),
-    *("*.png", f"{EVAL_RESULTS}/*.yaml"),
-]
+FILES = [CONFIG, WEIGHTS, RECORD, CARD, TRAIN_CONFIG, "*.png"]
 """What belongs to a model folder; whatever else lies in it is no part of it."""
 PATTERNS = [*FILES, *(f"*/{name}" for name in (CONFIG, WEIGHTS, RECORD))]
 """What belongs to a repo: an ensemble's holds its members in folders of their own."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
@@ -82,41 +83,18 @@ def build_network(config: ModelConfig) -> nn.Module:
     return builder(config.encoder, len(config.channels))
 
 
-@register("unet")
-def _unet(encoder: str | None, channels: int) -> nn.Module:
-    return _with_encoder(smp.Unet, encoder, channels)
-
-
-@register("deeplabv3plus")
-def _deeplabv3plus(encoder: str | None, channels: int) -> nn.Module:
-    return _with_encoder(smp.DeepLabV3Plus, encoder, channels)
-
-
-@register("segformer")
-def _segformer(encoder: str | None, channels: int) -> nn.Module:
-    return _with_encoder(smp.Segformer, encoder, channels)
-
-
-@register("upernet")
-def _upernet(encoder: str | None, channels: int) -> nn.Module:
-    return _with_encoder(smp.UPerNet, encoder, channels)
-
-
 def _with_encoder(architecture: type[nn.Module], encoder: str | None, channels: int) -> nn.Module:
-    network = architecture(
-        encoder_name=encoder,
-        encoder_weights=None,
-        in_channels=channels,
-        classes=1,
-    )
+    network = architecture(encoder, encoder_weights=None, in_channels=channels, classes=1)
     for name in _UNUSED.get(encoder or "", ()):
         network.get_submodule(f"encoder.{name}").requires_grad_(False)
     return network
 
 
-@register("plain-unet")
-def _plain_unet(encoder: str | None, channels: int) -> nn.Module:
-    return PlainUnet(channels)
+register("unet")(partial(_with_encoder, smp.Unet))
+register("deeplabv3plus")(partial(_with_encoder, smp.DeepLabV3Plus))
+register("segformer")(partial(_with_encoder, smp.Segformer))
+register("upernet")(partial(_with_encoder, smp.UPerNet))
+register("plain-unet")(lambda _, channels: PlainUnet(channels))
 
 
 def load_encoder_weights(network: nn.Module, config: ModelConfig, source: str) -> EncoderWeights:

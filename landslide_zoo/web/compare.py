@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import images
-from landslide_zoo.inference import Agreement, Prediction, join_predictions
+from landslide_zoo.inference.ensembles import Agreement, join_predictions
+from landslide_zoo.inference.predict import Prediction
 from landslide_zoo.web import components as ui
 from landslide_zoo.web.detect import prediction_files
 from landslide_zoo.web.inputs import Inputs

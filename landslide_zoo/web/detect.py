@@ -215,14 +215,8 @@ def _archive(outcomes: list[Outcome]) -> str:
 
 def prediction_files(prediction: Prediction) -> list[ui.Content]:
     """Probability, mask, overlay and table of objects, in this order."""
-    stem = prediction.patch.name
-    names = outputs.OutputNames.of(stem)
-    return [
-        (names.probability, outputs.probability_npy(prediction)),
-        (names.mask, outputs.mask_h5(prediction)),
-        (names.overlay, outputs.overlay_png(prediction)),
-        (f"{stem}_objects.csv", _objects_csv(prediction)),
-    ]
+    objects = f"{prediction.patch.name}_objects.csv", _objects_csv(prediction)
+    return [*outputs.output_files(prediction).items(), objects]
 
 
 def _objects_csv(prediction: Prediction) -> str:

@@ -41,7 +41,6 @@ _FACTS = (
     ("Elevation range", "elevation_range_m", "{:,.0f} m"),
     ("Mean NDVI", "mean_ndvi", "{:.2f}"),
     ("NDVI drop", "ndvi_drop", "{:.2f}"),
-    ("Texture", "texture", "{:.2f}"),
     ("Edge not observed", "hidden_share", "{:.0%}"),
 )
 """Title, attribute and text of what is shown where it is known."""

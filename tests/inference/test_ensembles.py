@@ -47,11 +47,6 @@ def test_mean_votes_and_disagreement() -> None:
     assert joined.members == 2
 
 
-def test_of_nothing_there_is_no_ensemble() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        join_predictions([])
-
-
 def test_an_ensemble_answers_the_mean_of_members_that_read_different_things(
     rgb: LandslideModel, bands: LandslideModel, patch: Patch
 ) -> None:
