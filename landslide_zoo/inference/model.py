@@ -181,7 +181,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_compiled": None}  # it can be neither copied nor pickled
 
-    def save_pretrained(self, save_directory: str | Path) -> None:
+    def save_pretrained(self, save_directory: str | Path) -> None:  # type: ignore[override]
         """Write the model folder: weights, configuration, record and card.
 
         Args:
@@ -211,7 +211,7 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         figures = [file for file in self.extra_files if file.endswith(".png")]
         return render_card(self.config, self.record, figures, name)
 
-    def push_to_hub(self, repo_id: str, **options: Any) -> str:  # type: ignore[override]  # noqa: ANN401
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:  # noqa: ANN401
         """Publish the model folder to the Hub in one commit, in place of what was there.
 
         Args:
