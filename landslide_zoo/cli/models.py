@@ -26,10 +26,8 @@ def models(as_json: Json = False) -> None:
         typer.echo(f"Warning: {sentence}", err=True)
     if as_json:
         typer.echo(json.dumps([entry.to_dict() for entry in entries], indent=2))
-    elif entries:
-        typer.echo(text_table(HEADER, map(_row, entries)))
     else:
-        typer.echo("The zoo holds no model: set LANDSLIDE_ZOO to a folder or namespace that does.")
+        typer.echo(text_table(HEADER, map(_row, entries)))
 
 
 def _row(entry: ZooEntry) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import landslide_zoo
-from landslide_zoo.errors import HubError, ModelError, hub_errors
+from landslide_zoo.errors import ModelError, hub_errors
 from landslide_zoo.models.folder import RECORD, WEIGHTS, find_folder, read_record
 
 SPACE_FILES = ("README.md", "requirements.txt", "space_app.py")
@@ -16,12 +16,7 @@ SPACE_FILES = ("README.md", "requirements.txt", "space_app.py")
 
 
 def publish_model(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    private: bool | None = None,
-    token: str | None = None,
-    tag: str | None = None,
+    folder: str | Path, repo_id: str, *, private: bool | None = None, token: str | None = None
 ) -> str:
     """Publish a trained model folder in one commit: weights, configuration, record and card.
 
@@ -33,7 +28,6 @@ def publish_model(
         repo_id: As in ``someone/unet-resnet34``; made if it is not there.
         private: Whether a new repo is private.
         token: Token with the right to write; the client's own where None.
-        tag: Lasting name for this state, as in ``v1.0``.
 
     Returns:
         URL of the commit.
@@ -43,11 +37,9 @@ def publish_model(
         HubError: If the Hub refuses or cannot be reached.
 
     Example:
-        >>> publish_model("runs/unet/model", "someone/unet", tag="v1.0")  # doctest: +SKIP
+        >>> publish_model("runs/unet/model", "someone/unet")  # doctest: +SKIP
         'https://huggingface.co/someone/unet/commit/...'
     """
-    from huggingface_hub import HfApi
-
     from landslide_zoo.models.card import push_folder
 
     folder = find_folder(folder)
@@ -57,20 +49,10 @@ def publish_model(
             f"{folder / RECORD} is missing or lacks the SHA-256 of {WEIGHTS}: publish the folder "
             "that training wrote, or save the model with its record."
         )
-    url = push_folder(folder, repo_id, private=private, token=token)
-    if tag:
-        with hub_errors(repo_id):
-            HfApi(token=token).create_tag(repo_id, tag=tag, revision=url.rpartition("/")[2])
-    return url
+    return push_folder(folder, repo_id, private=private, token=token)
 
 
-def publish_space(
-    repo_id: str,
-    *,
-    private: bool | None = None,
-    token: str | None = None,
-    root: Path | None = None,
-) -> str:
+def publish_space(repo_id: str, *, private: bool | None = None, token: str | None = None) -> str:
     """Publish the app as a Gradio Space in one commit: the package, its start and its pins.
 
     Files that an earlier version of the package had and this one has not are
@@ -80,31 +62,25 @@ def publish_space(
         repo_id: As in ``someone/landslide-zoo``; made if it is not there.
         private: Whether a new Space is private.
         token: Token with the right to write; the client's own where None.
-        root: Folder with ``space_app.py``, ``requirements.txt`` and
-            ``README.md``; those of the checkout or the installed package where None.
 
     Returns:
         URL of the commit.
 
     Raises:
-        HubError: If one of these files is missing or the Hub refuses.
+        HubError: If the Hub refuses or cannot be reached.
     """
     from huggingface_hub import HfApi
 
     from landslide_zoo.models.card import make_repo
 
-    package, root = Path(landslide_zoo.__file__).parent, root or _home()
-    missing = [name for name in SPACE_FILES if not (root / name).is_file()]
-    if missing:
-        raise HubError(f"A Space needs {' and '.join(missing)}, not found in {root}.")
-    api = HfApi(token=token)
+    package, api = Path(landslide_zoo.__file__).parent, HfApi(token=token)
     with tempfile.TemporaryDirectory() as staged, hub_errors(repo_id):
         # A wheel has the package and the files beside it in two places; a Space has one.
         shutil.copytree(
             package, Path(staged) / package.name, ignore=shutil.ignore_patterns("__pycache__", ".*")
         )
         for name in SPACE_FILES:
-            shutil.copy(root / name, staged)
+            shutil.copy(_home() / name, staged)
         make_repo(api, repo_id, private, repo_type="space", space_sdk="gradio")
         commit = api.upload_folder(
             repo_id=repo_id,

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from landslide_zoo.inference.predict import LoadedPredictor
     from landslide_zoo.settings import Backend
 
-_WORKERS = 8
-"""Repos that are described side by side."""
 _ASK_AGAIN_SECONDS = 60.0
 """How long after a Hub has failed it is asked again."""
 
@@ -51,8 +48,8 @@ class ZooEntry:
         config: Its configuration.
         record: How it was trained and what was measured; None if untrained.
         size: Size of its weights in bytes; of an ensemble, its members'.
-        licence: Its licence, as in ``apache-2.0``, or None where a repo states none.
-        folder: Its folder, if it is on this machine.
+        licence: Its licence, as in ``apache-2.0``.
+        folder: Its folder; of a repo on the Hub, what of it has been downloaded.
         repo_id: Its repo, if it is on the Hub.
         revision: The repo's commit that this entry describes.
     """
@@ -62,8 +59,8 @@ class ZooEntry:
     config: ModelConfig | EnsembleConfig
     record: Record | None
     size: int
-    licence: str | None = None
-    folder: Path | None = None
+    licence: str
+    folder: Path
     repo_id: str | None = None
     revision: str | None = None
 
@@ -149,11 +146,7 @@ class ModelZoo:
     """
 
     def __init__(
-        self,
-        source: str | Path | None = None,
-        *,
-        token: str | None = None,
-        timeout: float = 10.0,
+        self, source: str | Path | None = None, *, token: str | None = None, timeout: float = 10.0
     ) -> None:
         self._token = token
         self._timeout = timeout
@@ -223,15 +216,11 @@ class ModelZoo:
             HubError: If the Hub does not give it.
         """
         download.setdefault("token", self._token)
-        listed = {entry.name: entry for entry in self.entries()}
-        if name not in listed and "/" in name and not Path(name).is_dir():
+        if "/" in name and name not in self.names() and not Path(name).is_dir():
             return find_folder(name, **download)
         entry = self.entry(name)
-        if entry.repo_id is None:
-            assert entry.folder is not None
-            return find_folder(entry.folder)
         download["revision"] = download.get("revision") or entry.revision
-        return find_folder(entry.repo_id, **download)
+        return find_folder(entry.repo_id or entry.folder, **download)
 
     def load(
         self,
@@ -289,21 +278,14 @@ def entry_file(entry: ZooEntry, name: str, limit: int) -> Path | None:
     Raises:
         HubError: If the Hub does not give it.
     """
-    if entry.repo_id is None:
-        assert entry.folder is not None, "a model is in a folder or on a Hub"
-        path = entry.folder / name
-        return path if path.is_file() and path.stat().st_size <= limit else None
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+    path = entry.folder / name
+    if entry.repo_id is not None:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
 
-    with hub_errors(entry.repo_id):
-        try:
-            known = hf_hub_download(entry.repo_id, name, revision=entry.revision, dry_run=True)
-            if (known.file_size or 0) > limit:
-                return None
-            return Path(hf_hub_download(entry.repo_id, name, revision=entry.revision))
-        except EntryNotFoundError:
-            return None
+        with hub_errors(entry.repo_id), suppress(EntryNotFoundError):
+            path = Path(hf_hub_download(entry.repo_id, name, revision=entry.revision))
+    return path if path.is_file() and path.stat().st_size <= limit else None
 
 
 class _Namespace:
@@ -354,7 +336,7 @@ class _Namespace:
             repo_ids = sorted(model.id for model in models)
         if not repo_ids:
             return [], [f"The Hub has no models of this zoo under {self._name}."]
-        with ThreadPoolExecutor(_WORKERS) as pool:
+        with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(self._describe, repo_ids))
         entries = [answer for answer in answers if isinstance(answer, ZooEntry)]
         return entries, [answer for answer in answers if isinstance(answer, str)]
@@ -367,22 +349,12 @@ class _Namespace:
             with hub_errors(repo_id):
                 info = HfApi(token=self._token).model_info(repo_id, files_metadata=True)
                 options: Download = {"revision": info.sha, "token": self._token}
-                names = [CONFIG, RECORD]
-                folder = Path(snapshot_download(repo_id, allow_patterns=names, **options))
-            sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-            size = sum(size for name, size in sizes.items() if name.endswith(WEIGHTS))
+                folder = snapshot_download(repo_id, allow_patterns=[CONFIG, RECORD], **options)
+            files = info.siblings or []
+            size = sum(file.size or 0 for file in files if file.rfilename.endswith(WEIGHTS))
             if not size:
                 raise ModelError(f"{repo_id} has no {WEIGHTS}: it is not a model of this zoo.")
-            return ZooEntry(
-                name=repo_id.partition("/")[2],
-                source=self._name,
-                config=read_config(folder / CONFIG),
-                record=read_record(folder),
-                size=size,
-                licence=info.card_data.license if info.card_data else None,
-                repo_id=repo_id,
-                revision=info.sha,
-            )
+            return folder_entry(Path(folder), repo_id.partition("/")[2], self._name, repo_id, size)
         except Exception as error:  # one repo's contents are no matter of the others
             return _sentence(repo_id, error)
 
@@ -393,14 +365,12 @@ class _Namespace:
         entries = {}
         for repo in scan_cache_dir().repos:
             namespace, _, name = repo.repo_id.partition("/")
-            if repo.repo_type != "model" or namespace != self._name:
-                continue
-            for revision in sorted(repo.revisions, key=lambda commit: commit.last_modified):
-                with suppress(ModelError):
-                    entry = folder_entry(revision.snapshot_path, name, namespace)
-                    entries[name] = replace(
-                        entry, folder=None, repo_id=repo.repo_id, revision=revision.commit_hash
-                    )
+            if (repo.repo_type, namespace) == ("model", self._name):
+                for revision in sorted(repo.revisions, key=lambda commit: commit.last_modified):
+                    with suppress(ModelError):
+                        entries[name] = folder_entry(
+                            revision.snapshot_path, name, namespace, repo.repo_id
+                        )
         return [entries[name] for name in sorted(entries)]
 
 
@@ -414,36 +384,31 @@ def _sentence(name: str, error: Exception) -> str:
 def _folder_listing(folders: Mapping[str, Path], source: str) -> Listing:
     entries, faults = [], []
     for name, folder in folders.items():
-        stamps = tuple(
-            path.stat().st_mtime_ns if path.is_file() else 0
-            for path in (folder / CONFIG, folder / RECORD, folder / WEIGHTS)
-        )
         try:
-            entries.append(_read_once(folder, name, source, stamps))
+            entries.append(folder_entry(folder, name, source))
         except ModelError as error:
             faults.append(str(error))
     return entries, faults
 
 
-@lru_cache(maxsize=1024)
-def _read_once(folder: Path, name: str, source: str, stamps: tuple[int, ...]) -> ZooEntry:
-    """The entry of a folder, read again where the times of its files have changed."""
-    return folder_entry(folder, name, source)
-
-
-def folder_entry(folder: Path, name: str, source: str) -> ZooEntry:
+def folder_entry(
+    folder: Path, name: str, source: str, repo_id: str | None = None, size: int | None = None
+) -> ZooEntry:
     """What is known of the model in a folder.
+
+    Args:
+        folder: The folder; of a repo, that of a commit in the client's cache.
+        name: The model's name in the zoo.
+        source: Where it comes from.
+        repo_id: Its repo, if it is on the Hub.
+        size: Size of its weights in bytes, where they are not in the folder.
 
     Raises:
         ModelError: If its files are damaged or missing.
     """
     config, record = read_config(folder / CONFIG), read_record(folder)
-    return ZooEntry(
-        name=name,
-        source=source,
-        config=config,
-        record=record,
-        size=sum(path.stat().st_size for path in weights_files(folder)),
-        licence="other" if is_research_only(config, record) else "apache-2.0",
-        folder=folder,
-    )
+    if size is None:
+        size = sum(path.stat().st_size for path in weights_files(folder))
+    licence = "other" if is_research_only(config, record) else "apache-2.0"
+    revision = folder.name if repo_id else None
+    return ZooEntry(name, source, config, record, size, licence, folder, repo_id, revision)

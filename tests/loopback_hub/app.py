@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
@@ -15,7 +14,7 @@ from fastapi import APIRouter, Body, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from loopback_hub import xet
-from loopback_hub.store import Commit, File, Refusal, Repo, Store
+from loopback_hub.store import Commit, File, Refusal, Repo, Store, git_file
 
 router = APIRouter()
 _REPO = "/api/{kind}/{owner}/{name}"
@@ -124,7 +123,7 @@ def _info(store: Store, repo: Repo, commit: Commit) -> dict[str, Any]:
         "tags": [*card.get("tags", []), *named.values()],
         "cardData": card,
         "siblings": [
-            {"rfilename": path, "size": file.size, "blobId": file.git_sha1}
+            {"rfilename": path, "size": file.size, "blobId": file.etag}
             for path, file in sorted(commit.files.items())
         ],
     }
@@ -135,7 +134,7 @@ async def tree(request: Request, repo: ReadableRepo, revision: str) -> list[dict
     """The files of a repository, those in its folders too."""
     entries = []
     for path, file in sorted(repo.at(revision).files.items()):
-        entry = {"type": "file", "path": path, "size": file.size, "oid": file.git_sha1}
+        entry = {"type": "file", "path": path, "size": file.size, "oid": file.etag}
         if file.large:
             entry["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": 130}
             entry["xetHash"] = request.app.state.xet.by_sha256.get(file.sha256)
@@ -167,9 +166,7 @@ async def preupload(repo: WritableRepo, revision: str, files: Items) -> dict[str
         "files": [
             {
                 "path": (path := file["path"]),
-                "uploadMode": "lfs"
-                if path.endswith(_LARGE) or b"\0" in base64.b64decode(file["sample"])
-                else "regular",
+                "uploadMode": "lfs" if path.endswith(_LARGE) else "regular",
                 "shouldIgnore": False,
                 "oid": present[path].etag if path in present else None,
             }
@@ -199,24 +196,21 @@ async def lfs_put(request: Request, oid: str) -> None:
 async def commit(request: Request, repo: WritableRepo, revision: str) -> dict[str, Any]:
     """Apply all operations of a commit."""
     store, known = _store(request), request.app.state.xet.by_sha256
-    header, *lines = [json.loads(line) for line in (await request.body()).splitlines()]
-    head = repo.at(revision)
-    if header["value"].get("parentCommit", head.id) != head.id:
-        raise Refusal(412, "A commit has happened since. Please refresh and try again.")
-    files = dict(head.files)
+    _, *lines = [json.loads(line) for line in (await request.body()).splitlines()]
+    files = dict(repo.at(revision).files)
     for line in lines:
         value, path = line["value"], line["value"]["path"]
         match line["key"]:
             case "file":
                 content = base64.b64decode(value["content"])
                 store.put(content)
-                files[path] = File.small(content)
+                files[path] = git_file(content)
             case "lfsFile" if value["oid"] in store.contents or value["oid"] in known:
-                files[path] = File.large_file(value["oid"], value["size"])
+                files[path] = File(value["oid"], value["size"], value["oid"])
             case "deletedFile":
                 del files[path]
             case operation:
-                raise Refusal(400, f"The loopback Hub cannot do {operation} of {path}")
+                raise NotImplementedError(operation)
     made = repo.commit(revision, files)
     url = f"{request.base_url}{repo.id}/commit/{made.id}"
     return {"success": True, "commitOid": made.id, "commitUrl": url}
@@ -246,9 +240,5 @@ async def resolve(request: Request, repo: ReadableRepo, revision: str, path: str
 
 @router.api_route("/lfs/{oid}", methods=["GET", "HEAD"])
 async def lfs_get(request: Request, oid: str) -> Response:
-    """A large file without Xet."""
-    contents, chunks = _store(request).contents, request.app.state.xet
-    if oid not in contents:
-        endpoint = str(request.base_url).rstrip("/")
-        contents[oid] = await asyncio.to_thread(chunks.content, oid, endpoint)
-    return xet.ranged(request, contents[oid], {"ETag": f'"{oid}"'})
+    """A large file that came without Xet."""
+    return xet.ranged(request, _store(request).contents[oid], {"ETag": f'"{oid}"'})

@@ -21,32 +21,22 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """A file: as a git blob, or large, by LFS or Xet."""
+    """A file; the client compares its own copy with the ETag, of a large file its SHA-256."""
 
     sha256: str
     size: int
-    git_sha1: str
-    large: bool
-
-    @classmethod
-    def small(cls, content: bytes) -> File:
-        """A file whose content git holds."""
-        return cls(hashlib.sha256(content).hexdigest(), len(content), _git_sha1(content), False)
-
-    @classmethod
-    def large_file(cls, sha256: str, size: int) -> File:
-        """A file in whose place git holds a pointer."""
-        lines = ("version https://git-lfs.github.com/spec/v1", f"oid sha256:{sha256}")
-        return cls(sha256, size, _git_sha1("\n".join((*lines, f"size {size}", "")).encode()), True)
+    etag: str
 
     @property
-    def etag(self) -> str:
-        """What the client compares its own copy with."""
-        return self.sha256 if self.large else self.git_sha1
+    def large(self) -> bool:
+        """Whether it is here by LFS or Xet, and not a git blob."""
+        return self.etag == self.sha256
 
 
-def _git_sha1(blob: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(blob) + blob).hexdigest()
+def git_file(content: bytes) -> File:
+    """A file whose content git holds: its ETag is the SHA-1 of the blob."""
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    return File(hashlib.sha256(content).hexdigest(), len(content), blob)
 
 
 @dataclass(frozen=True)
@@ -128,7 +118,7 @@ class Store:
             return False
         repo = self.repos[kind, repo_id] = Repo(kind, repo_id, private)
         self.put(INITIAL)
-        repo.commit("main", {".gitattributes": File.small(INITIAL)})
+        repo.commit("main", {".gitattributes": git_file(INITIAL)})
         return True
 
     def readable(self, kind: str, repo_id: str, user: str) -> Repo:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
-import tempfile
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import hf_xet
 from fastapi import APIRouter, Request, Response
 
 from loopback_hub.store import Refusal
@@ -36,17 +32,6 @@ class Xet:
         self.xorbs: dict[str, bytes] = {}
         self.files: dict[str, list[Segment]] = {}
         self.by_sha256: dict[str, str] = {}
-
-    def content(self, sha256: str, endpoint: str) -> bytes:
-        """The content of a file, put together by the genuine client."""
-        name = self.by_sha256[sha256]
-        size = sum(segment.size for segment in self.files[name])
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / sha256
-            wanted = hf_xet.PyXetDownloadInfo(str(path), name, size)
-            token = ("token", int(time.time()) + 3600)
-            hf_xet.download_files([wanted], f"{endpoint}/cas", token, None, None)
-            return path.read_bytes()
 
 
 @router.post("/v1/xorbs/default/{name}")

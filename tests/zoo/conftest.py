@@ -20,8 +20,8 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def repo_id(hub: LoopbackHub, model_folder: Path) -> str:
-    """A published model with a tag."""
+    """A published model."""
     repo_id = f"{hub.namespace}/{NAME}"
-    publish_model(model_folder, repo_id, token=hub.token, tag="v1.0")
+    publish_model(model_folder, repo_id, token=hub.token)
     hub.requests.clear()
     return repo_id

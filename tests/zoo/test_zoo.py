@@ -63,40 +63,19 @@ def test_a_namespace_is_listed_at_its_commits_without_weights(
 def test_what_cannot_be_loaded_is_not_listed(
     hub: LoopbackHub, repo_id: str, model_folder: Path
 ) -> None:
-    card = b"---\nlibrary_name: landslide-zoo\n---\n"
-    for name, path, content in (
-        ("no-model", "README.md", card),
-        ("bad-config", "README.md", card),
-        ("bad-config", "config.json", b'{"architecture": "perceptron"}'),
-        ("bad-config", "model.safetensors", b"x"),
-        ("of-others", "config.json", b"{}"),
-    ):
-        other = f"{hub.namespace}/{name}"
-        hub.api().create_repo(other, exist_ok=True)
-        hub.api().upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=other)
-    zoo = model_folder.parent
-    for name in ("broken", "empty", "weightless"):
-        (zoo / name).mkdir()
-    (zoo / "broken" / "config.json").write_text("not json")
-    shutil.copy(model_folder / "config.json", zoo / "weightless")
-    huge = shutil.copytree(model_folder, zoo / "huge")
+    for name, card in (("no-model", "library_name: landslide-zoo"), ("of-others", "tags: [x]")):
+        other, content = f"{hub.namespace}/{name}", f"---\n{card}\n---\n".encode()
+        hub.api().create_repo(other)
+        hub.api().upload_file(path_or_fileobj=content, path_in_repo="README.md", repo_id=other)
+    huge = shutil.copytree(model_folder, model_folder.with_name("huge"))
     (huge / "record.json").write_bytes(b" " * 30_000_000)
-    for source, faulty in ((hub.namespace, 2), (zoo, 3)):
+    (weightless := model_folder.with_name("weightless")).mkdir()
+    shutil.copy(model_folder / "config.json", weightless)
+    for source, faulty in ((hub.namespace, 1), (model_folder.parent, 2)):
         listed = ModelZoo(source)
         assert listed.names() == [NAME]
         assert len(listed.status()) == faulty
         assert all("\n" not in fault and len(fault) < 600 for fault in listed.status())
-
-
-def test_a_folder_is_read_again_once_it_has_changed(model_folder: Path) -> None:
-    zoo = ModelZoo(model_folder.parent)
-    assert zoo.entry(NAME).config.threshold == 0.4
-    LandslideModel.from_pretrained(model_folder, device="cpu").update_config(
-        threshold=0.9
-    ).save_pretrained(model_folder)
-    assert zoo.entry(NAME).config.threshold == 0.9
-    shutil.copytree(model_folder, model_folder.with_name("later"))
-    assert zoo.names() == ["later", NAME]
 
 
 def test_the_first_source_keeps_a_name_and_repos_are_loaded_by_their_id(
@@ -148,12 +127,9 @@ def test_listing_needs_no_torch() -> None:
     assert "torch" not in imported_by("from landslide_zoo import ModelZoo; ModelZoo().entries()")
 
 
-def test_a_file_of_an_entry_is_bounded_in_size(
-    hub: LoopbackHub, repo_id: str, model_folder: Path
-) -> None:
-    for source in (hub.namespace, model_folder.parent):
-        entry = ModelZoo(source).entry(NAME)
-        card = entry_file(entry, "README.md", 100_000)
-        assert card is not None and "landslide-zoo" in card.read_text(encoding="utf-8")
-        assert entry_file(entry, "examples.png", 3) is None
-        assert entry_file(entry, "no.png", 100) is None
+def test_a_file_of_an_entry_is_bounded_in_size(hub: LoopbackHub, repo_id: str) -> None:
+    entry = ModelZoo(hub.namespace).entry(NAME)
+    card = entry_file(entry, "README.md", 100_000)
+    assert card is not None and "landslide-zoo" in card.read_text(encoding="utf-8")
+    assert entry_file(entry, "examples.png", 3) is None
+    assert entry_file(entry, "no.png", 100) is None
