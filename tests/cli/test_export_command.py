@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -34,18 +33,6 @@ def test_the_bundled_model_as_a_file(
     (probability,) = session.run(None, {"values": values})
     expected = LandslideModel.from_pretrained(BUNDLED).predict(patch, postprocess=False).probability
     assert np.abs(probability[0, 0] - expected).max() <= 1e-3
-
-
-def test_a_file_for_deepness(command: Command, model_folder: Path, tmp_path: Path) -> None:
-    path = tmp_path / "for_qgis.onnx"
-    arguments = ("--for", "deepness", "--output", path)
-    answer = command("export", model_folder, *arguments)
-    assert (answer.status, answer.err) == (0, "")
-    assert "(display values)" in answer.out
-    session = InferenceSession(path, providers=["CPUExecutionProvider"])
-    metadata = session.get_modelmeta().custom_metadata_map
-    assert json.loads(metadata["model_type"]) == "Segmentor"
-    assert json.loads(metadata["seg_thresh"]) == 0.4
 
 
 def test_an_ensemble_is_refused(command: Command, model_folder: Path, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import geopandas
@@ -96,20 +94,3 @@ def test_bad_usage(map_command: Command, tmp_path: Path) -> None:
     assert map_command(tmp_path / "none.tif").errors == [
         f"Error: There is no file or folder {tmp_path / 'none.tif'}."
     ]
-
-
-def test_without_rasterio_it_says_how_to_install(tmp_path: Path) -> None:
-    # A module that cannot be found: as on a machine without the extra.
-    program = (
-        "import sys, importlib.util as util; find = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'rasterio' else find(name, *rest)\n"
-        "sys.argv = ['landslide-zoo', 'map', 'scene.tif']\n"
-        "from landslide_zoo.cli import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert done.returncode == 1
-    assert done.stderr == (
-        "Error: Maps need rasterio, not installed here: pip install 'landslide-zoo[map]'.\n"
-    )

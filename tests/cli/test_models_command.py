@@ -33,17 +33,6 @@ def test_the_table(command: Command, zoo: Path) -> None:
         assert all(row[start - 2 : start].isspace() and row[start] != " " for row in rows)
 
 
-def test_a_folder_that_is_no_model_is_said_and_the_others_listed(
-    command: Command, zoo: Path
-) -> None:
-    (zoo / "broken").mkdir()
-    (zoo / "broken" / "config.json").write_text("{}")
-    answer = command("models")
-    assert answer.status == 0
-    assert "trial-rgb" in answer.out and "broken" not in answer.out
-    assert answer.err.startswith("Warning: ") and "broken" in answer.err
-
-
 @pytest.mark.parametrize("variable", ["HF_ENDPOINT", "HF_HUB_CACHE"])
 def test_a_hub_that_is_set_up_wrong_does_not_hide_the_bundled_models(
     variable: str, tmp_path: Path

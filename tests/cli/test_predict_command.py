@@ -125,34 +125,6 @@ def test_no_input_and_no_true_mask_is_replaced(
     assert truth.read_bytes() == before
 
 
-def test_a_full_disk_leaves_nothing_half_written(model_folder: Path, tmp_path: Path) -> None:
-    path = write_patch(tmp_path / "a.h5", 128, 128)
-    # A limit on the size of a file stands for the end of the disk.
-    code = (
-        "import resource; from landslide_zoo.cli import main; "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)); main()"
-    )
-    out = tmp_path / "out"
-    command = [sys.executable, "-c", code, "predict", path, "--model", model_folder]
-    ended = subprocess.run([*command, "--output", out], capture_output=True, text=True)
-    assert ended.returncode == 1
-    assert "cannot be written" in ended.stderr and "free some space" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert list(out.iterdir()) == []
-
-
-def test_a_picture_given_to_a_14_band_model(command: Command, tmp_path: Path) -> None:
-    LandslideModel.from_catalog("unet-mobilenet_v2").save_pretrained(tmp_path / "model")
-    picture = write_png(tmp_path / "view.png")
-    answer = command(
-        "predict", picture, "--model", tmp_path / "model", "--output", tmp_path / "out"
-    )
-    assert answer.status == 1
-    assert "choose a model whose name ends in -rgb" in answer.errors[0]
-    assert "is not trained" in answer.err
-    assert not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
@@ -170,10 +142,7 @@ def test_a_model_or_device_that_is_not_there(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("locale", ["C", "POSIX"])
-def test_names_and_text_outside_ascii_under_any_locale(
-    model_folder: Path, tmp_path: Path, locale: str
-) -> None:
+def test_names_and_text_outside_ascii_under_any_locale(model_folder: Path, tmp_path: Path) -> None:
     """Text is UTF-8 everywhere: Python warns of every file opened in the locale's encoding."""
     model = LandslideModel.from_pretrained(model_folder, device="cpu")
     assert model.record is not None
@@ -181,7 +150,7 @@ def test_names_and_text_outside_ascii_under_any_locale(
     model.save_pretrained(model_folder)
     path = write_patch(tmp_path / "Bergsturz_ü_数据.h5")
     environment = os.environ | {
-        "LC_ALL": locale,
+        "LC_ALL": "C",
         "PYTHONCOERCECLOCALE": "0",
         "PYTHONUTF8": "0",
         "PYTHONWARNDEFAULTENCODING": "1",
