@@ -35,6 +35,6 @@ def app(
         raise LandslideZooError(
             "The app needs gradio: install it with pip install 'landslide-zoo[app]'."
         ) from error
-    from landslide_zoo.web.app import build_app, launch
+    from landslide_zoo.web.app import launch
 
-    launch(build_app(), server_name=host, server_port=port, root_path=root_path)
+    launch(server_name=host, server_port=port, root_path=root_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import signal
 import threading
@@ -28,41 +27,21 @@ from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.zoo import build_zoo, draw_board
 from landslide_zoo.zoo.zoo import ModelZoo
 
-logger = logging.getLogger(__name__)
-
 TITLE = "Landslide Zoo"
 _STATIC_FILES = ("landslide_zoo.web", "static")
 _VISITS = 500
 """Visits whose results are kept; Gradio takes 0.2 MB for each, programs' requests included."""
 
 
-class App(gr.Blocks):
-    """Gradio's blocks, and the work behind them.
-
-    Args:
-        service: What its events share.
-        options: Further arguments of ``gr.Blocks``.
-    """
-
-    def __init__(self, service: Service, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(**options)
-        self.service = service
-
-
-def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> App:
+def build_app(service: Service) -> gr.Blocks:
     """Put the app together; :func:`launch` starts it.
 
     Args:
-        zoo: Where models come from; what the environment says where None. The
-            page does not wait for a Hub.
-        settings: The bounds; what the environment says where None.
+        service: What its events share.
     """
-    settings = settings or Settings.from_environment()
-    service = Service(zoo or ModelZoo(timeout=0), settings)
-    maps = MapService(service)
+    settings, maps = service.settings, MapService(service)
     age = math.ceil(60 * settings.keep_minutes)
-    with App(
-        service,
+    with gr.Blocks(
         title=TITLE,
         analytics_enabled=False,
         fill_width=True,
@@ -90,67 +69,61 @@ def build_app(zoo: ModelZoo | None = None, settings: Settings | None = None) -> 
 
 
 def _follow_zoo(
-    app: App,
+    app: gr.Blocks,
     service: Service,
     models: gr.Dropdown,
     single: Sequence[gr.Dropdown],
     board: Sequence[gr.components.Component],
 ) -> None:
     """Fill every choice of models: with what is known, when a Hub answers, and by typed ids."""
-    timer = gr.Timer(2, active=False)
-    known, loaded = gr.State(None), gr.State([])
-    choices = [known, models, *single]
+    timer, offered = gr.Timer(2, active=False), gr.State(None)
+    choices = [offered, models, *single]
+    outputs = [timer, *choices, *board]
 
-    def fill(
-        repos: list[str], previous: list[str] | None, compared: list[str], *chosen: str | None
-    ) -> list[Any]:
-        names, pending = service.zoo.names(), service.zoo.pending
-        if names == previous and pending:
-            return [gr.skip()] * (len(choices) + len(board) + 1)
-        first, offered = next(iter(names), None), [*names, *repos]
-        # A model that has just come is chosen; what the visitor took away stays so.
-        new = [name for name in service.zoo.compared_names() if name not in (previous or [])]
-        compared = [name for name in offered if name in compared or name in new]
+    def loads(name: str) -> bool:
+        try:
+            return service.entry(name).name == name
+        except LandslideZooError:  # which the tab shows
+            return False
+
+    def fill(before: list[str] | None, compared: list[str], *chosen: str | None) -> list[Any]:
+        pending, known = service.zoo.pending, before or []
+        typed = [
+            name for name in dict.fromkeys([*known, *chosen]) if name and service.is_repo(name)
+        ]
+        names = [*service.zoo.names(), *(one for one in typed if one in known or loads(one))]
+        if names == before:
+            return [gr.Timer(active=pending), *[gr.skip()] * (len(outputs) - 1)]
+        # A model of the zoo that has just come is compared; what the visitor took away stays so.
+        new = [name for name in service.zoo.compared_names() if name not in known]
+        compared = [name for name in names if name in compared or name in new]
+        own = [name if name in [*names, *typed] else next(iter(names), None) for name in chosen]
         return [
-            names,
-            gr.Dropdown(choices=offered, value=compared),
-            *(
-                gr.Dropdown(choices=offered, value=name if name in offered else first)
-                for name in chosen
-            ),
-            *draw_board(service),
             gr.Timer(active=pending),
+            names,
+            gr.Dropdown(choices=names, value=compared),
+            *(gr.Dropdown(choices=names, value=name) for name in own),
+            *draw_board(service),
         ]
 
-    def add(name: str | None, repos: list[str]) -> list[Any]:
-        if not name or not service.is_repo(name) or name in repos:
-            return [gr.skip()] * (len(choices))
-        try:
-            service.entry(name)
-        except LandslideZooError:  # which the tab shows
-            return [gr.skip()] * (len(choices))
-        offered = [*service.zoo.names(), *repos, name]
-        return [[*repos, name], *(gr.Dropdown(choices=offered) for _ in choices[1:])]
-
-    inputs = [loaded, *choices]
-    gr.on([app.load, timer.tick], fill, inputs, [*choices, *board, timer], **ui.AT_ONCE)
+    gr.on([app.load, timer.tick], fill, choices, outputs, **ui.AT_ONCE)
     if service.settings.hub_models:
-        for box in single:
-            box.change(
-                add, [box, loaded], [loaded, *choices[1:]], show_progress="hidden", **ui.WORK
-            )
+        quiet = {**ui.WORK, "show_progress": "hidden"}
+        gr.on([box.change for box in single], fill, choices, outputs, **quiet)
 
 
-def launch(app: App, **options: Any) -> None:  # noqa: ANN401
-    """Start the app's server; it runs until it is interrupted (Ctrl-C, SIGTERM), in good order.
+def launch(**options: Any) -> None:  # noqa: ANN401
+    """Start the app; it runs until it is interrupted (Ctrl-C, SIGTERM), in good order.
+
+    Its zoo and its bounds are what the environment says. The page does not wait for a Hub.
 
     Args:
-        app: From :func:`build_app`.
         options: Further arguments of ``gr.Blocks.launch``.
     """
-    settings = app.service.settings
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings = Settings.from_environment()
+    service = Service(ModelZoo(timeout=0), settings)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    app = build_app(service)
     app.launch(
         theme=ui.theme(),
         css=ui.asset("style.css"),
@@ -163,7 +136,7 @@ def launch(app: App, **options: Any) -> None:  # noqa: ANN401
         prevent_thread_lock=True,
         **options,
     )
-    threading.Thread(target=_warm_up, args=[app.service], daemon=True).start()
+    threading.Thread(target=_warm_up, args=[service], daemon=True).start()
     app.block_thread()
 
 

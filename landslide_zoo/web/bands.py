@@ -97,17 +97,10 @@ def describe_bands(patch: Patch) -> list[dict[str, Any]]:
     """Figures of every band of a patch, in its order, as plain values for JSON."""
     rows, mask = [], patch.mask
     for name, values in zip(patch.bands, patch.values, strict=True):
-        figures = {
-            "min": values.min(),
-            "max": values.max(),
-            "mean": values.mean(),
-            "std": values.std(),
-        }
+        figures = {name: getattr(values, name)() for name in ("min", "max", "mean", "std")}
         if mask is not None and mask.any() and not mask.all():
-            figures |= {
-                "landslide_mean": values[mask > 0].mean(),
-                "other_mean": values[mask == 0].mean(),
-            }
+            figures["landslide_mean"] = values[mask > 0].mean()
+            figures["other_mean"] = values[mask == 0].mean()
         unit = band(name).unit if patch.unit == "physical" else _DISPLAY_UNIT
         numbers = {key: ui.number(float(value), 4) for key, value in figures.items()}
         rows.append({"name": name, "title": band(name).title, "unit": unit, **numbers})
@@ -132,13 +125,8 @@ def composites(patch: Patch) -> list[ui.Picture]:
 
 def _page(patch: Patch) -> str:
     grey = [
-        ui.Picture(
-            name,
-            name,
-            f"{band(name).title}: dark is low, bright is high.",
-            images.band_picture(values),
-        )
-        for name, values in zip(patch.bands, patch.values, strict=True)
+        ui.Picture(name, name, f"{band(name).title}: dark is low, bright is high.", drawn)
+        for name, drawn in zip(patch.bands, map(images.band_picture, patch.values), strict=True)
     ]
     return ui.render(
         "layers", patch=patch, warnings=check_patch(patch), layers=[*composites(patch), *grey]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import images
@@ -64,7 +63,7 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
         # Waiting models are shown before the queue is: others may be running networks.
         waiting: dict[str, Outcome | None] = dict.fromkeys(names)
         return [
-            *View(service).draw(waiting),
+            *_draw(waiting),
             gr.Button(visible=False),
             waiting,
             gr.Button(interactive=False),
@@ -77,16 +76,15 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
                 raise LandslideZooError("There is no patch yet: drop a file, or pick a sample.")
             if not names:
                 raise LandslideZooError("No model is chosen: choose at least one.")
-            view = View(service)
             for outcomes in service.compare(names, uploads[shown or 0]):
                 ended = bool(_predictions(outcomes)) and None not in outcomes.values()
-                yield [*view.draw(outcomes), gr.Button(visible=ended), outcomes]
+                yield [*_draw(outcomes), gr.Button(visible=ended), outcomes]
         except LandslideZooError as error:
             yield [ui.problem(error), gr.skip(), gr.skip(), gr.skip()]
 
     def stop(outcomes: Outcomes) -> list[Any]:
         found = bool(_predictions(outcomes))
-        return [*View(service).draw(outcomes, cancelled=True), gr.Button(visible=found), *_ready()]
+        return [*_draw(outcomes, cancelled=True), gr.Button(visible=found), *_ready()]
 
     def archive(outcomes: Outcomes) -> str:
         files = [
@@ -151,45 +149,22 @@ def _ready() -> tuple[gr.Button, gr.Button]:
     return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
-class View:
-    """The page of one comparison as it fills; what has run is drawn once.
-
-    Args:
-        service: Runs the models.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._cells: dict[str, Markup] = {}
-        self._picture: str | None = None
-
-    def draw(self, outcomes: Outcomes, cancelled: bool = False) -> list[Any]:
-        """The page and the table of a comparison as far as it has come."""
-        found = _predictions(outcomes)
-        waiting = [model for model, outcome in outcomes.items() if outcome is None]
-        if found and self._picture is None:
-            self._picture = ui.data_uri(found[0].picture)
-        for model, outcome in outcomes.items():
-            if outcome is not None and model not in self._cells:
-                self._cells[model] = Markup(ui.render("cell", model=model, outcome=outcome))
-        page = ui.render(
-            "comparison" if outcomes else "empty",
-            **_EMPTY,
-            models=list(outcomes),
-            waiting=waiting,
-            cells=self._cells,
-            picture=self._picture,
-            running=self._service.next_model(waiting),
-            loaded=self._service.cache.names,
-            done=len(outcomes) - len(waiting),
-            patch=found[0].patch.name if found else None,
-            warnings=found[0].warnings if found else (),
-            cancelled=cancelled and bool(waiting),
-            agreement=None if waiting and not cancelled else join(outcomes),
-            agreement_colours=images.AGREEMENT_COLOURS,
-            disagreement_colours=images.DISAGREEMENT_COLOURS,
-        )
-        return [page, ui.filled([_figures(one) for one in found], _COLUMNS)]
+def _draw(outcomes: Outcomes, cancelled: bool = False) -> list[Any]:
+    """The page and the table of a comparison as far as it has come."""
+    found = _predictions(outcomes)
+    waiting = [model for model, outcome in outcomes.items() if outcome is None]
+    page = ui.render(
+        "comparison" if outcomes else "empty",
+        **_EMPTY,
+        outcomes=outcomes,
+        waiting=waiting,
+        first=found[0] if found else None,
+        cancelled=cancelled and bool(waiting),
+        agreement=None if waiting and not cancelled else join(outcomes),
+        agreement_colours=images.AGREEMENT_COLOURS,
+        disagreement_colours=images.DISAGREEMENT_COLOURS,
+    )
+    return [page, ui.filled([_figures(one) for one in found], _COLUMNS)]
 
 
 def _figures(one: Prediction) -> list[object]:

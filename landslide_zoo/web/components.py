@@ -289,8 +289,7 @@ def write_zip(name: str, contents: Iterable[Content]) -> str:
     path = new_folder() / name
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for inside, content in contents:
-            packed = zipfile.ZIP_STORED if inside.endswith(".png") else None
-            archive.writestr(inside, content, packed)
+            archive.writestr(inside, content)
     return str(path)
 
 

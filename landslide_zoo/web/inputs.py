@@ -72,8 +72,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
         patch_files: list[str] | None, mask_files: list[str] | None, before: list[Upload]
     ) -> list[Any]:
         if not patch_files and before in picks:
-            odd = ["Samples already include a mask."] if mask_files else []
-            return [gr.skip(), gr.skip(), ui.render("notices", sentences=odd), gr.skip()]
+            return [gr.skip()] * 4
         found, odd = pair_masks((patch_files or [])[:limit], mask_files or [])
         if len(patch_files or []) > limit:
             odd.insert(0, f"Only the first {limit} patches are taken; give the others afterwards.")

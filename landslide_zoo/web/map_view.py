@@ -14,7 +14,7 @@ import shapely
 from geopandas import GeoDataFrame
 from matplotlib import colormaps
 from PIL import Image
-from shapely.geometry import LinearRing, MultiPolygon
+from shapely.geometry import MultiPolygon
 
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures.images import FALSE_COLOUR, PROBABILITY_COLOURS
@@ -29,19 +29,14 @@ WIDEST = 3072
 """Pictures on the page are at most this wide and high; downloads are whole."""
 MOST = 1000
 """Landslides that the page draws and lists, the largest first; downloads hold all."""
-_LOSSLESS = 1024 * 1024
-"""Pixels up to which a composite is a PNG; larger ones are JPEG."""
 _NODES = 17
 """Nodes a side of the lattice of longitudes and latitudes."""
 _FACTS = (
-    ("Perimeter", "perimeter_m", "{:,.0f} m"),
     ("Falls towards", "azimuth_deg", "{:.0f}\N{DEGREE SIGN}"),
-    ("Elongation", "elongation", "{:.1f}"),
     ("Mean slope", "mean_slope_deg", "{:.1f}\N{DEGREE SIGN}"),
     ("Elevation range", "elevation_range_m", "{:,.0f} m"),
     ("Mean NDVI", "mean_ndvi", "{:.2f}"),
     ("NDVI drop", "ndvi_drop", "{:.2f}"),
-    ("Edge not observed", "hidden_share", "{:.0%}"),
 )
 """Title, attribute and text of what is shown where it is known."""
 _HATCHING = (70, 70, 70, 210)
@@ -61,13 +56,14 @@ def write_pictures(scene: Scene, probabilities: Probabilities, folder: Path) -> 
     for key, (title, bands) in composites.items():
         if set(bands) <= set(scene.bands):
             seen = lambda window: probabilities.read(window).observed  # noqa: E731
-            path = _write(composite(scene, bands, seen, WIDEST), folder / key)
-            layers.append({"file": path.name, "title": title, "base": True})
+            drawn = composite(scene, bands, seen, WIDEST)
+            Image.fromarray(drawn).save(folder / f"{key}.jpg", quality=95, subsampling=0)
+            layers.append({"file": f"{key}.jpg", "title": title, "base": True})
     for key, title, picture in _overlays(probabilities):
-        path = _write(picture, folder / key)
+        Image.fromarray(picture).save(folder / f"{key}.png", compress_level=3)
         shown = key == "unobserved"
         opacity = 1.0 if shown else 0.8
-        layers.append({"file": path.name, "title": title, "shown": shown, "opacity": opacity})
+        layers.append({"file": f"{key}.png", "title": title, "shown": shown, "opacity": opacity})
     return layers
 
 
@@ -125,24 +121,14 @@ def _overlays(probabilities: Probabilities) -> Iterator[tuple[str, str, np.ndarr
     yield "unobserved", "Not observed", picture
 
 
-def _write(picture: np.ndarray, stem: Path) -> Path:
-    large = picture.shape[2] == 3 and picture[..., 0].size > _LOSSLESS
-    path = stem.with_suffix(".jpg" if large else ".png")
-    Image.fromarray(picture).save(path, quality=90, compress_level=3)  # each takes its own
-    return path
-
-
-def _degrees(ground: Ground, size: tuple[int, int]) -> list[list[tuple[float, float]]] | None:
+def _degrees(ground: Ground, size: tuple[int, int]) -> list[list[list[float]]] | None:
     """Longitude and latitude at the nodes of a lattice over a scene; None where not known."""
     if not ground.placed:
         return None
-    rows, columns = (np.linspace(0, side, _NODES) - 0.5 for side in size)
-    nodes = []
-    for row in rows:
-        degrees = ground.degrees(np.full(_NODES, row), columns)
-        pairs = zip(degrees["longitude"], degrees["latitude"], strict=True)
-        nodes.append([(round(x, 7), round(y, 7)) for x, y in pairs])
-    return nodes
+    nodes = np.meshgrid(*(np.linspace(0, side, _NODES) - 0.5 for side in size), indexing="ij")
+    degrees = ground.degrees(*(axis.ravel() for axis in nodes))
+    pairs = np.column_stack([degrees["longitude"], degrees["latitude"]]).round(7)
+    return pairs.reshape(_NODES, _NODES, 2).tolist()
 
 
 def _shown(ground: Ground, table: GeoDataFrame) -> list[dict[str, Any]]:
@@ -174,7 +160,9 @@ def _one_shown(known: dict[str, Any], outline: MultiPolygon) -> dict[str, Any]:
         "title": "Dropped by a rule" if why else f"Landslide {known['id']}",
         "why": why,
         "rings": [
-            [_corners(ring) for ring in (part.exterior, *part.interiors)] for part in outline.geoms
+            # Corners lie at whole numbers of columns and rows.
+            [np.rint(ring.coords[:-1]).astype(int).tolist() for ring in (p.exterior, *p.interiors)]
+            for p in outline.geoms
         ],
         "facts": facts,
         "cells": [
@@ -185,8 +173,3 @@ def _one_shown(known: dict[str, Any], outline: MultiPolygon) -> dict[str, Any]:
             f"{mean:.2f}",
         ],
     }
-
-
-def _corners(ring: LinearRing) -> list[list[int]]:
-    """Columns and rows of a ring's corners, which are whole numbers."""
-    return [[round(x), round(y)] for x, y in ring.coords[:-1]]

@@ -11,19 +11,19 @@ import logging
 import multiprocessing
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from functools import cache, cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradio.utils import get_upload_folder
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessPool
 from tqdm.auto import tqdm
 
 from landslide_zoo.data.safe_read import worker_pool
@@ -31,6 +31,7 @@ from landslide_zoo.errors import DataError, LandslideZooError, quoted
 from landslide_zoo.io import write_whole
 from landslide_zoo.mapping import NEEDED
 from landslide_zoo.settings import GIGABYTE
+from landslide_zoo.web.components import new_folder
 from landslide_zoo.web.service import Service, check_there
 
 if TYPE_CHECKING:
@@ -133,7 +134,6 @@ class MapService:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self._folder = Path(get_upload_folder())
 
     @cached_property
     def _pool(self) -> ProcessPool:
@@ -141,8 +141,7 @@ class MapService:
 
     def warm_up(self) -> None:
         """Start a process, which takes seconds, before there is a scene for it."""
-        if available():
-            self._pool.schedule(_start)
+        self._pool.schedule(_start)
 
     def map_scene(
         self, request: Request, tqdm_class: type[tqdm] | None = None
@@ -165,8 +164,7 @@ class MapService:
         check_there(Path(path) for path in (request.scene, request.dem, request.before) if path)
         new = not request.folder or not Path(request.folder).is_dir()
         if new:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            request = replace(request, folder=tempfile.mkdtemp(dir=self._folder))
+            request = replace(request, folder=str(new_folder()))
         settings, name = self.service.settings, quoted(Path(request.scene).name)
         # Half of the memory is for the network and the libraries.
         work = self._pool.schedule(
@@ -176,26 +174,20 @@ class MapService:
         )
         made = None
         try:
+            now = Progress("Opening the scene")
             while not wait([work], _POLL_SECONDS).done:
-                yield _progress(request.folder)
+                with suppress(FileNotFoundError):
+                    now = Progress(**json.loads(Path(request.folder, _PROGRESS).read_text()))
+                yield now
             made = work.result()
-        except TimeoutError as error:
-            raise DataError(
-                f"{name} takes more than {settings.map_minutes:g} minutes here: cut it into parts, "
-                "or map it with landslide-zoo map on a machine of your own."
-            ) from error
-        except (ProcessExpired, MemoryError) as error:
-            what = "too much memory" if isinstance(error, MemoryError) else "its process broke off"
-            raise DataError(
-                f"{name} cannot be mapped ({what}): cut it into parts, or rewrite it "
-                "(gdal_translate -of COG)."
-            ) from error
         except LandslideZooError:
             raise
-        except Exception as error:
+        except Exception as error:  # too long, too much memory, a broken process, a library's own
             logger.exception("%s could not be mapped", name)
-            raise LandslideZooError(
-                f"{name} could not be mapped ({type(error).__name__}): the server's log says more."
+            raise DataError(
+                f"{name} cannot be mapped here ({type(error).__name__}; a map may take "
+                f"{settings.map_minutes:g} minutes and {settings.map_gb:g} GB): cut it into parts, "
+                "or rewrite it (gdal_translate -of COG)."
             ) from error
         finally:
             work.cancel()  # which ends its process, where it is still at work
@@ -203,13 +195,6 @@ class MapService:
                 shutil.rmtree(request.folder, ignore_errors=True)
         made.page["figures"]["model"] = request.model
         yield made
-
-
-def _progress(folder: str) -> Progress:
-    try:
-        return Progress(**json.loads(Path(folder, _PROGRESS).read_text(encoding="utf-8")))
-    except OSError:
-        return Progress("Opening the scene")
 
 
 def _start() -> None:
@@ -244,9 +229,8 @@ def _map(request: Request, model: Path, pixels: int, memory: float) -> Mapped:
             return
         reported = time.monotonic()
         text = _STEPS.get(state.step, _STEPS["landslides"])
-        if state.seconds_left is not None and state.seconds_left >= 1:
-            minutes, seconds = divmod(round(state.seconds_left), 60)
-            text += f", {minutes} min {seconds} s left" if minutes else f", {seconds} s left"
+        if state.seconds_left:
+            text += f", {timedelta(seconds=round(state.seconds_left))} left"
         now = Progress(text, state.done, state.total or 1)
         write_whole(Path(request.folder, _PROGRESS), json.dumps(asdict(now)))
 

@@ -60,19 +60,6 @@ class Upload:
     mask: str | None
     name: str
 
-    def read(self, max_pixels: int) -> Patch:
-        """Read the patch with its mask, where a hostile file does no harm.
-
-        Args:
-            max_pixels: Largest patch that is taken.
-
-        Raises:
-            DataError: If either cannot be read, they do not fit each other, or the
-                patch is too large.
-        """
-        check_there(Path(path) for path in (self.patch, self.mask) if path)
-        return replace(read_patch_safely(self.patch, self.mask, max_pixels), name=self.name)
-
 
 def check_there(paths: Iterable[Path]) -> None:
     """Check that no upload was deleted since it came, because it was old.
@@ -119,7 +106,7 @@ class Service:
             LandslideZooError: If there is no such model, or such ids are not taken here.
         """
         if not self.is_repo(name):
-            return self.zoo.folder(name, tqdm_class=tqdm_class)
+            return self.zoo.folder(self.zoo.entry(name).name, tqdm_class=tqdm_class)
         if not self.settings.hub_models:
             raise ModelError(f"This app loads no other models than its own: {quoted(name)} is not.")
         # Without the app's token: its owner's private models are not for visitors.
@@ -132,12 +119,15 @@ class Service:
         return folder_entry(self.folder(name, tqdm_class), name, name.partition("/")[0])
 
     def read(self, upload: Upload) -> Patch:
-        """Read an upload.
+        """Read a patch with its mask, where a hostile file does no harm.
 
         Raises:
-            DataError: If it cannot be read.
+            DataError: If either cannot be read, they do not fit each other, or the
+                patch is too large.
         """
-        return upload.read(self.settings.patch_side**2)
+        check_there(Path(path) for path in (upload.patch, upload.mask) if path)
+        patch = read_patch_safely(upload.patch, upload.mask, self.settings.patch_side**2)
+        return replace(patch, name=upload.name)
 
     def detect(
         self,
@@ -160,8 +150,6 @@ class Service:
             LandslideZooError: If the model cannot be had or cannot take the patch.
         """
         name = name or self.zoo.default
-        if not self.is_repo(name):
-            self.zoo.entry(name)  # which raises where there is none
         model = self.cache.get(name, tqdm_class=tqdm_class)
         return self._run(name, model, self.read(upload), threshold, options)
 
@@ -217,20 +205,13 @@ class Service:
         options = options or {}
         prepared = prepare(self.read(upload), options.get("clouds", "mask"), options.get("level"))
         yield dict(outcomes)
-        waiting = list(outcomes)
-        while running := self.next_model(waiting):
-            waiting.remove(running)
+        for name in outcomes:
             try:
-                model = self.cache.get(running)
-                outcomes[running] = self._run(running, model, prepared, None, options)
+                model = self.cache.get(name)
+                outcomes[name] = self._run(name, model, prepared, None, options)
             except LandslideZooError as error:
-                outcomes[running] = plain(str(error))
+                outcomes[name] = plain(str(error))
             yield dict(outcomes)
-
-    def next_model(self, names: Sequence[str]) -> str | None:
-        """The next of these to run: one that is in memory, before others drop it; None if none."""
-        held = set(self.cache.names)
-        return min(names, key=lambda name: name not in held, default=None)
 
     def _load(self, name: str, tqdm_class: type[tqdm] | None = None) -> LoadedPredictor:
         folder = self.folder(name, tqdm_class)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +9,13 @@ from typing import Any
 
 import gradio as gr
 
-from landslide_zoo.errors import HubError, LandslideZooError
+from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.charts import curves_figure
 from landslide_zoo.models.folder import CARD
 from landslide_zoo.models.record import Result
 from landslide_zoo.web import components as ui
 from landslide_zoo.web.service import Service, plain
 from landslide_zoo.zoo.zoo import ZooEntry, entry_file
-
-logger = logging.getLogger(__name__)
 
 _EPOCHS = 1000
 _CARD_BYTES = 64 * 2**10
@@ -53,11 +50,6 @@ def build_zoo(tab: gr.Tab, service: Service) -> tuple[gr.Dropdown, list[gr.compo
             return _page(entry, _origin(request)), card_text(entry)
         except LandslideZooError as error:
             return ui.problem(error), ""
-        except Exception:
-            # Whatever is wrong with one model's files, nothing of the last model stays on show.
-            logger.exception("The card of %s cannot be shown", name)
-            text = f"What {name} says of itself cannot be shown: the server's log says more."
-            return ui.problem(text), ""
 
     gr.on(
         [tab.select, model.change],
@@ -75,19 +67,11 @@ def _page(entry: ZooEntry, origin: str) -> str:
     loads = entry.repo_id or entry.name
     if entry.folder and entry.source != "bundled" and not entry.repo_id:
         loads = f"models/{entry.folder.name}"  # a folder of the reader's own: not the server's
-    figures = [ui.png_uri(path.read_bytes()) for path in _figures(entry)]
+    paths = [entry_file(entry, name, _FIGURE_BYTES) for name in ("curves.png", "examples.png")]
+    figures = [ui.png_uri(path.read_bytes()) for path in paths if path]
     if not figures and entry.record and entry.record.history:
         figures = [ui.png_uri(curves_figure(entry.record.history[-_EPOCHS:]))]
     return ui.render("model", entry=entry, loads=loads, figures=figures, origin=origin)
-
-
-def _figures(entry: ZooEntry) -> list[Path]:
-    """The figures that training and evaluation left beside the model."""
-    try:
-        found = [entry_file(entry, name, _FIGURE_BYTES) for name in ("curves.png", "examples.png")]
-    except HubError:  # the page is of use without them
-        return []
-    return [path for path in found if path]
 
 
 def card_text(entry: ZooEntry) -> str:
@@ -128,18 +112,12 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
     rows: list[list[object]] = []
     for entry, results in zip(entries, found, strict=True):
         scores = {result.key: result.f1 for result in results}
-        rows.append(
-            [
-                entry.name,
-                *(ui.number(scores.get(key), 3) for key in columns),
-                entry.paper_f1,
-                "true colour"
-                if entry.config.unit == "display"
-                else f"{len(entry.config.bands)} bands",
-                ui.number(entry.size / 1e6, 1),
-                f"{Path(entry.source).name} {(entry.revision or '')[:7]}".strip(),
-            ]
-        )
+        measured = [ui.number(scores.get(key), 3) for key in columns]
+        display = entry.config.unit == "display"
+        reads = "true colour" if display else f"{len(entry.config.bands)} bands"
+        place = f"{Path(entry.source).name} {(entry.revision or '')[:7]}".strip()
+        size = ui.number(entry.size / 1e6, 1)
+        rows.append([entry.name, *measured, entry.paper_f1, reads, size, place])
     return ["Model", *columns.values(), _PAPER, "Reads", "Size (MB)", "From"], rows
 
 

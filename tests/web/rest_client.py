@@ -52,12 +52,3 @@ class Rest:
     def detect(self, path: Path, **further: object) -> tuple[str, Any]:
         """Look for landslides in a file."""
         return self.call("detect", {"patch": self.upload(path), **further})
-
-    def ask_and_leave(self, path: Path) -> None:
-        """Ask, begin to listen and go away."""
-        try:
-            address = self.begin("detect", {"patch": self.upload(path)})
-            with httpx.stream("GET", address, timeout=0.05) as stream:
-                stream.read()
-        except httpx.HTTPError:
-            return

@@ -82,21 +82,3 @@ def test_an_untrusted_card_can_do_nothing(
         assert page.title() == "Landslide Zoo"
         page.close()
         assert str(folder) not in httpx.get(server.url).text
-
-
-@pytest.mark.slow
-def test_300_clients_that_leave_leave_nothing(tmp_path: Path, patches: Path) -> None:
-    with serving(tmp_path) as server:
-        rest = Rest(server.url)
-        for _ in range(3):
-            assert rest.detect(patches / "image_1.h5")[0] == "complete"
-        process = psutil.Process(server.process.pid)
-        before = process.memory_info().rss
-        with ThreadPoolExecutor(50) as pool:
-            list(pool.map(lambda _: rest.ask_and_leave(patches / "image_1.h5"), range(300)))
-        usual, end = 3.0, time.monotonic() + 60
-        while seconds(lambda: rest.detect(patches / "image_1.h5")) > usual:
-            assert time.monotonic() < end, "requests that were given up still wait"
-        while (after := process.memory_info().rss) > 1.25 * before and time.monotonic() < end:
-            time.sleep(1)
-    assert after < 1.25 * before

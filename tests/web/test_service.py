@@ -25,15 +25,12 @@ def upload(patches: Path) -> Upload:
     return Upload(str(patches / "image_1.h5"), None, "image_1")
 
 
-def test_a_comparison_runs_what_is_in_memory_first_and_tells_what_cannot_be_loaded(
+def test_a_comparison_goes_on_where_a_model_cannot_be_loaded(
     service: Service, upload: Upload
 ) -> None:
-    service.cache.get("trial-14")
-    names = ["unreadable", "trial-14"]
-    assert service.next_model(names) == "trial-14" and service.next_model([]) is None
-    before, first, last = service.compare(names, upload)
-    assert list(before.values()) == [None, None] and first["unreadable"] is None
-    assert isinstance(first["trial-14"], Prediction) and isinstance(last["unreadable"], str)
+    before, first, last = service.compare(["unreadable", "trial-14"], upload)
+    assert list(before.values()) == [None, None] and first["trial-14"] is None
+    assert isinstance(first["unreadable"], str) and isinstance(last["trial-14"], Prediction)
 
 
 def test_many_at_once_each_get_their_own_answer(service: Service, patches: Path) -> None:
