@@ -27,8 +27,6 @@ from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.zoo import build_zoo, draw_board
 from landslide_zoo.zoo.zoo import ModelZoo
 
-TITLE = "Landslide Zoo"
-_STATIC_FILES = ("landslide_zoo.web", "static")
 _VISITS = 500
 """Visits whose results are kept; Gradio takes 0.2 MB for each, programs' requests included."""
 
@@ -42,7 +40,7 @@ def build_app(service: Service) -> gr.Blocks:
     settings, maps = service.settings, MapService(service)
     age = math.ceil(60 * settings.keep_minutes)
     with gr.Blocks(
-        title=TITLE,
+        title="Landslide Zoo",
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(min(60, age), age),
@@ -123,13 +121,14 @@ def launch(**options: Any) -> None:  # noqa: ANN401
     settings = Settings.from_environment()
     service = Service(ModelZoo(timeout=0), settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    static = StaticFiles(packages=[("landslide_zoo.web", "static")])
     app = build_app(service)
     app.launch(
         theme=ui.theme(),
         css=ui.asset("style.css"),
         head=f"<script>{ui.asset('script.js')}</script>",
         max_file_size=int(settings.upload_mb * 2**20),
-        app_kwargs={"routes": [Mount(f"/{STATIC}", StaticFiles(packages=[_STATIC_FILES]))]},
+        app_kwargs={"routes": [Mount(f"/{STATIC}", static)]},
         state_session_capacity=_VISITS,
         footer_links=["api"],
         mcp_server=True,

@@ -32,7 +32,7 @@ from landslide_zoo.io import write_whole
 from landslide_zoo.mapping import NEEDED
 from landslide_zoo.settings import GIGABYTE
 from landslide_zoo.web.components import new_folder
-from landslide_zoo.web.service import Service, check_there
+from landslide_zoo.web.service import Service
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -161,7 +161,6 @@ class MapService:
         if not available():
             raise LandslideZooError(HOW_TO_INSTALL)
         model = self.service.folder(request.model, tqdm_class)
-        check_there(Path(path) for path in (request.scene, request.dem, request.before) if path)
         new = not request.folder or not Path(request.folder).is_dir()
         if new:
             request = replace(request, folder=str(new_folder()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ import numpy as np
 
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.safe_read import read_patch_safely
-from landslide_zoo.errors import DataError, LandslideZooError, ModelError, quoted
+from landslide_zoo.errors import LandslideZooError, ModelError, quoted
 from landslide_zoo.inference.backends import ModelCache, load_predictor
 from landslide_zoo.inference.predict import (
     LoadedPredictor,
@@ -59,17 +59,6 @@ class Upload:
     patch: str
     mask: str | None
     name: str
-
-
-def check_there(paths: Iterable[Path]) -> None:
-    """Check that no upload was deleted since it came, because it was old.
-
-    Raises:
-        DataError: If one was.
-    """
-    for path in paths:
-        if not path.is_file():
-            raise DataError(f"{quoted(path.name)} was deleted meanwhile: give it again.")
 
 
 def plain(text: str) -> str:
@@ -125,7 +114,6 @@ class Service:
             DataError: If either cannot be read, they do not fit each other, or the
                 patch is too large.
         """
-        check_there(Path(path) for path in (upload.patch, upload.mask) if path)
         patch = read_patch_safely(upload.patch, upload.mask, self.settings.patch_side**2)
         return replace(patch, name=upload.name)
 
@@ -235,8 +223,7 @@ class Service:
         except Exception as error:
             logger.exception("%s failed on %s", name, patch.name)
             raise ModelError(
-                f"{name} failed on {patch.name} ({type(error).__name__}): choose another model; "
-                "the server's log says more."
+                f"{name} failed on {patch.name} ({type(error).__name__}): choose another model."
             ) from error
         # Two sources may hold one network: the zoo's name tells them apart.
         return replace(prediction, model=name)

@@ -12,7 +12,6 @@ import gradio as gr
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures.charts import curves_figure
 from landslide_zoo.models.folder import CARD
-from landslide_zoo.models.record import Result
 from landslide_zoo.web import components as ui
 from landslide_zoo.web.service import Service, plain
 from landslide_zoo.zoo.zoo import ZooEntry, entry_file
@@ -108,7 +107,11 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
         The columns' titles, and a row for each model in the zoo's order.
     """
     found = [entry.record.results if entry.record else [] for entry in entries]
-    columns = {result.key: _title(result) for results in found for result in results}
+    columns = {
+        one.key: f"F1 on {one.dataset}, {one.protocol} split, {one.subset} ({one.patches} patches)"
+        for results in found
+        for one in results
+    }
     rows: list[list[object]] = []
     for entry, results in zip(entries, found, strict=True):
         scores = {result.key: result.f1 for result in results}
@@ -119,13 +122,6 @@ def leaderboard(entries: Sequence[ZooEntry]) -> tuple[list[str], list[list[objec
         size = ui.number(entry.size / 1e6, 1)
         rows.append([entry.name, *measured, entry.paper_f1, reads, size, place])
     return ["Model", *columns.values(), _PAPER, "Reads", "Size (MB)", "From"], rows
-
-
-def _title(result: Result) -> str:
-    return (
-        f"F1 on {result.dataset}, {result.protocol} split, {result.subset} "
-        f"({result.patches} patches)"
-    )
 
 
 def _origin(request: gr.Request) -> str:

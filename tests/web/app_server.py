@@ -7,13 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 120
@@ -33,13 +32,6 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    @property
-    def app_pid(self) -> int:
-        """The app's own process, also where a wrapper started it."""
-        children = psutil.Process(self.process.pid).children()
-        wrapped = [one.pid for one in children if "space_app.py" in " ".join(one.cmdline())]
-        return wrapped[0] if wrapped else self.process.pid
-
 
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
@@ -48,11 +40,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(folder: Path, wrapper: Sequence[str] = (), **environment: str) -> Iterator[Server]:
-    """Run ``space_app.py`` on a free port, its log and temporary files in a folder.
-
-    A wrapper is a command that starts another one.
-    """
+def serving(folder: Path, **environment: str) -> Iterator[Server]:
+    """Run ``space_app.py`` on a free port, its log and temporary files in a folder."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
@@ -64,7 +53,7 @@ def serving(folder: Path, wrapper: Sequence[str] = (), **environment: str) -> It
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*wrapper, sys.executable, str(ROOT / "space_app.py")],
+            [sys.executable, str(ROOT / "space_app.py")],
             cwd=folder,
             env=variables,
             stdout=output,
