@@ -136,7 +136,7 @@ def objects_of(measures: Mapping[str, np.ndarray]) -> Iterator[LandslideObject]:
 def measure(
     labels: np.ndarray,
     probability: np.ndarray,
-    layers: Mapping[str, np.ndarray],
+    layers: dict[str, np.ndarray],
     observed: np.ndarray,
     water: np.ndarray | None,
     pixel_size: tuple[float, float],
@@ -147,7 +147,8 @@ def measure(
         labels: Number of each pixel's object, from 1 without gaps, 0 where there is none,
             shape (H, W).
         probability: Of the n pixels that belong to an object, row by row, shape (n,).
-        layers: What the bands say of the same pixels, by name, each of shape (n,).
+        layers: What the bands say of the same pixels, by name, each of shape (n,); they are
+            taken out one by one, as those of a whole scene are large.
         observed: Pixels that could be seen, shape (H, W), bool.
         water: Open water, likewise; only the pixels that touch objects count.
         pixel_size: Height and width of a pixel in metres.
@@ -156,12 +157,21 @@ def measure(
         The fields of :class:`LandslideObject` but its number and its area, and its attributes,
         rounded; not a number where one is not known.
     """
-    rows, columns = np.nonzero(labels)
-    numbers = labels[rows, columns]
+    numbers = labels[labels > 0]
     order = np.argsort(numbers, kind="stable")
     pixels = np.bincount(numbers)[1:]
     ends = np.cumsum(pixels)
     starts = ends - pixels
+    of_layers: dict[str, tuple[np.ndarray, int]] = {}
+    for name in list(layers):
+        spread = _spread(layers.pop(name)[order], starts, ends)
+        quarter, median, three_quarters, least, most, average = spread
+        of_layers[f"median_{name}"] = median, 4
+        of_layers[f"mean_{name}"] = average, 4
+        of_layers[f"spread_{name}"] = three_quarters - quarter, 4
+        if name == "elevation":
+            of_layers["elevation_range"] = most - least, 1
+    rows, columns = np.nonzero(labels)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(numbers, weights=values)[1:] / pixels
@@ -193,13 +203,7 @@ def measure(
             3,
         ),
     }
-    for name, values in layers.items():
-        quarter, median, three_quarters, least, most, average = _spread(values[order], starts, ends)
-        measures[f"median_{name}"] = median, 4
-        measures[f"mean_{name}"] = average, 4
-        measures[f"spread_{name}"] = three_quarters - quarter, 4
-        if name == "elevation":
-            measures["elevation_range"] = most - least, 1
+    measures |= of_layers
     around = np.maximum(np.bincount(touched, minlength=len(pixels) + 1), 1)
     seen = observed.ravel()[places]
     contacts = {"hidden_contact": ~seen}

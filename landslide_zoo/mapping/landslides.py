@@ -178,6 +178,7 @@ def find_landslides(
     del kinds, seen
     for name in columns:  # one after the other: they are large
         columns[name] = columns[name][listed]
+    elevation = columns.get("elevation")
     measures = measure(
         labels,
         probability[listed],
@@ -186,7 +187,6 @@ def find_landslides(
         water if "ndwi" in columns else None,
         ground.grid.pixel_size,
     )
-    elevation = columns.get("elevation")
     del columns, water, probability
     shapes = outlines(labels)
     measures |= _on_the_ground(ground, shapes, measures, labels, elevation)
