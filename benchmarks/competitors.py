@@ -16,7 +16,7 @@ from matplotlib import pyplot
 from torch import nn
 
 from landslide_zoo.data.bands import BAND_NAMES
-from landslide_zoo.models import catalog_config
+from landslide_zoo.models.config import catalog_config
 from landslide_zoo.models.networks import build_network
 
 mpl.use("Agg")

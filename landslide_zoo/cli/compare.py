@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -66,11 +66,7 @@ def compare(
         typer.echo(json.dumps(results, indent=2))
     elif results:
         scored = COLUMNS if prepared.mask is None else COLUMNS + SCORES
-        typer.echo(text_table(scored, [_row(result, scored) for result in results]))
+        rows = [result | result.get("scores", {}) for result in results]  # if there is a landslide
+        typer.echo(text_table(scored, [[str(row.get(n, "-")) for n in scored] for row in rows]))
     if len(results) < len(names):
         raise typer.Exit(1)
-
-
-def _row(result: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
-    figures = result | result.get("scores", {})  # there are none where the mask has no landslide
-    return [str(figures.get(name, "-")) for name in columns]

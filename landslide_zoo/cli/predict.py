@@ -108,21 +108,25 @@ def _predict_all(
     """
     from tqdm import tqdm
 
-    from landslide_zoo.inference import predict
+    from landslide_zoo.data.readers import read_patch
+    from landslide_zoo.inference import predict, prepare
     from landslide_zoo.inference.rules import check_rules_off
+
+    def read(path: Path) -> Patch:
+        return prepare(read_patch(path), options["clouds"], options["level"])
 
     written, hectares = 0, 0.0
     notes: dict[str, str] = {}
     # A patch is read, and its clouds are found, while the model is loaded or sees the one before.
     with ThreadPoolExecutor(1) as reader:
-        prepared = reader.submit(_prepare, files[0], options)
+        prepared = reader.submit(read, files[0])
         model = load_model(name, device, backend)
         check_rules_off(model.config, options["rules_off"])
         with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:
             for following in [*files[1:], None]:
                 current = prepared
                 if following:
-                    prepared = reader.submit(_prepare, following, options)
+                    prepared = reader.submit(read, following)
                 try:
                     (prediction,) = predict(model, [current.result()], threshold, **options)
                     prediction.save(output)
@@ -143,11 +147,3 @@ def _predict_all(
         f"{written} of {len(files)} patches written{summary} (model {name}) with {model.backend}."
     )
     return written
-
-
-def _prepare(path: Path, options: Options) -> Patch:
-    """Read a patch and find its clouds."""
-    from landslide_zoo.data.readers import read_patch
-    from landslide_zoo.inference import prepare
-
-    return prepare(read_patch(path), options["clouds"], options["level"])

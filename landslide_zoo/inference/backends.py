@@ -94,17 +94,9 @@ def load_predictor(
 
 
 def _load_ensemble(folder: Path, config: EnsembleConfig, backend: Backend, device: str) -> Ensemble:
-    folders = member_folders(folder)
-    for name, member in folders.items():
-        own = read_config(member / CONFIG)
-        lacking = set(own.bands) - set(config.bands)
-        if lacking or (config.unit, own.unit) == ("display", "physical"):
-            raise ModelError(
-                f"{name} in {folder} reads {', '.join(own.bands)} ({own.unit}), and the ensemble "
-                f"{', '.join(config.bands)} ({config.unit}): write down what all members need."
-            )
-    members = [load_predictor(member, backend, device) for member in folders.values()]
-    return Ensemble(members, config.name, config, read_record(folder), folder)
+    places = member_folders(folder).values()
+    members = [load_predictor(member, backend, device) for member in places]
+    return Ensemble(members, config.name, config, read_record(folder))
 
 
 def _is_gpu(device: str) -> bool:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from landslide_zoo.data.patch import convert_values
-from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.predict import PatchPredictor, Prediction, Predictor
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.models.config import EnsembleConfig, PredictorConfig
@@ -27,14 +25,12 @@ class Ensemble(PatchPredictor):
         name: What the ensemble is called.
         stated: What its ``config.json`` says, where it is a folder of its own.
         record: What was measured of it, likewise.
-        folder: That folder.
     """
 
     members: Sequence[Predictor]
     name: str
     stated: EnsembleConfig | None = None
     record: Record | None = None
-    folder: Path | None = None
 
     @cached_property
     def config(self) -> PredictorConfig:
@@ -60,26 +56,6 @@ class Ensemble(PatchPredictor):
     def nbytes(self) -> int:
         """Bytes of the weights of members that were loaded from a folder."""
         return sum(getattr(member, "nbytes", 0) for member in self.members)
-
-    def push_to_hub(self, repo_id: str, **options: Any) -> str:  # noqa: ANN401
-        """Publish the ensemble to the Hub with its members.
-
-        Args:
-            repo_id: As in ``someone/ensemble-rgb``; made if it is not there.
-            options: Those of :func:`~landslide_zoo.models.card.push_folder`.
-
-        Returns:
-            URL of the commit.
-
-        Raises:
-            ModelError: If it is not the ensemble of a folder.
-            HubError: If the Hub refuses or cannot be reached.
-        """
-        from landslide_zoo.models.card import push_folder
-
-        if self.folder is None:
-            raise ModelError("Only the ensemble of a model folder can be published.")
-        return push_folder(self.folder, repo_id, **options)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""

@@ -85,25 +85,20 @@ def export_onnx(
 
 
 def _metadata(config: ModelConfig, deepness: bool) -> dict[str, Any]:
-    general = {
-        "model": config.name,
-        "bands": config.bands,
-        "unit": config.unit,
-        "threshold": config.threshold,
-        "made_by": "landslide-zoo",
-    }
-    if not deepness:
-        return general
-    return general | {
-        "model_type": "Segmentor",
-        "class_names": {0: "background", 1: "landslide"},
-        "resolution": 1000,  # centimetres
-        "tiles_size": TILE,
-        "tile_size": TILE,  # the plugin's documents have the one, its code the other
-        "tiles_overlap": 50,  # per cent
-        "seg_thresh": config.threshold,
-        "seg_small_segment": 0,
-    }
+    metadata = config.model_dump(include={"bands", "unit", "threshold"})
+    metadata |= {"model": config.name, "made_by": "landslide-zoo"}
+    if deepness:
+        metadata |= {
+            "model_type": "Segmentor",
+            "class_names": {0: "background", 1: "landslide"},
+            "resolution": 1000,  # centimetres
+            "tiles_size": TILE,
+            "tile_size": TILE,  # the plugin's documents have the one, its code the other
+            "tiles_overlap": 50,  # per cent
+            "seg_thresh": config.threshold,
+            "seg_small_segment": 0,
+        }
+    return metadata
 
 
 def _trace(network: nn.Module, values: np.ndarray, fixed: bool) -> bytes:

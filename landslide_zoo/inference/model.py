@@ -274,17 +274,8 @@ class LandslideModel(nn.Module, PyTorchModelHubMixin, PatchPredictor, library_na
         Raises:
             ModelError: If its files are missing or do not fit each other.
         """
-        ModelConfig.read(folder / CONFIG)  # the mixin opens it without looking
-        return super().from_pretrained(folder, device=device)
-
-    @classmethod
-    def _from_pretrained(  # type: ignore[override]
-        cls, *, model_id: str, device: str | torch.device, **_: object
-    ) -> Self:
-        """The mixin's hook: a model from its folder, every file checked."""
-        folder = Path(model_id)
-        (weights,) = weights_files(folder)
         model = cls(ModelConfig.read(folder / CONFIG))
+        (weights,) = weights_files(folder)
         load_weights(model.network, weights)
         model.record = read_record(folder)
         model.extra_files = {

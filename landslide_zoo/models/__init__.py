@@ -3,21 +3,7 @@
 from __future__ import annotations
 
 from landslide_zoo.models.catalog import CatalogEntry
-from landslide_zoo.models.config import (
-    EnsembleConfig,
-    ModelConfig,
-    PredictorConfig,
-    Rule,
-    catalog_config,
-)
+from landslide_zoo.models.config import EnsembleConfig, ModelConfig, PredictorConfig, Rule
 from landslide_zoo.models.record import Record
 
-__all__ = [
-    "CatalogEntry",
-    "EnsembleConfig",
-    "ModelConfig",
-    "PredictorConfig",
-    "Record",
-    "Rule",
-    "catalog_config",
-]
+__all__ = ["CatalogEntry", "EnsembleConfig", "ModelConfig", "PredictorConfig", "Record", "Rule"]

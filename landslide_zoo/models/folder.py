@@ -263,10 +263,8 @@ def weights_sha256(folder: Path) -> str:
     Raises:
         ModelError: If the weights of one are missing.
     """
-    digests = [file_sha256(path) for path in weights_files(folder)]
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-    )
+    first, *others = digests = [file_sha256(path) for path in weights_files(folder)]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest() if others else first
 
 
 @contextmanager
@@ -328,8 +326,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     tensors = load_file(path)
     faults = _faults(network.state_dict(), tensors)
     if faults:
-        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-        raise ModelError(f"{path} does not fit its {CONFIG}: it {faults[0]}{more}.")
+        raise ModelError(f"{path} does not fit its {CONFIG}: it {faults[0]}.")
     network.load_state_dict(tensors, strict=True)
 
 

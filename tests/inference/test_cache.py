@@ -6,9 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier, Event
 
-import pytest
-
-from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.backends import ModelCache
 
 
@@ -52,19 +49,3 @@ def test_many_callers_wait_for_one_load_and_others_do_not() -> None:
         finish.set()
         assert len({id(future.result()) for future in asked}) == 1
     assert sorted(loads) == ["fast", "slow"]
-
-
-def test_a_failed_load_is_tried_again() -> None:
-    answers = iter([ModelError("not yet"), Loaded()])
-
-    def load(name: str) -> Loaded:
-        answer = next(answers)
-        if isinstance(answer, ModelError):
-            raise answer
-        return answer
-
-    cache = ModelCache(load, limit=2**30)
-    with pytest.raises(ModelError):
-        cache.get("a")
-    assert cache.names == []
-    assert isinstance(cache.get("a"), Loaded)

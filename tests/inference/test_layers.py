@@ -29,15 +29,3 @@ def test_references_are_medians(size: tuple[int, int]) -> None:
     ndvi, seen = patch.index("NDVI"), patch.observed
     green = seen & (ndvi >= np.median(ndvi[seen]))
     assert found["vegetation_ndvi"] == max(np.median(ndvi[green]), 0.55)
-
-
-def test_references_of_parts_are_those_of_the_parts_alone() -> None:
-    patch = patch_of(60, 50)
-    places = [(slice(0, 30), slice(0, 50)), (slice(10, 60), slice(20, 40))]
-    parts = [
-        replace(patch, values=patch.values[:, *place], observed=patch.observed[place])
-        for place in places
-    ]
-    expected = [one for part in parts for one in references_in(part, NAMES, [EVERYWHERE])]
-    assert list(references_in(patch, NAMES, places)) == expected
-    assert expected[0] != expected[1]

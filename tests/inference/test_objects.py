@@ -42,10 +42,6 @@ def test_objects_with_their_size_and_place() -> None:
     assert (small.number, small.pixels, small.row, small.column) == (2, 1, 6, 7)
 
 
-def test_an_empty_mask_has_none() -> None:
-    assert find_objects(np.zeros((8, 8))) == []
-
-
 def test_area_and_perimeter_follow_the_grid() -> None:
     fine = find_objects(square(5, 5, 10, 10), Grid((5, 5)))[0]
     coarse = find_objects(square(5, 5, 10, 10), Grid((20, 20)))[0]
@@ -65,16 +61,6 @@ def test_a_chute_is_long_and_a_disc_compact() -> None:
     assert chute.attributes["compactness"] < 0.4
 
 
-def test_layers_are_summed_up_over_an_object_alone() -> None:
-    one = square(10, 10, 4, 4)
-    elevation = np.full((40, 40), 5000.0)
-    elevation[10:14, 10:14] = np.arange(16).reshape(4, 4)
-    attributes = find_objects(one, layers={"elevation": elevation})[0].attributes
-    assert attributes["median_elevation"] == 7.5
-    assert attributes["spread_elevation"] == 7.5
-    assert attributes["elevation_range"] == 15
-
-
 @pytest.mark.parametrize("top", [0, 10, 36])
 def test_contact_with_water_and_with_what_is_hidden(top: int) -> None:
     observed = np.ones((40, 40), dtype=bool)
@@ -87,10 +73,3 @@ def test_contact_with_water_and_with_what_is_hidden(top: int) -> None:
     beside = 6 if top == 10 else 5
     assert attributes["hidden_contact"] == pytest.approx(beside / around, abs=1e-3)
     assert attributes["water_contact"] == pytest.approx(beside / around, abs=1e-3)
-
-
-def test_labels_are_numbered_by_size() -> None:
-    mask = square(0, 0, 2, 2) + square(10, 10, 5, 5) + square(30, 30, 3, 3)
-    labels = label_objects(mask > 0)
-    assert [int((labels == number).sum()) for number in (1, 2, 3)] == [25, 9, 4]
-    assert labels.max() == 3

@@ -130,20 +130,6 @@ def test_its_figures_are_those_of_its_mask(patch: Patch) -> None:
     assert sum(scores[name] for name in scores if "_" in name) == prediction.observed.sum()
 
 
-def test_another_threshold_needs_no_network(patch: Patch) -> None:
-    predictor = Brightness()
-    (prediction,) = predict(predictor, [patch])
-    assert prediction.at(0).without_rules(["all"]).to_dict()["share"] == 1.0
-    assert prediction.at(1.0).to_dict()["area_hectares"] == 0.0
-    assert len(predictor.batches) == 1
-
-
-def test_of_the_patch_a_preview_is_kept(patch: Patch) -> None:
-    preview = predict(Brightness(), [patch])[0].patch
-    assert (preview.bands, preview.unit) == (("B4", "B3", "B2"), "display")
-    assert preview.size == patch.size and preview.grid == patch.grid
-
-
 def test_a_mask_without_a_landslide_has_no_scores(patch: Patch) -> None:
     for mask in (np.zeros((48, 40), np.uint8), None):
         (prediction,) = predict(Brightness(), [replace(patch, mask=mask)])

@@ -57,13 +57,6 @@ def test_a_scar_is_kept_a_dry_field_and_a_village_are_not() -> None:
     assert ruled.notes == []
 
 
-def test_what_was_dropped_is_not_in_the_mask_even_at_a_threshold_of_0() -> None:
-    patch, prediction = scene(village=C)
-    ruled = apply_rules(prediction.at(0.0), layers_of(patch))
-    assert ruled.dropped
-    assert not ruled.mask.any()
-
-
 def test_what_was_dropped_is_listed_with_the_rule_and_why() -> None:
     patch, prediction = scene(scar=A, village=C)
     (dropped,) = apply_rules(prediction, layers_of(patch)).dropped
@@ -71,22 +64,6 @@ def test_what_was_dropped_is_listed_with_the_rule_and_why() -> None:
     assert dropped.why == (
         "Median slope is 4, below 8: the ground is too flat: a river bed, a field or a village."
     )
-
-
-def test_labels_show_where_dropped_objects_lie() -> None:
-    patch, prediction = scene(scar=A, field=B, village=C)
-    ruled = apply_rules(prediction, layers_of(patch))
-    for dropped in ruled.dropped:
-        assert (ruled.dropped_labels == dropped.object.number).sum() == dropped.object.pixels
-    assert np.array_equal((ruled.mask > 0) | (ruled.dropped_labels > 0), prediction.mask > 0)
-
-
-def test_a_rule_that_is_left_out_drops_nothing() -> None:
-    patch, prediction = scene(scar=A, village=C)
-    others = [rule for rule in DEFAULT_RULES if rule.attribute != "median_slope"]
-    ruled = apply_rules(prediction, layers_of(patch), others)
-    assert ruled.dropped == []
-    assert np.array_equal(ruled.mask, prediction.mask)
 
 
 def test_trees_are_cut_out_of_an_outline() -> None:
@@ -106,14 +83,6 @@ def test_a_rule_whose_bands_are_missing_says_so() -> None:
     (note,) = ruled.notes
     skipped = [rule.attribute for rule in DEFAULT_RULES if rule.attribute in note]
     assert len(skipped) == len(DEFAULT_RULES) - 1  # all but the one on area
-
-
-def test_without_short_wave_infrared_greenness_alone_decides() -> None:
-    patch, prediction = scene(scar=A, wood=B)
-    bands = ("B4", "B3", "B2", "B8")
-    ruled = apply_rules(prediction, layers_of(Patch(patch.select(bands), bands)))
-    assert ruled.mask[A].all()
-    assert not ruled.mask[B].any()
 
 
 @pytest.mark.parametrize("gain", [0.6, 1.6])
@@ -151,12 +120,6 @@ def test_a_bound_that_is_exceeded_by_less_than_attributes_are_rounded_to_is_name
     rule = Rule(attribute="slope", maximum=35.0, reason="it is steep", source="a test")
     (dropped,) = apply_rules(prediction, layers_of(patch), [rule]).dropped
     assert dropped.why == "Slope is 35, above 35: it is steep."
-
-
-def test_slope_comes_from_the_elevation_where_it_is_not_given() -> None:
-    dem = np.tile(np.arange(64, dtype=np.float32) * 10, (64, 1))
-    slope = layers_of(Patch(dem[None], ("DEM",)))["slope"]
-    assert np.median(slope) == pytest.approx(45, abs=0.1)
 
 
 def test_a_patch_without_vegetation_keeps_its_scars() -> None:

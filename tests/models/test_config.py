@@ -65,11 +65,6 @@ def test_no_json_of_a_model_at_all(text: str, tmp_path: Path) -> None:
         ModelConfig.read(tmp_path / CONFIG)
 
 
-def test_a_folder_without_config_is_no_model_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no config.json in .*: it is not a model folder"):
-        LandslideModel.from_pretrained(tmp_path)
-
-
 def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / CONFIG).open("wb") as file:
         file.truncate(10**12)

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 import segmentation_models_pytorch as smp
 import torch
-from loopback_hub import LoopbackHub
-from safetensors.torch import save_file
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
-from landslide_zoo.errors import HubError, TrainingError
+from landslide_zoo.errors import TrainingError
 from landslide_zoo.io import file_sha256
 from landslide_zoo.models.networks import load_encoder_weights
 from landslide_zoo.models.record import EncoderWeights
@@ -57,15 +55,6 @@ def test_kernels_of_colours_go_to_their_bands(encoder: str, tmp_path: Path) -> N
         assert name == FIRST[encoder] or torch.equal(loaded[name], tensor)
 
 
-def test_a_true_colour_model_takes_them_as_they_are(tmp_path: Path) -> None:
-    weights = {name: tensor.clone() for name, tensor in pretrained("mobilenet_v2").items()}
-    save_file(weights, tmp_path / "mobilenet.safetensors")
-    model = LandslideModel.from_catalog("unet-mobilenet_v2-rgb")
-    start(model, str(tmp_path / "mobilenet.safetensors"))
-    loaded = model.network.encoder.state_dict()
-    assert all(torch.equal(loaded[name], weights[name]) for name in weights)
-
-
 class _Harmful:
     def __reduce__(self) -> tuple[object, ...]:
         return os.mkdir, ("unpickled",)
@@ -97,8 +86,3 @@ def test_weights_that_cannot_be_had_are_one_sentence(
 def test_the_plain_unet_has_no_encoder_to_load() -> None:
     with pytest.raises(TrainingError, match="use --encoder-weights none"):
         start(LandslideModel.from_catalog("unet"), "imagenet")
-
-
-def test_a_hub_without_them_says_so(hub: LoopbackHub) -> None:
-    with pytest.raises(HubError, match="has no repo smp-hub/mobilenet_v2"):
-        start(LandslideModel.from_catalog("unet-mobilenet_v2"), "imagenet")

@@ -64,15 +64,6 @@ def test_a_path_a_patch_or_several_of_either(small: LandslideModel, tmp_path: Pa
         small.predict([path, tmp_path / "image_2.h5"])
 
 
-def test_what_is_printed_of_it_is_a_line(small: LandslideModel) -> None:
-    assert repr(small) == (
-        "LandslideModel('unet-mobilenet_v2', 14 physical bands, 6.6 million weights, cpu)"
-    )
-    patch = random_patch(48, 40)
-    assert repr(patch) == "Patch('patch', 14 bands, 48 x 40, physical)"
-    assert repr(small.predict(patch)).startswith("Prediction('unet-mobilenet_v2', 48 x 40, thresh")
-
-
 def test_an_unknown_device_is_refused() -> None:
     for name in ("gpu", "cuda:99"):
         with pytest.raises(ModelError, match=f"no device '{name}'"):

@@ -12,8 +12,7 @@ from patch_files import random_patch
 from torch.nn import functional
 from trained_model import untrained
 
-from landslide_zoo import LandslideModel, Patch
-from landslide_zoo.data.bands import TRUE_COLOUR
+from landslide_zoo import LandslideModel
 from landslide_zoo.inference.model import TorchPredictor
 from landslide_zoo.inference.predict import run_network, values_of
 from landslide_zoo.models import catalog
@@ -63,12 +62,3 @@ def test_saved_and_loaded_it_predicts_the_same_bits(model: LandslideModel) -> No
     assert again.config == model.config and not again.training
     values = values_of([random_patch(40, 56)], model.config)
     assert torch.equal(again.logits(values), model.logits(values))
-
-
-def test_it_can_see_true_colour_alone(model: LandslideModel) -> None:
-    rgb = TorchPredictor(LandslideModel.from_catalog(f"{model.config.name}-rgb").eval())
-    patch = random_patch(33, 47)
-    picture = Patch(patch.in_unit(TRUE_COLOUR, "display"), TRUE_COLOUR, "display")
-    found = run_network(rgb, [patch, picture])
-    assert found[0].shape == (33, 47)
-    np.testing.assert_allclose(*found, atol=1e-5)

@@ -15,7 +15,7 @@ from trained_model import untrained
 from landslide_zoo import Patch
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
-from landslide_zoo.models import ModelConfig, catalog_config
+from landslide_zoo.models.config import ModelConfig, catalog_config
 from landslide_zoo.models.networks import InputScaling
 from landslide_zoo.training import TrainConfig
 from landslide_zoo.training.data import Augmentation, PatchDataset, fit_scaling, soft_targets

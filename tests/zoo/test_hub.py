@@ -165,14 +165,12 @@ def test_an_ensemble_is_a_model_too(hub: LoopbackHub, model_folder: Path) -> Non
     digest = weights_sha256(folder)
     replace_record(folder, make_record().model_copy(update={"weights_sha256": digest}))
     expected = load_predictor(folder, "torch", "cpu").predict(PATCH).probability
-    published, pushed = f"{hub.namespace}/mean-rgb", f"{hub.namespace}/pushed"
+    published = f"{hub.namespace}/mean-rgb"
     publish_model(folder, published, token=hub.token)
     ensemble = LandslideModel.from_pretrained(published, device="cpu")
     assert isinstance(ensemble, Ensemble) and ensemble.record is not None
-    ensemble.push_to_hub(pushed, token=hub.token)
-    for repo_id in (published, pushed):
-        pulled = load_predictor(repo_id, "torch", "cpu")
-        assert np.array_equal(pulled.predict(PATCH).probability, expected)
+    pulled = load_predictor(published, "torch", "cpu")
+    assert np.array_equal(pulled.predict(PATCH).probability, expected)
 
 
 @pytest.mark.parametrize(
