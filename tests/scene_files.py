@@ -19,7 +19,6 @@ from scipy import ndimage
 from landslide_zoo.data.bands import BAND_NAMES, BANDS, TRUE_COLOUR
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.scenes.products import SENTINEL_2
-from landslide_zoo.scenes.rasters import Window
 from landslide_zoo.scenes.scene import open_scene
 
 SHARED_SCENES = Path(__file__).parents[2] / "shared" / "data" / "scenes"
@@ -107,19 +106,6 @@ def read_scene(
     """The whole of a scene, or the wanted bands of it."""
     with open_scene(path, **options) as scene:
         return scene.read(scene.whole, wanted)
-
-
-def read_in_parts(
-    path: Path, height: int, width: int, wanted: Sequence[str], **options: object
-) -> np.ndarray:
-    """The wanted bands, read in windows of this size and put together, shape (B, H, W)."""
-    with open_scene(path, **options) as scene:
-        rows, columns = range(0, scene.size[0], height), range(0, scene.size[1], width)
-        parts = [
-            [scene.read(Window(row, column, height, width), wanted).values for column in columns]
-            for row in rows
-        ]
-    return np.block(parts)
 
 
 def write_jp2(path: Path, values: np.ndarray, transform: Affine, crs: str = UTM) -> Path:

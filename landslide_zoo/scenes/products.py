@@ -149,7 +149,7 @@ def open_product(paths: Sequence[Path], bands: Sequence[str] | None, opened: Exi
         file
         for file in files
         if file.path.absolute() in given
-        or (file.suffix in SUFFIXES and not _NO_BANDS.search(file.inner.stem.lower()))
+        or (file.inner.suffix.lower() in SUFFIXES and not _NO_BANDS.search(file.inner.stem.lower()))
     ]
     if len(candidates) > MAX_RASTERS:
         raise DataError(f"{shown(paths[0].name)} holds more than {MAX_RASTERS} rasters.")
@@ -172,8 +172,8 @@ def open_product(paths: Sequence[Path], bands: Sequence[str] | None, opened: Exi
     _keep_finest(product.rasters)
     if not any(OPTICAL & set(raster.indexes) for raster in product.rasters):
         raise DataError(
-            f"{', '.join(shown(path.name) for path in paths)} holds no band of Sentinel-2: give a "
-            "GeoTIFF with named bands, a product folder (.SAFE) or its ZIP, or name the bands."
+            f"{product.name} holds no band of Sentinel-2: give a GeoTIFF with named bands, a "
+            "product folder (.SAFE) or its ZIP, or name the bands."
         )
     return product
 
@@ -249,10 +249,7 @@ def bands_given(names: Sequence[str], count: int, file: str) -> list[str | None]
         DataError: If there are more or fewer names than bands, or a name is none.
     """
     if len(names) != count:
-        raise DataError(
-            f"{file} has {count} bands, and {len(names)} were named ({', '.join(names)}): name "
-            "every band in its order, and write - for those to leave out."
-        )
+        raise DataError(f"{file} has {count} bands: name each in its order, or - for none.")
     bands: list[str | None] = []
     for name in names:
         band = None if name == "-" else name if name in KNOWN else band_of(name)
@@ -280,13 +277,9 @@ def _names_of(
     if dataset.count == 1:
         name = names[0] or band_of(file.inner.stem)
         if name is None and asked_for:
-            raise DataError(
-                f"{file} does not say which band it is: call it as in scene_B04.tif, or name it."
-            )
+            raise DataError(f"{file} does not say which band it is: name it, as in scene_B04.tif.")
         return [name]
     if any(names):
-        if unknown := names.count(None):
-            notes.append(f"{unknown} bands of {file} have no known name and are left out.")
         return names
     colours = [colour for colour in dataset.colorinterp if colour != ColorInterp.alpha]
     usual: Sequence[str | None] | None = _USUAL.get(len(colours))
@@ -312,10 +305,7 @@ def _keep_finest(rasters: list[Raster]) -> None:
             other = best.get(name)
             ratio = raster.placement.pixel_size[0] / other.placement.pixel_size[0] if other else 0.0
             if other and abs(ratio - 1) < _SAME:
-                raise DataError(
-                    f"{name} is there twice, in {other.file} and in {raster.file}: "
-                    "give the files of one scene."
-                )
+                raise DataError(f"{name} is there twice, in {other.file} and in {raster.file}.")
             if ratio < 1:
                 best[name] = raster
     for raster in rasters:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import stat
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -181,11 +180,6 @@ class InputFile:
         """Where it lies, as a path: on disk, or inside the ZIP as GDAL reads it."""
         return PurePosixPath((self.member or self.path.as_posix()).replace("\\", "/"))
 
-    @property
-    def suffix(self) -> str:
-        """The last suffix of its name, in lower case."""
-        return self.inner.suffix.lower()
-
     def __str__(self) -> str:
         """Its name as a sentence shows it."""
         return shown(self.inner.name)
@@ -219,15 +213,13 @@ def input_files(paths: Sequence[Path]) -> Iterator[InputFile]:
         paths: Files, folders or ZIPs; the metadata of a product stands for its folder.
 
     Raises:
-        DataError: If one of them is no file or folder, or a ZIP that cannot be read.
-        OSError: If one of them is missing.
+        DataError: If one of them is missing, or a ZIP that cannot be read.
     """
     for path in paths:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
+        if path.is_dir():
             yield from _in_folder(path)
-        elif not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{path} is neither a file nor a folder: give a raster.")
+        elif not path.is_file():  # nor anything that would be waited for
+            raise DataError(f"There is no file or folder {path}.")
         elif is_metadata(path):
             yield from _in_folder(path.parent)
         elif InputFile(path).read(4) == b"PK\3\4":
@@ -292,12 +284,6 @@ class Placement:
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.height, self.width
-
-    @property
-    def upright(self) -> bool:
-        """Whether rows run from north to south and columns from west to east."""
-        t = self.transform
-        return self.crs is None or (t.b == t.d == 0 and t.a > 0 and t.e < 0)
 
     @cached_property
     def pixel_sizes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -366,7 +352,9 @@ class Placement:
 
     def to_10_metres(self) -> Placement:
         """Upright pixels of about 10 m that cover the same ground; itself where it has them."""
-        upright = self if self.upright else self._bounding()
+        t = self.transform
+        north = self.crs is None or (t.b == t.d == 0 and t.a > 0 and t.e < 0)
+        upright = self if north else self._bounding()
         size = upright.pixel_size
         if all(KEPT[0] <= side <= KEPT[1] for side in size):
             return upright
@@ -469,19 +457,15 @@ def open_raster(file: InputFile) -> DatasetReader:
         DataError: If it is no raster of the kinds that are read, is damaged, points to
             other files, or claims too much.
     """
-    driver = SUFFIXES.get(file.suffix, "GTiff") if file.member else _driver_of(file)
+    driver = SUFFIXES.get(file.inner.suffix.lower(), "GTiff") if file.member else _driver_of(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with reading(file):
             dataset = rasterio.open(file.gdal_name, driver=driver, sharing=False)
-        try:
-            _check(file, dataset)
-            end = ((dataset.height - 1, dataset.height), (dataset.width - 1, dataset.width))
-            with reading(file):
-                dataset.read(dataset.count, window=end)
-        except DataError:
-            dataset.close()
-            raise
+        _check(file, dataset)
+        end = ((dataset.height - 1, dataset.height), (dataset.width - 1, dataset.width))
+        with reading(file):
+            dataset.read(dataset.count, window=end)
     return dataset
 
 

@@ -300,25 +300,20 @@ def _placed(product: Product, onto: Placement | None, max_pixels: int | None) ->
     )
     own, notes = finest.placement, product.notes
     if onto is None and max(own.pixel_size) > 1.1 * COARSEST:
+        size = max(own.pixel_size)
         raise DataError(
-            f"Pixels of {finest.file} are {round(max(own.pixel_size), 2):g} m wide, and models "
-            "know 10 m: give a scene of Sentinel-2."
+            f"Pixels of {finest.file} are {size:.4g} m wide: give a scene of Sentinel-2."
         )
     placement = onto or own.to_10_metres()
     height, width = placement.size
     if max(height, width) > MAX_SIDE or height * width > (max_pixels or MAX_SIDE**2):
-        limit = f"{max_pixels / 1e6:g} million" if max_pixels else f"a side of {MAX_SIDE}"
-        raise DataError(
-            f"{product.name} is {height} x {width} pixels of 10 m, more than {limit}: "
-            "cut it into parts."
-        )
+        limit = f"{(max_pixels or MAX_SIDE**2) / 1e6:g} million"
+        raise DataError(f"{product.name} is {height} x {width} pixels of 10 m, more than {limit}.")
     for raster in product.rasters:
-        other = raster.placement
-        if not other.share_of(placement):
-            where = "the scene that it is laid onto" if onto else str(finest.file)
+        if not raster.placement.share_of(placement):
             raise DataError(
-                f"{raster.file} has no ground in common with {where}: give rasters of one place, "
-                "all of them with a projection, or all without and of one size."
+                f"{raster.file} has no ground in common with {product.name}: give rasters of one "
+                "place, all of them with a projection, or all without and of one size."
             )
     if own.crs is None:
         notes.append(

@@ -132,26 +132,6 @@ def test_a_bad_raster_is_refused_with_a_sentence(tmp_path: Path, kind: str):
             open_scene(good, dem=path)
 
 
-def test_damage_in_the_middle_is_found_where_it_is_read(tmp_path: Path):
-    path = write_rgb(
-        tmp_path / "scene.tif",
-        scene_values(256, 256, RGB),
-        compress="deflate",
-        tiled=True,
-        blockxsize=128,
-        blockysize=128,
-    )
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 200] = bytes(200)
-    path.write_bytes(content)
-    with (
-        pytest.raises(DataError, match=r"scene\.tif cannot be read"),
-        open_scene(path) as scene,
-    ):
-        scene.read(scene.whole)
-
-
 def test_companions_of_a_file_are_not_looked_at(tmp_path: Path):
     """Masks, overviews, statistics and world files beside a raster do not change what is read."""
     path = write_rgb(tmp_path / "scene.tif")

@@ -15,7 +15,6 @@ from scene_files import (
     metadata_xml,
     read_scene,
     scene_values,
-    write_dem,
     write_jp2,
     write_raster,
     write_safe,
@@ -45,11 +44,6 @@ def _expected(band: str, bands=L2A_BANDS) -> np.ndarray:
 @pytest.fixture(scope="module")
 def level_2a(tmp_path_factory) -> Path:
     return write_safe(tmp_path_factory.mktemp("level_2a"))
-
-
-@pytest.fixture(scope="module")
-def level_1c(tmp_path_factory) -> Path:
-    return write_safe(tmp_path_factory.mktemp("level_1c"), "L1C", offset=0)
 
 
 @pytest.mark.parametrize("given", ["folder", "metadata", "images", "zip", "files", "stored zip"])
@@ -147,32 +141,14 @@ def test_the_finest_of_several_resolutions_is_taken(tmp_path: Path):
         np.testing.assert_array_equal(scene.read(scene.whole, ("B4", "B3", "B2")).values, values)
 
 
-def test_bands_in_another_projection_are_warped_onto_the_rest(tmp_path: Path):
-    values = scene_values(*SIZE, ("B4", "B3", "B2"))
-    for band, stored in zip(("B04", "B03", "B02"), values, strict=True):
-        write_raster(tmp_path / f"{band}.tif", stored[None])
-    write_dem(
-        tmp_path / "B08.tif",
-        height=120,
-        width=180,
-        elevation=lambda x, y: (x - PLACE.c) + 2 * (PLACE.f - y),
-        pixel=1 / 11_132,
-    )
-    with open_scene(tmp_path) as scene:
-        nir = scene.read(scene.whole, ("B8",)).values[0]
-
-    rows, columns = np.mgrid[:120, :180] * 10 + 5
-    np.testing.assert_allclose(nir, columns + 2 * rows, atol=1)
-
-
 def test_files_of_other_places_or_twice_the_same_band_are_refused(tmp_path: Path):
     far = PLACE @ Affine.translation(5_000, 0)
     here = write_raster(tmp_path / "here_B04.tif", scene_values(bands=("B4",)))
     there = write_raster(tmp_path / "there_B03.tif", scene_values(bands=("B3",)), transform=far)
-    with pytest.raises(DataError, match=r"there_B03\.tif has no ground in common with here_B04"):
+    with pytest.raises(DataError, match=r"there_B03\.tif has no ground in common"):
         open_scene([here, there])
     again = shutil.copy(here, tmp_path / "again_B04.tif")
-    with pytest.raises(DataError, match=r"B4 is there twice, in .*: give the files of one scene"):
+    with pytest.raises(DataError, match=r"B4 is there twice, in .*"):
         open_scene([here, again])
 
 

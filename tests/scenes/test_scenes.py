@@ -11,7 +11,6 @@ from scene_files import (
     RGB,
     UTM,
     hide,
-    read_in_parts,
     read_scene,
     scene_values,
     write_dem,
@@ -47,13 +46,6 @@ def test_a_named_geotiff_gives_its_numbers_and_its_place(tmp_path: Path):
     assert patch.values.dtype == np.float32
     assert patch.observed.all()
     assert patch.grid.transform == (10, 0, PLACE.c + 200, 0, -10, PLACE.f - 100)
-
-
-@pytest.mark.parametrize("profile", [{}, {"driver": "COG"}, {"interleave": "band", "tiled": True}])
-def test_windows_read_in_any_layout_make_the_whole(tmp_path: Path, profile):
-    path = write_raster(tmp_path / "scene.tif", scene_values(), BAND_NAMES, **profile)
-    whole = read_scene(path, BAND_NAMES).values
-    np.testing.assert_array_equal(read_in_parts(path, 32, 40, BAND_NAMES), whole)
 
 
 @pytest.mark.parametrize(
@@ -164,14 +156,6 @@ def test_what_a_mask_or_alpha_hides_is_not_observed(tmp_path: Path):
     patch = read_scene(path)
     assert patch.bands == ("B2", "B3", "B4")
     np.testing.assert_array_equal(patch.observed, ~hidden)
-
-
-def test_a_scene_with_one_value_in_a_corner_is_taken(tmp_path: Path):
-    stored = np.zeros((3, 900, 1000))
-    stored[:, 899, 0] = 500
-    patch = read_scene(write_rgb(tmp_path / "corner.tif", stored, compress="deflate"))
-
-    assert np.argwhere(patch.observed).tolist() == [[899, 0]]
 
 
 def test_the_fingerprint_changes_with_file_and_options(tmp_path: Path):
