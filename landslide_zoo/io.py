@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,3 +70,14 @@ def public_name(name: str | Path) -> str:
     Any other name, such as a dataset's id on the Hub, stays as it is.
     """
     return os.path.basename(os.path.abspath(name)) if os.path.exists(name) else str(name)
+
+
+def public_command(*program: str) -> str:
+    """The command line of this process, its paths named as in :func:`public_name`.
+
+    Args:
+        program: What is written in place of the program's own path.
+    """
+    # --data=patches is two words.
+    arguments = (argument.split("=", argument[:2] == "--") for argument in sys.argv[1:])
+    return shlex.join([*program, *(public_name(word) for words in arguments for word in words)])

@@ -1,4 +1,4 @@
-"""A built wheel in a fresh environment, outside the checkout: it predicts and publishes."""
+"""A built wheel in a fresh environment, outside the checkout: it predicts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loopback_hub import LoopbackHub
 from patch_files import write_patch
-
-from landslide_zoo.models.folder import bundled_folders
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED = "unet-mobilenet_v2-rgb"
@@ -78,19 +75,3 @@ def test_the_wheel_holds_every_file_of_the_package(installed: Path) -> None:
         }
 
     assert names(theirs) == names(package)
-
-
-def test_the_wheel_publishes_the_bundled_model_and_the_space(
-    installed: Path, tmp_path: Path, hub: LoopbackHub
-) -> None:
-    repo = f"{hub.namespace}/{BUNDLED}"
-    run(installed, tmp_path, hub.env(hub.token), "publish", BUNDLED, repo)
-    pulled = hub.api().snapshot_download(repo, local_dir=tmp_path / "pulled")
-    ours = bundled_folders()[BUNDLED] / "model.safetensors"
-    assert (Path(pulled) / "model.safetensors").read_bytes() == ours.read_bytes()
-
-    space = f"{hub.namespace}/space"
-    run(installed, tmp_path, hub.env(hub.token), "publish", "--space", space)
-    files = set(hub.api().list_repo_files(space, repo_type="space"))
-    assert {"README.md", "requirements.txt", "space_app.py", "landslide_zoo/web/app.py"} <= files
-    assert f"landslide_zoo/models/bundled/{BUNDLED}/model.safetensors" in files

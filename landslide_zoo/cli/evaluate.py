@@ -21,11 +21,12 @@ from landslide_zoo.cli.common import (
     load_model,
 )
 from landslide_zoo.errors import DataError, ModelError
+from landslide_zoo.io import public_command
 from landslide_zoo.text import text_table
 
 if TYPE_CHECKING:
-    from landslide_zoo.evaluation import Evaluation, LabelledPatches
-    from landslide_zoo.inference.predict import LoadedPredictor, Options
+    from landslide_zoo.evaluation import Evaluation
+    from landslide_zoo.inference.predict import LoadedPredictor
 
 HEADER = (
     *("model", "patches", "threshold", "precision", "recall", "F1", "95 % interval", "AP"),
@@ -74,78 +75,57 @@ def evaluate(
     Every access to test patches is logged in the record of a model that is a
     folder of yours, whether or not its result is kept.
     """
+    from tqdm import tqdm
+
     from landslide_zoo.evaluation import LabelledPatches
+    from landslide_zoo.evaluation import evaluate as measure
     from landslide_zoo.evaluation.report import leak_warning
-    from landslide_zoo.inference import Ensemble
-    from landslide_zoo.models.folder import DEFAULT_MODEL
+    from landslide_zoo.inference import Ensemble, TestTimeAugmentation
+    from landslide_zoo.models.folder import DEFAULT_MODEL, local_folder
 
     if record and (tta or ensemble):
         raise typer.BadParameter("a record holds what a model does alone, without --tta.")
-    options: Options = {"clouds": clouds, "rules_off": rule_off or (), "level": level}
     patches = LabelledPatches.find(data, split, subset)
     names = models or [DEFAULT_MODEL]
     loaded = [load_model(name, device, backend) for name in names]
     for name, model in zip(names, loaded, strict=True):
-        if record and model.record is None:
-            raise ModelError(f"{name} is not trained: it has no record to keep a result in.")
+        if record and (model.record is None or local_folder(name) is None):
+            raise ModelError(f"{name} is no folder of a trained model, to keep a result in.")
         if leak := leak_warning(model.record, patches):
             typer.echo(f"Warning: {leak}", err=True)
             if record:
                 raise DataError(f"The result of {name} is not kept: evaluate it on its own split.")
-    run = partial(_run, patches=patches, tta=tta, negatives=negatives or [], options=options)
+    titles, predictors = names, loaded
     if ensemble:
-        title = f"mean of {len(loaded)} models"
-        results = [run(Ensemble(loaded, title), title)]
-        kept = [(name, model, results[0]) for name, model in zip(names, loaded, strict=True)]
-        names = [title]
-    else:
-        results = [run(model, name) for name, model in zip(names, loaded, strict=True)]
-        kept = list(zip(names, loaded, results, strict=True))
-    for name, model, result in kept:
-        _keep(name, model, result, record, negatives or [])
-    _show(names, results, output, as_json)
+        titles = [f"mean of {' and '.join(model.config.name for model in loaded)}"]
+        predictors = [Ensemble(loaded, titles[0])]
+    results = [
+        measure(
+            TestTimeAugmentation(predictor) if tta else predictor,
+            patches,
+            negatives=negatives or [],
+            progress=partial(tqdm, desc=title, unit="patch", disable=None, file=sys.stderr),
+            clouds=clouds,
+            rules_off=rule_off or (),
+            level=level,
+        )
+        for title, predictor in zip(titles, predictors, strict=True)
+    ]
+    for i, (name, model) in enumerate(zip(names, loaded, strict=True)):
+        _note(name, model, results[0 if ensemble else i], record)
+    _show(titles, results, output, as_json)
 
 
-def _run(
-    predictor: LoadedPredictor,
-    title: str,
-    patches: LabelledPatches,
-    tta: bool,
-    negatives: Sequence[Path],
-    options: Options,
-) -> Evaluation:
-    from tqdm import tqdm
-
-    from landslide_zoo.evaluation import evaluate
-    from landslide_zoo.inference import TestTimeAugmentation
-
-    progress = partial(tqdm, desc=title, unit="patch", disable=None, file=sys.stderr)
-    return evaluate(
-        TestTimeAugmentation(predictor) if tta else predictor,
-        patches,
-        negatives=negatives,
-        progress=progress,
-        **options,
-    )
-
-
-def _keep(
-    name: str, model: LoadedPredictor, result: Evaluation, keep: bool, negatives: Sequence[Path]
-) -> None:
+def _note(name: str, model: LoadedPredictor, result: Evaluation, keep: bool) -> None:
     """Note an evaluation in the record of a model's folder; a bundled one changes on request."""
     from landslide_zoo.evaluation.report import keep_in_record
     from landslide_zoo.models.card import replace_record
     from landslide_zoo.models.folder import bundled_folders, local_folder
 
     folder = local_folder(name)
-    if keep and folder is None:
-        raise ModelError(
-            f"{name} is on a Hub, where its record stays as it is: evaluate a model folder to keep "
-            "the result."
-        )
     if folder is None or model.record is None:
         return
-    record = keep_in_record(model.record, result, keep, negatives)
+    record = keep_in_record(model.record, result, public_command("landslide-zoo"), keep)
     if record != model.record and (keep or folder not in bundled_folders().values()):
         replace_record(folder, record)
 
@@ -158,10 +138,9 @@ def _show(
     from landslide_zoo.evaluation.report import ALONE, interval_text, to_dict
 
     if output is not None:
-        titles = [result.model.replace(" ", "-") for result in results]
         for i, result in enumerate(results):
-            again = titles[:i].count(titles[i])
-            write_report(result, output / (f"{titles[i]}.{again + 1}" if again else titles[i]))
+            again = [other.model for other in results[:i]].count(result.model)
+            write_report(result, output / (result.model + (f".{again + 1}" if again else "")))
     differences = [difference(results[0], other) for other in results[1:]]
     if as_json:
         figures = {

@@ -202,8 +202,6 @@ def _constant(patch: Patch) -> str | None:
         for name, values in zip(patch.bands, patch.values, strict=True)
         if values.min() == values.max()
     ]
-    if len(flat) == len(patch.bands):
-        return f"{patch.name} is constant in all bands: there is nothing to see in it."
     if flat:
         return (
             f"{', '.join(flat)} of {patch.name} hold one value throughout: "

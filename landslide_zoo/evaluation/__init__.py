@@ -1,4 +1,4 @@
-"""Evaluation of predictors: pooled metrics, intervals, strata, false alarms and reports."""
+"""Evaluation of predictors: pooled metrics, intervals, false alarms and reports."""
 
 from landslide_zoo.evaluation.dataset import LabelledPatches
 from landslide_zoo.evaluation.evaluate import Evaluation, difference, evaluate

@@ -107,10 +107,7 @@ class LabelledPatches:
             DataError: If a file cannot be read; the message names it.
         """
         sample = self.samples[index]
-        try:
-            return read_patch(sample.image, sample.mask)
-        except DataError as error:
-            raise DataError(f"{sample.image.parent}: {error}") from error
+        return read_patch(sample.image, sample.mask)
 
     def __iter__(self) -> Iterator[Patch]:
         return map(self.__getitem__, range(len(self)))

@@ -16,18 +16,17 @@ from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation.dataset import LabelledPatches, negative_files
 from landslide_zoo.evaluation.metrics import (
-    SIZE_EDGES,
+    SIZE_NAMES,
     Bootstrap,
     Interval,
     PixelCounts,
     Reliability,
     block_of,
-    class_names,
     count_landslides,
     false_alarms,
     quantiles,
 )
-from landslide_zoo.inference.ensembles import Ensemble, TestTimeAugmentation
+from landslide_zoo.inference.ensembles import TestTimeAugmentation
 from landslide_zoo.inference.predict import (
     SCORES,
     Options,
@@ -42,12 +41,6 @@ from landslide_zoo.models.record import Details, FalseAlarms, RefinedScores, Res
 
 PAPER_BATCH = 16
 """Patches a batch in the mean of batches; the paper does not state its own."""
-STRATA: dict[str, tuple[str, tuple[float, ...]]] = {
-    "slope": ("degrees", (10, 20, 30, 40)),
-    "elevation": ("m", (500, 1000, 2000, 3000)),
-    "NDVI": ("", (0.2, 0.4, 0.6, 0.8)),
-}
-"""Quantities by whose classes pixels are counted apart: unit, and the edges between classes."""
 _BATCH = 8
 """Patches that are in memory at once."""
 
@@ -72,9 +65,7 @@ class Evaluation:
     """What was counted of each patch, and the statistics made from it.
 
     Attributes:
-        model: Name of the model, or of the ensemble.
-        members: Names of the models whose mean was evaluated; one for a model alone.
-        augmented: Whether test-time augmentation was used.
+        model: Name of the model, or of the ensemble, and whether it was augmented.
         steps: What was done besides the network, as in ``without clouds, with rules``.
         threshold: Probability from which a pixel counted as landslide.
         patches: The N patches.
@@ -84,15 +75,12 @@ class Evaluation:
             (:class:`PixelCounts`), ``reliability`` (:class:`Reliability`),
             ``landslides`` (:func:`count_landslides`) and ``negatives`` (square
             metres detected as landslide, and observed, where a patch has no
-            landslide); and by the name of each of :data:`STRATA` what ``counts``
-            counts, by class, shape (N, K, 4).
+            landslide).
         negatives: False alarms on further patches without landslides.
         network: The network alone; None where this is it.
     """
 
     model: str
-    members: tuple[str, ...]
-    augmented: bool
     steps: str
     threshold: float
     patches: LabelledPatches
@@ -166,7 +154,7 @@ class Evaluation:
     def by_size(self) -> list[Row]:
         """Landslides found, by size, with the 95 % interval of their share, if it has one."""
         rows = []
-        for k, name in enumerate(class_names(SIZE_EDGES, "ha")):
+        for k, name in enumerate(SIZE_NAMES):
             counted = self.counted["landslides"][:, k]
             landslides, found, pixels, hits = map(int, counted.sum(axis=0))
             if landslides:
@@ -176,29 +164,17 @@ class Evaluation:
                 rows.append(row | {"interval": interval})
         return rows
 
-    def groups(self) -> dict[str, list[Row]]:
-        """Scores by region of the benchmark, and by class of each stratum, where known.
-
-        The interval is the 95 % interval of F1, if it has one.
-        """
+    def by_region(self) -> list[Row]:
+        """Scores by region of the benchmark, where known, with the 95 % interval of F1 if any."""
         counts = self.counted["counts"]
         regions = np.array([place[0].name if place else "" for place in self.patches.places])
-        names = [str(name) for name in np.unique(regions) if name]
-        parts = {"region": {name: counts * (regions == name)[:, None] for name in names}}
-        for stratum, (unit, edges) in STRATA.items():
-            classes = enumerate(class_names(edges, unit))
-            parts[stratum] = {name: self.counted[stratum][:, k] for k, name in classes}
-        groups: dict[str, list[Row]] = {}
-        for title, members in parts.items():
-            for name, part in members.items():
-                if not part.any():
-                    continue
-                scores = Scores(*map(int, part.sum(axis=0)))
-                row = {"name": name, **asdict(scores)}
-                row |= {score: getattr(scores, score) for score in SCORES}
-                row["interval"] = self.bootstrap.interval(part, _score("f1"))
-                groups.setdefault(title, []).append(row)
-        return groups
+        rows = []
+        for name in filter(None, np.unique(regions)):
+            part = counts * (regions == name)[:, None]
+            scores = Scores(*map(int, part.sum(axis=0)))
+            row = {"name": str(name), **{score: getattr(scores, score) for score in SCORES}}
+            rows.append(row | {"interval": self.bootstrap.interval(part, _score("f1"))})
+        return rows
 
     def result(self, command: str) -> Result:
         """The statistics as a model's record keeps them: the network's, and what steps change."""
@@ -280,13 +256,9 @@ def evaluate(
         networks.append(_count(patch, alone))
     alarms = [_on_negatives(predictor, folder, options) for folder in negatives]
 
-    inner = predictor.predictor if isinstance(predictor, TestTimeAugmentation) else predictor
-    # One that is a folder of its own is evaluated again by its own name.
-    members = inner.members if isinstance(inner, Ensemble) and not inner.stated else [inner]
+    augmented = isinstance(predictor, TestTimeAugmentation)
     network = Evaluation(
-        model=predictor.config.name,
-        members=tuple(member.config.name for member in members),
-        augmented=isinstance(predictor, TestTimeAugmentation),
+        model=predictor.config.name + (" with test-time augmentation" if augmented else ""),
         steps="",
         threshold=predictor.config.threshold,
         patches=patches,
@@ -305,15 +277,12 @@ def evaluate(
     )
 
 
-def difference(
-    first: Evaluation, second: Evaluation, statistic: str = "f1"
-) -> tuple[float, Interval | None]:
-    """By how much the first exceeds the second, both drawn with the same blocks.
+def difference(first: Evaluation, second: Evaluation) -> tuple[float, Interval | None]:
+    """By how much the first's F1 exceeds the second's, both drawn with the same blocks.
 
     Args:
         first: Evaluated on the same patches as the second; its draws are used.
         second: What it is compared with.
-        statistic: Name of one of :data:`STATISTICS`.
 
     Returns:
         The difference and its 95 % interval, None with too few blocks. If it
@@ -327,13 +296,12 @@ def difference(
             f"{first.model} and {second.model} were evaluated on different patches: "
             "they cannot be compared."
         )
-    what, value = STATISTICS[statistic]
-    both = (first, second)
-    drawn = [first.bootstrap.totals(evaluation.counted[what]) for evaluation in both]
+    drawn = [first.bootstrap.totals(each.counted["counts"]) for each in (first, second)]
     interval = None
     if drawn[0] is not None and drawn[1] is not None:
-        interval = quantiles([value(a) - value(b) for a, b in zip(*drawn, strict=True)])
-    return first.statistics[statistic] - second.statistics[statistic], interval
+        f1 = _score("f1")
+        interval = quantiles([f1(a) - f1(b) for a, b in zip(*drawn, strict=True)])
+    return first.scores.f1 - second.scores.f1, interval
 
 
 def _steps(predictor: Predictor, options: Options) -> str:
@@ -365,32 +333,13 @@ def _count(patch: Patch, prediction: Prediction) -> dict[str, np.ndarray]:
     assert truth is not None
     histogram = PixelCounts()
     histogram.add(prediction.probability, truth, observed)
-    counts = {
-        "counts": _counts(mask, truth, observed),
+    return {
+        "counts": np.array(astuple(Scores.of_masks(mask, truth, observed))),
         "histogram": histogram.histogram,
         "reliability": Reliability.of(prediction.probability, truth, observed).table,
         "landslides": count_landslides(mask, truth, observed, prediction.grid),
         "negatives": np.zeros(2) if truth.any() else _areas(prediction),
     }
-    values = _quantities(patch)
-    for name, (_, edges) in STRATA.items():
-        classes = np.digitize(values[name], edges) if name in values else np.full(patch.size, -1)
-        parts = [observed & (classes == k) for k in range(len(edges) + 1)]
-        counts[name] = np.stack([_counts(mask, truth, part) for part in parts])
-    return counts
-
-
-def _counts(mask: np.ndarray, truth: np.ndarray, part: np.ndarray) -> np.ndarray:
-    return np.array(astuple(Scores.of_masks(mask, truth, part)))
-
-
-def _quantities(patch: Patch) -> dict[str, np.ndarray]:
-    """Those of :data:`STRATA` that a patch has the bands for, shape (H, W) each."""
-    bands = {"slope": "slope", "elevation": "DEM"}
-    values = {name: patch.select([b])[0] for name, b in bands.items() if b in patch.bands}
-    if patch.unit == "physical" and {"B4", "B8"} <= set(patch.bands):
-        values["NDVI"] = patch.index("NDVI")
-    return values
 
 
 def _stacked(rows: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +34,7 @@ RELIABILITY_BINS = 15
 """As many as Guo et al. use."""
 SIZE_EDGES = (0.1, 0.5, 1.0, 5.0)
 """Between the classes of landslide size, in hectares."""
+SIZE_NAMES = ("below 0.1 ha", "0.1 to 0.5 ha", "0.5 to 1 ha", "1 to 5 ha", "5 ha and more")
 FOUND_SHARE = 0.5
 """A landslide is found if at least this share of its pixels is."""
 
@@ -221,28 +221,12 @@ class Reliability:
         return cls(np.stack(columns, axis=1).astype(np.float64))
 
     @property
-    def mean_probability(self) -> np.ndarray:
-        """Mean probability in each bin, shape (15,); NaN in an empty one."""
-        return self._mean(1)
-
-    @property
-    def landslide_share(self) -> np.ndarray:
-        """Share of landslide pixels in each bin, shape (15,); NaN in an empty one."""
-        return self._mean(2)
-
-    @property
     def error(self) -> float:
         """Expected calibration error: mean difference of the two, by pixels; 0 without pixels."""
         pixels, probabilities, landslides = self.table.T
         if not pixels.any():
             return 0.0
         return float(np.abs(probabilities - landslides).sum() / pixels.sum())
-
-    def _mean(self, column: int) -> np.ndarray:
-        pixels = self.table[:, 0]
-        return np.divide(
-            self.table[:, column], pixels, out=np.full(len(pixels), np.nan), where=pixels > 0
-        )
 
 
 def fit_temperature(model: LandslideModel, patches: Iterable[Patch], seed: int = 0) -> float:
@@ -279,19 +263,6 @@ def fit_temperature(model: LandslideModel, patches: Iterable[Patch], seed: int =
     bound = float(np.log(_HIGHEST_TEMPERATURE))
     best = float(np.exp(minimize_scalar(cross_entropy, bounds=(-bound, bound)).x))
     return best if error(best) < error(1.0) else 1.0
-
-
-def class_names(edges: Sequence[float], unit: str) -> list[str]:
-    """Names of the classes that edges divide a quantity into, one more than there are edges.
-
-    Example:
-        >>> class_names((10, 20), "degrees")
-        ['below 10 degrees', '10 to 20 degrees', '20 degrees and more']
-    """
-    texts = [f"{edge:g}" for edge in edges]
-    suffix = f" {unit}" if unit else ""
-    between = [f"{low} to {high}{suffix}" for low, high in pairwise(texts)]
-    return [f"below {texts[0]}{suffix}", *between, f"{texts[-1]}{suffix} and more"]
 
 
 def count_landslides(

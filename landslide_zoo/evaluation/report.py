@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
@@ -13,11 +12,10 @@ from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation, Row
 from landslide_zoo.evaluation.metrics import FOUND_SHARE, Interval
 from landslide_zoo.figures.charts import (
-    bars_figure,
     precision_recall_figure,
     reliability_figure,
 )
-from landslide_zoo.io import public_name, write_whole
+from landslide_zoo.io import write_whole
 from landslide_zoo.models.record import Record
 from landslide_zoo.text import markdown_table
 
@@ -37,8 +35,6 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
     patches = evaluation.patches
     return {
         "model": evaluation.model,
-        "members": list(evaluation.members),
-        "test_time_augmentation": evaluation.augmented,
         "steps": evaluation.steps,
         "dataset": patches.dataset,
         "protocol": patches.protocol,
@@ -58,7 +54,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
         "intervals": evaluation.intervals,
         "reliability": evaluation.reliability.table.tolist(),
         "landslides": evaluation.by_size(),
-        "groups": evaluation.groups(),
+        "regions": evaluation.by_region(),
         "false_alarms": [alarms.model_dump() for alarms in evaluation.false_alarms],
         "network": to_dict(evaluation.network) if evaluation.network else None,
     }
@@ -67,8 +63,6 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
 def to_markdown(evaluation: Evaluation) -> str:
     """An evaluation as a page of tables."""
     patches = evaluation.patches
-    how = ", test-time augmentation" if evaluation.augmented else ""
-    members = f" ({', '.join(evaluation.members)})" if len(evaluation.members) > 1 else ""
     variants = {evaluation.steps or ALONE: evaluation}
     if evaluation.network:
         variants[ALONE] = evaluation.network
@@ -87,14 +81,14 @@ def to_markdown(evaluation: Evaluation) -> str:
         "Statistics": statistics,
         "False alarms": alarms,
         "Landslides by size": evaluation.by_size(),
-        **{f"By {title}": rows for title, rows in evaluation.groups().items()},
+        "By region": evaluation.by_region(),
     }
     sections = [f"## {title}\n\n{_table(rows)}" for title, rows in tables.items() if rows]
     return "\n\n".join(
         [
-            f"# {evaluation.model}{members}",
+            f"# {evaluation.model}",
             f"{patches.dataset}, {patches.protocol} split, {patches.subset}: {len(patches)} "
-            f"patches, threshold {evaluation.threshold:.4g}{how}.",
+            f"patches, threshold {evaluation.threshold:.4g}.",
             *sections,
             "All observed pixels of all patches pooled; 95 % intervals by bootstrap over "
             f"{evaluation.bootstrap.blocks} blocks of patches. The mean of the F1 of batches of "
@@ -135,12 +129,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     files: dict[str, str | bytes] = {
         "evaluation.json": json.dumps(to_dict(evaluation), indent=1) + "\n",
         "evaluation.md": to_markdown(evaluation),
-        "reliability.png": reliability_figure(
-            reliability.mean_probability,
-            reliability.landslide_share,
-            reliability.table[:, 0],
-            reliability.error,
-        ),
+        "reliability.png": reliability_figure(reliability.table, reliability.error),
         "precision_recall.png": precision_recall_figure(
             recall,
             precision,
@@ -148,17 +137,6 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
             f"{evaluation.model} (average precision {area:.4f})",
         ),
     }
-    panels = {f"By {title}": rows for title, rows in evaluation.groups().items()}
-    if sizes := evaluation.by_size():
-        panels["Landslides by size"] = sizes
-    if panels:
-        files["groups.png"] = bars_figure(
-            [
-                (title, score, [(row["name"], row[score], row["interval"]) for row in rows])
-                for title, rows in panels.items()
-                for score in ["f1" if "f1" in rows[0] else "recall"]
-            ]
-        )
     for name, content in files.items():
         write_whole(folder / name, content)
 
@@ -176,26 +154,17 @@ def leak_warning(record: Record | None, patches: LabelledPatches) -> str | None:
     )
 
 
-def keep_in_record(
-    record: Record, evaluation: Evaluation, result: bool, negatives: Sequence[Path] = ()
-) -> Record:
+def keep_in_record(record: Record, evaluation: Evaluation, command: str, result: bool) -> Record:
     """A record with an evaluation noted in it.
 
     Args:
         record: The model's record.
         evaluation: What was measured.
+        command: How, with names instead of local paths.
         result: Whether to keep the result too; access to held-out patches is
             logged in any case.
-        negatives: Folders of further patches without landslides.
     """
     patches = evaluation.patches
-    words = ["landslide-zoo", "evaluate", *evaluation.members, "--data", patches.dataset]
-    words += ["--split", patches.protocol, "--subset", patches.subset]
-    words += ["--tta"] if evaluation.augmented else []
-    words += ["--ensemble"] if len(evaluation.members) > 1 else []
-    for folder in negatives:
-        words += ["--negatives", public_name(folder)]
-    command = shlex.join(words)  # with names instead of local paths
     if patches.subset != FREE_SUBSET:
         record = record.with_test_access(patches.dataset, patches.protocol, patches.subset, command)
     return record.with_result(evaluation.result(command)) if result else record

@@ -65,15 +65,12 @@ def curves_figure(history: Sequence[Mapping[str, float]]) -> bytes:
     return _png(figure)
 
 
-def reliability_figure(
-    predicted: np.ndarray, observed: np.ndarray, pixels: np.ndarray, error: float
-) -> bytes:
+def reliability_figure(table: np.ndarray, error: float) -> bytes:
     """Reliability diagram: predicted probability against observed share, with a histogram.
 
     Args:
-        predicted: Mean probability in each bin, shape (K,); NaN in an empty one.
-        observed: Share of landslide pixels in each bin, shape (K,).
-        pixels: Number of pixels in each bin, shape (K,).
+        table: Pixels, the sum of their probabilities, and the landslide pixels among
+            them, by equal bins of probability, shape (K, 3).
         error: Calibration error, written in the title.
 
     Returns:
@@ -82,8 +79,9 @@ def reliability_figure(
     figure = _figure(4.6, 5.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="perfect")
-    known = np.isfinite(predicted)
-    above.plot(predicted[known], observed[known], "o-", color=_BLUE, label="model")
+    pixels = table[:, 0]
+    predicted, landslides = (table[pixels > 0, 1:] / table[pixels > 0, :1]).T
+    above.plot(predicted, landslides, "o-", color=_BLUE, label="model")
     above.set(ylabel="share of landslide pixels", xlim=(0, 1), ylim=(0, 1))
     above.set_title(f"Reliability (calibration error {error:.4f})", fontsize="medium")
     above.legend()
@@ -121,36 +119,6 @@ def precision_recall_figure(
     axis.set_title(title, fontsize="medium")
     axis.legend(loc="lower left")
     axis.grid(alpha=0.3)
-    return _png(figure)
-
-
-Bars = tuple[str, str, Sequence[tuple[str, float, tuple[float, float] | None]]]
-"""Title, what the bars show, and for each bar its name, its value and its interval."""
-
-
-def bars_figure(panels: Sequence[Bars]) -> bytes:
-    """Scores by group, with their intervals, one panel for each way of grouping.
-
-    Args:
-        panels: At least one.
-
-    Returns:
-        A PNG file.
-    """
-    sizes = [len(bars) for _, _, bars in panels]
-    figure = _figure(6.4, sum(0.34 * size + 0.8 for size in sizes))
-    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[s + 1 for s in sizes])
-    for axis, (title, quantity, bars) in zip(axes[:, 0], panels, strict=True):
-        names = [name for name, _, _ in bars]
-        places = np.arange(len(bars))
-        axis.barh(places, [value for _, value, _ in bars], color=_BLUE, alpha=0.7)
-        for place, (_, _, interval) in zip(places, bars, strict=True):
-            if interval is not None:
-                axis.plot(interval, (place, place), "|-", color="black", linewidth=1)
-        axis.set(yticks=places, yticklabels=names, xlim=(0, 1), xlabel=quantity)
-        axis.set_title(title, fontsize="medium")
-        axis.invert_yaxis()
-        axis.grid(axis="x", alpha=0.3)
     return _png(figure)
 
 

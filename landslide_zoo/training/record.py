@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -12,10 +11,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from landslide_zoo.evaluation import LabelledPatches, PixelCounts, evaluate, fit_temperature
+from landslide_zoo.evaluation import LabelledPatches, evaluate, fit_temperature
 from landslide_zoo.figures.charts import curves_figure, examples_figure
 from landslide_zoo.inference.model import LandslideModel
-from landslide_zoo.io import public_name
+from landslide_zoo.io import public_command, public_name
 from landslide_zoo.models.folder import TRAIN_CONFIG
 from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 from landslide_zoo.training.config import TrainConfig
@@ -23,16 +22,9 @@ from landslide_zoo.training.run import Progress
 
 _EXAMPLES = 4
 _PACKAGES = ("torch", "segmentation-models-pytorch", "accelerate", "huggingface_hub", "numpy")
-_RECORDED_ELSEWHERE = {
-    "model",
-    "data",
-    "bands",
-    "split",
-    "encoder_weights",
-    "teacher",
-    "seed",
-    "dtype",
-}
+_RECORDED_ELSEWHERE = frozenset(
+    ["model", "data", "bands", "split", "encoder_weights", "teacher", "seed", "dtype"]
+)
 """Settings that the record holds outside its recipe."""
 
 
@@ -65,14 +57,17 @@ def build_record(
         Its record. The model has it too, with temperature, threshold, the
         card's figures and the settings to train it again.
     """
-    command = training_command(accelerator)
+    command = public_command("accelerate", "launch", public_name(sys.argv[0]))
+    if "--mixed-precision" not in command:
+        command += f" --mixed-precision {accelerator.mixed_precision}"
     name, validation = public_name(config.data), split["validation"]
     # What is measured is what is published: the weights as they will be stored.
     model.update_config(dtype=config.dtype).round_weights()
     if config.tune_threshold:
         temperature = fit_temperature(model, validation, config.seed)
         model.update_config(temperature=temperature)
-        model.update_config(threshold=best_threshold(model, validation))
+        counts = evaluate(model, validation, postprocess=False).pixel_counts
+        model.update_config(threshold=counts.best_threshold())
     settings = config.settings()
     record = Record(
         model=model.config.name,
@@ -92,7 +87,11 @@ def build_record(
             "processes": accelerator.num_processes,
             "threads": torch.get_num_threads(),
         },
-        versions=versions(version),
+        versions={
+            "landslide-zoo": version,
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         history=progress.history,
@@ -111,35 +110,6 @@ def build_record(
         "curves.png": curves_figure(progress.history),
     }
     return record
-
-
-def best_threshold(model: LandslideModel, dataset: LabelledPatches) -> float:
-    """The threshold with the highest F1 on some patches."""
-    counts = PixelCounts()
-    for patch in dataset:
-        assert patch.mask is not None
-        prediction = model.predict(patch, postprocess=False)
-        counts.add(prediction.probability, patch.mask, prediction.observed)
-    return counts.best_threshold()
-
-
-def training_command(accelerator: Accelerator) -> str:
-    """The command line of this process, with the precision it was launched with.
-
-    Paths are named by their last part: paths of this machine mean nothing elsewhere.
-    """
-    # --data=patches is two words.
-    arguments = (argument.split("=", argument[:2] == "--") for argument in sys.argv)
-    words = [public_name(word) for words in arguments for word in words]
-    if "--mixed-precision" not in words:
-        words += ["--mixed-precision", accelerator.mixed_precision]
-    return shlex.join(["accelerate", "launch", *words])
-
-
-def versions(own: str) -> dict[str, str]:
-    """Versions of this package, of Python and of the packages that a result depends on."""
-    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"landslide-zoo": own, "python": platform.python_version(), **packages}
 
 
 def _examples(model: LandslideModel, patches: LabelledPatches) -> bytes:

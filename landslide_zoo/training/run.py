@@ -28,7 +28,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from safetensors import SafetensorError
 from torch import nn
 
 from landslide_zoo.errors import LandslideZooError, TrainingError
@@ -171,7 +170,7 @@ class Run:
         """Load the last complete checkpoint into everything registered, if there is one.
 
         Raises:
-            TrainingError: If it is damaged, or was made from another dataset.
+            TrainingError: If it was made from another dataset.
         """
         number = -1
         with raise_on_all_ranks():
@@ -180,15 +179,8 @@ class Run:
                 (int(file.parent.name.rpartition("_")[2]) for file in complete), default=-1
             )
             checkpoint = self._checkpoints / f"checkpoint_{number}"
-            try:
-                if number >= 0:
-                    self.accelerator.load_state(str(checkpoint))
-            # What torch and safetensors raise for a damaged file, and the pickle module besides.
-            except (RuntimeError, SafetensorError, EOFError, KeyError, ValueError) as error:
-                raise TrainingError(
-                    f"{checkpoint} is damaged ({error}): delete it, and --resume goes on from the "
-                    "one before it."
-                ) from error
+            if number >= 0:
+                self.accelerator.load_state(str(checkpoint))
         self.accelerator.project_configuration.iteration = number + 1
         with raise_on_all_ranks():
             if self.accelerator.is_main_process:
@@ -196,24 +188,11 @@ class Run:
         return number >= 0
 
     def save(self, progress: Progress) -> None:
-        """Checkpoint everything registered; a kill at any moment leaves the last one whole.
-
-        Raises:
-            TrainingError: If the folder cannot be written; the last checkpoint stays.
-        """
-        main = self.accelerator.is_main_process
+        """Checkpoint everything registered; a kill at any moment leaves the last one whole."""
         with raise_on_all_ranks():
-            try:
-                self.accelerator.save_state()
-            # torch and safetensors have errors of their own for a full disk.
-            except (OSError, RuntimeError, SafetensorError) as error:
-                why = str(error).partition("\n")[0].rstrip(".")
-                raise TrainingError(
-                    f"A checkpoint cannot be written to {self._checkpoints} ({why}): "
-                    "free some space, then continue with --resume from the last one, which is kept."
-                ) from error
+            self.accelerator.save_state()
         with raise_on_all_ranks():
-            if main:
+            if self.accelerator.is_main_process:
                 number = self.accelerator.save_iteration - 1
                 (self._checkpoints / f"checkpoint_{number}" / _COMPLETE).touch()
                 write_whole(self.folder / "metrics.csv", csv_table(progress.history))

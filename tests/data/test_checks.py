@@ -82,7 +82,7 @@ def flat(values: np.ndarray) -> None:
     [
         (swap, "look swapped"),
         (lambda values: values[4].fill(7), "B5 of synthetic_7 hold one value"),
-        (lambda values: values.fill(500), "constant in all bands"),
+        (lambda values: values.fill(500), "hold one value"),
         (flat, "slope, DEM of synthetic_7 hold one value"),  # and are not called swapped
     ],
 )

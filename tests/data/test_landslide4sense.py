@@ -88,15 +88,6 @@ def test_a_dataset_is_a_folder_or_comes_from_the_hub_by_its_id(
     assert dataset_folder(name) == Path(name)
 
 
-@pytest.mark.parametrize("name", ["/no/such/folder", "no-such-folder", "a/b/c", "../patches"])
-def test_what_is_neither_folder_nor_id_is_refused_without_asking_the_hub(
-    name: str, hub: LoopbackHub
-) -> None:
-    with pytest.raises(DataError, match=f"There is no folder {name}"):
-        dataset_folder(name)
-    assert hub.requests == []
-
-
 def sample(number: int, subset: str = "train") -> Sample:
     image = Path(subset) / f"image_{number}.h5"
     return Sample(number, subset, image, image.with_name(f"mask_{number}.h5"))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from patch_files import random_patch
 from synthetic_patches import make_patch
 
-from landslide_zoo import Patch, read_patch
-from landslide_zoo.data.bands import BAND_NAMES, BANDS, TRUE_COLOUR, band, display_values, divisors
+from landslide_zoo import Patch
+from landslide_zoo.data.bands import BAND_NAMES, BANDS, TRUE_COLOUR, band, display_values
 from landslide_zoo.errors import DataError
 
 PATCH = random_patch(name="scene")
@@ -48,13 +47,6 @@ def test_a_handful_of_bright_pixels_does_not_darken_the_others(dn: int, count: i
     others = np.ones(patch.size, bool)
     others[60, 40 : 40 + count] = False
     assert np.array_equal(after[:, others], before[:, others]) and after.max() == 1
-
-
-def test_real_patches_are_divided_by_their_maximum(real_data: Path) -> None:
-    for path in sorted(real_data.glob("l4s-14band*/*/image_*.h5")):
-        v = read_patch(path).select(TRUE_COLOUR) / divisors(TRUE_COLOUR)
-        expected = (np.floor(255 * v / v.max()) / 255).astype(np.float32)
-        assert np.array_equal(read_patch(path).in_unit(TRUE_COLOUR, "display"), expected)
 
 
 def test_what_has_no_such_values_is_refused() -> None:

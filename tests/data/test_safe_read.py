@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from patch_files import BAD_PATCHES, stored, write_bad_patch, write_h5, write_patch, write_png
+from patch_files import stored, write_h5, write_patch, write_png
 from pebble import ProcessExpired
 
 from landslide_zoo import Patch, read_patch
@@ -36,12 +36,6 @@ def test_it_reads_what_the_reader_reads_for_many_threads(tmp_path: Path) -> None
         patches = list(pool.map(lambda pair: read_patch_safely(*pair), files * 4))
     for patch, pair in zip(patches, files * 4, strict=True):
         assert same(patch, read_patch(*pair))
-
-
-@pytest.mark.parametrize("kind", ["truncated", "text", "missing"])
-def test_errors_come_back_as_they_are(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=BAD_PATCHES[kind][1]):
-        read_patch_safely(write_bad_patch(kind, tmp_path))
 
 
 def test_a_patch_of_more_pixels_than_are_taken_is_refused(tmp_path: Path) -> None:

@@ -13,14 +13,12 @@ from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.evaluation import LabelledPatches, PixelCounts, fit_temperature
 from landslide_zoo.evaluation.metrics import (
     FEWEST_BLOCKS,
-    SIZE_EDGES,
+    SIZE_NAMES,
     THRESHOLDS,
     Bootstrap,
     Reliability,
     block_of,
-    class_names,
     count_landslides,
-    false_alarms,
 )
 from landslide_zoo.inference.predict import Scores
 from landslide_zoo.models.config import PredictorConfig
@@ -60,15 +58,6 @@ def test_precision_recall_f1_and_iou_by_hand() -> None:
     assert (nothing.precision, nothing.recall, nothing.f1, nothing.iou) == (0, 0, 0, 0)
 
 
-def test_unobserved_pixels_count_nowhere() -> None:
-    observed = RANDOM.random(TRUTH.shape) < 0.6
-    assert pooled(PROBABILITY, TRUTH, observed).histogram.sum() == observed.sum()
-    table = Reliability.of(PROBABILITY, TRUTH, observed).table
-    np.testing.assert_array_equal(
-        table, Reliability.of(PROBABILITY[observed], TRUTH[observed]).table
-    )
-
-
 def test_the_best_threshold_is_that_of_trying_them_all_and_the_middle_one() -> None:
     f1 = {k / 256: pooled().scores(k / 256).f1 for k in range(1, 257)}
     assert f1[pooled().best_threshold()] == max(f1.values())
@@ -91,8 +80,8 @@ def test_average_precision_is_the_sum_over_thresholds() -> None:
 def test_reliability_holds_means_over_each_bin() -> None:
     probability = np.array([0.0, 0.05, 0.5, 0.52, 1.0], np.float32)
     reliability = Reliability.of(probability, np.array([0, 1, 1, 0, 1]))
-    assert reliability.mean_probability[[0, 7, 14]] == pytest.approx([0.025, 0.51, 1.0])
-    assert reliability.landslide_share[[0, 7, 14]] == pytest.approx([0.5, 0.5, 1.0])
+    means = reliability.table[[0, 7, 14], 1:] / reliability.table[[0, 7, 14], :1]
+    assert means == pytest.approx(np.array([[0.025, 0.5], [0.51, 0.5], [1, 1]]))
     # |0.025 - 0.5| x 2/5 + |0.51 - 0.5| x 2/5 + 0
     assert reliability.error == pytest.approx(0.194)
 
@@ -130,7 +119,7 @@ def test_a_landslide_is_found_if_half_of_it_is_and_has_the_size_that_is_observed
     def only(mask: np.ndarray, **how: object) -> tuple[str, list[int]]:
         counted = count_landslides(mask, truth, **how)
         (k,) = np.flatnonzero(counted[:, 0])
-        return class_names(SIZE_EDGES, "ha")[k], counted[k].tolist()
+        return SIZE_NAMES[k], counted[k].tolist()
 
     half = truth.copy()
     half[7:] = 0
@@ -142,13 +131,6 @@ def test_a_landslide_is_found_if_half_of_it_is_and_has_the_size_that_is_observed
         "0.5 to 1 ha",
         [1, 1, 50, 49],
     )
-
-
-def test_false_alarms_are_an_area_of_the_area_observed() -> None:
-    areas = np.array([[100.0, 10_000.0], [300.0, 10_000.0], [0.0, 0.0]])
-    alarms = false_alarms("coast", areas, Bootstrap(range(3)))
-    assert (alarms.patches, alarms.square_kilometres, alarms.low) == (2, 0.02, None)
-    assert alarms.hectares_per_100_km2 == pytest.approx(10_000 * 0.02)
 
 
 def mean_of(total: np.ndarray) -> float:

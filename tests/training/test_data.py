@@ -15,8 +15,7 @@ from trained_model import untrained
 from landslide_zoo import Patch
 from landslide_zoo.data.bands import BAND_NAMES
 from landslide_zoo.errors import DataError
-from landslide_zoo.models.config import ModelConfig, catalog_config
-from landslide_zoo.models.networks import InputScaling
+from landslide_zoo.models.config import catalog_config
 from landslide_zoo.training import TrainConfig
 from landslide_zoo.training.data import Augmentation, PatchDataset, fit_scaling, soft_targets
 from landslide_zoo.training.optimisation import UNOBSERVED
@@ -35,14 +34,6 @@ def half(patches: list[Patch]) -> list[Patch]:
         values[..., 16:], observed[:, 16:] = 7, False
         blank.append(replace(patch, values=values, observed=observed))
     return blank
-
-
-def test_a_sample_is_the_patch_in_the_models_bands(patches: list[Patch]) -> None:
-    config = catalog_config("unet")
-    values, mask = PatchDataset(patches, config)[5]
-    np.testing.assert_array_equal(values, patches[5].select(config.bands))
-    np.testing.assert_array_equal(mask[0], patches[5].mask)
-    assert values.dtype == mask.dtype == torch.float32 and mask.shape == (1, 32, 32)
 
 
 def test_what_was_not_observed_is_marked_however_it_is_turned(half: list[Patch]) -> None:
@@ -102,31 +93,6 @@ def test_scaling_is_that_of_the_observed_pixels_of_train(half: list[Patch]) -> N
     assert (scaling.low <= low).all() and (scaling.high >= high).all()
     again = fit_scaling({"train": half[:3], "validation": half[4:]}, CONFIG, TRAINING)
     assert again[0] == scaling and again[1] != fingerprint  # of all patches, this one
-
-
-def channels(patches: list[Patch], **settings: str) -> torch.Tensor:
-    """The channels that a network sees of some patches."""
-    config = TRAINING.model_copy(update=settings)
-    scaling, _ = fit_scaling({"train": patches}, CONFIG, config)
-    scale = InputScaling(
-        ModelConfig.model_validate({**CONFIG.model_dump(), "scaling": scaling.model_dump()})
-    )
-    return scale(torch.from_numpy(np.stack([patch.values for patch in patches])))
-
-
-def test_scaled_pixels_have_mean_0_and_deviation_1_unless_not_scaled(patches: list[Patch]) -> None:
-    scaled = channels(patches[:3])  # nearly, for the ends are clipped
-    assert scaled.mean(dim=(0, 2, 3)).abs().max() < 0.02
-    assert (scaled.std(dim=(0, 2, 3)) - 1).abs().max() < 0.05
-    raw = channels(patches[:1], scaling="none")
-    np.testing.assert_array_equal(raw[0], patches[0].values)
-
-
-def test_a_constant_channel_is_shifted_and_not_blown_up(patches: list[Patch]) -> None:
-    b10 = BAND_NAMES.index("B10")
-    values = patches[0].values.copy()
-    values[b10] = 9
-    assert channels([replace(patches[0], values=values)])[:, b10].abs().max() < 1e-3
 
 
 def test_patches_of_two_sizes_are_refused(patches: list[Patch]) -> None:

@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from landslide_zoo import LandslideModel
 from landslide_zoo.training import TrainConfig
 from landslide_zoo.training.optimisation import (
     UNOBSERVED,
-    build_ema,
     build_loss,
-    build_optimizer,
     build_scheduler,
 )
 
@@ -59,15 +56,6 @@ def test_what_was_not_observed_teaches_nothing_and_ground_without_landslides_doe
     assert logits.grad is not None and (logits.grad > 0).all()
 
 
-def test_the_encoder_has_a_learning_rate_of_its_own() -> None:
-    model = LandslideModel.from_catalog("unet-mobilenet_v2")
-    optimizer = build_optimizer(model, config(learning_rate=0.01, encoder_lr_factor=0.1))
-    rest, encoder = optimizer.param_groups
-    assert (rest["lr"], encoder["lr"]) == (0.01, pytest.approx(0.001))
-    assert len(encoder["params"]) == len(list(model.network.get_submodule("encoder").parameters()))
-    assert len(rest["params"]) + len(encoder["params"]) == len(list(model.parameters()))
-
-
 @pytest.mark.parametrize("steps", [1, 5, 6, 100])
 def test_one_cycle_rises_and_falls_over_any_number_of_updates(steps: int) -> None:
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
@@ -80,18 +68,3 @@ def test_one_cycle_rises_and_falls_over_any_number_of_updates(steps: int) -> Non
     assert rates[0] == pytest.approx(0.1 / 25) and max(rates) <= 0.1 + 1e-9
     if steps == 100:
         assert rates.index(max(rates)) == 19 and rates[-1] < 1e-3
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.9])
-def test_the_average_moves_by_its_decay_from_the_first_weights_on(decay: float) -> None:
-    model = LandslideModel.from_catalog("unet-mobilenet_v2")
-    ema = build_ema(model, config(ema_decay=decay))
-    batch_mean = "network.encoder.features.0.1.running_mean"
-    for value, expected in ((1.0, 1.0), (3.0, decay * 1 + (1 - decay) * 3)):
-        with torch.no_grad():
-            for tensor in (*model.parameters(), dict(model.named_buffers())[batch_mean]):
-                tensor.fill_(value)
-        ema.update_parameters(model)
-        averaged = ema.module.state_dict()
-        for name in (batch_mean, "network.segmentation_head.0.weight"):
-            torch.testing.assert_close(averaged[name], torch.full_like(averaged[name], expected))
