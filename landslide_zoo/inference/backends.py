@@ -96,7 +96,7 @@ def load_predictor(
 def _load_ensemble(folder: Path, config: EnsembleConfig, backend: Backend, device: str) -> Ensemble:
     places = member_folders(folder).values()
     members = [load_predictor(member, backend, device) for member in places]
-    return Ensemble(members, config.name, config, read_record(folder))
+    return Ensemble(members, config.name, config, read_record(folder), folder)
 
 
 def _is_gpu(device: str) -> bool:

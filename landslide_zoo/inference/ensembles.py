@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from landslide_zoo.data.patch import convert_values
+from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.predict import PatchPredictor, Prediction, Predictor
 from landslide_zoo.inference.rules import DEFAULT_RULES
 from landslide_zoo.models.config import EnsembleConfig, PredictorConfig
@@ -25,12 +27,14 @@ class Ensemble(PatchPredictor):
         name: What the ensemble is called.
         stated: What its ``config.json`` says, where it is a folder of its own.
         record: What was measured of it, likewise.
+        folder: That folder.
     """
 
     members: Sequence[Predictor]
     name: str
     stated: EnsembleConfig | None = None
     record: Record | None = None
+    folder: Path | None = None
 
     @cached_property
     def config(self) -> PredictorConfig:
@@ -56,6 +60,19 @@ class Ensemble(PatchPredictor):
     def nbytes(self) -> int:
         """Bytes of the weights of members that were loaded from a folder."""
         return sum(getattr(member, "nbytes", 0) for member in self.members)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:  # noqa: ANN401
+        """Publish the folder and its members to the Hub, as :func:`push_folder` does.
+
+        Raises:
+            ModelError: If it is no folder's; the sentence says what to do.
+            HubError: If the Hub refuses or cannot be reached.
+        """
+        from landslide_zoo.models.card import push_folder
+
+        if self.folder is None:
+            raise ModelError(f"{self.name} is no model folder: publish its members one by one.")
+        return push_folder(self.folder, repo_id, **options)
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Mean probabilities (N, H, W), float32, from bands (N, B, H, W)."""
