@@ -41,8 +41,7 @@ from landslide_zoo.training.optimisation import (
     build_optimizer,
     build_scheduler,
 )
-from landslide_zoo.training.record import build_record
-from landslide_zoo.training.run import CHECKPOINTS, Progress, Run, raise_on_all_ranks
+from landslide_zoo.training.run import CHECKPOINTS, Progress, Run, build_record, raise_on_all_ranks
 from landslide_zoo.zoo import publish_model
 
 

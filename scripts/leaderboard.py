@@ -18,12 +18,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from landslide_zoo.errors import LandslideZooError
-from landslide_zoo.io import write_whole
+from landslide_zoo.io import markdown_table, write_whole
 from landslide_zoo.models.card import figure_text, render_card
 from landslide_zoo.models.catalog import lookup
 from landslide_zoo.models.config import EnsembleConfig, ModelConfig
 from landslide_zoo.models.record import Record, Result
-from landslide_zoo.text import markdown_table
 from landslide_zoo.zoo import ModelZoo
 
 CARDS, RESULTS, README = Path("model_cards"), "results.json", Path("README.md")

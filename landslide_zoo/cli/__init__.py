@@ -15,13 +15,10 @@ import typer
 
 from landslide_zoo import __version__
 from landslide_zoo.cli.app import app
-from landslide_zoo.cli.compare import compare
 from landslide_zoo.cli.evaluate import evaluate
-from landslide_zoo.cli.export import export
 from landslide_zoo.cli.map import map_scenes
-from landslide_zoo.cli.models import models
-from landslide_zoo.cli.predict import predict
-from landslide_zoo.cli.publish import publish
+from landslide_zoo.cli.models import export, models, publish
+from landslide_zoo.cli.predict import compare, predict
 from landslide_zoo.errors import LandslideZooError
 
 cli = typer.Typer(

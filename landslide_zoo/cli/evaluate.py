@@ -21,8 +21,7 @@ from landslide_zoo.cli.common import (
     load_model,
 )
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.io import public_command
-from landslide_zoo.text import text_table
+from landslide_zoo.io import public_command, text_table
 
 if TYPE_CHECKING:
     from landslide_zoo.evaluation import Evaluation

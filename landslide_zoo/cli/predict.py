@@ -1,7 +1,8 @@
-"""``landslide-zoo predict``: patches in, probability, mask and picture out."""
+"""``landslide-zoo predict`` and ``compare``: patches in, files or a table of models out."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -15,12 +16,14 @@ from landslide_zoo.cli.common import (
     BackendOption,
     Clouds,
     Device,
+    Json,
     ProductLevel,
     RulesOff,
     Threshold,
     load_model,
 )
 from landslide_zoo.errors import LandslideZooError
+from landslide_zoo.io import text_table
 
 if TYPE_CHECKING:
     from landslide_zoo.data.patch import Patch
@@ -147,3 +150,54 @@ def _predict_all(
         f"{written} of {len(files)} patches written{summary} (model {name}) with {model.backend}."
     )
     return written
+
+
+COLUMNS = ("model", "threshold", "area_hectares", "share", "objects", "milliseconds", "backend")
+
+
+def compare(
+    patch: Annotated[Path, typer.Argument(help="A patch (.h5, .png).")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A model to compare; repeat it. All of the zoo if unset."),
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="The patch's true mask (.h5, .png).")] = None,
+    threshold: Threshold = None,
+    clouds: Clouds = "mask",
+    rule_off: RulesOff = None,
+    level: ProductLevel = None,
+    device: Device = "auto",
+    backend: BackendOption = "auto",
+    as_json: Json = False,
+) -> None:
+    """Compare models on one patch: area, time and, with a mask, scores.
+
+    A model that fails is named on stderr, the others go on, and the exit status is 1.
+    """
+    from landslide_zoo.data.readers import read_patch
+    from landslide_zoo.inference import predict, prepare
+    from landslide_zoo.inference.predict import SCORES
+    from landslide_zoo.zoo import ModelZoo
+
+    prepared = prepare(read_patch(patch, mask), clouds, level)
+    zoo = ModelZoo()
+    names = model or zoo.compared_names() or [zoo.default]
+    results = []
+    for name in names:
+        try:
+            loaded = load_model(name, device, backend)
+            predict(loaded, [prepared])  # the first run also sets the network up: it is not timed
+            (prediction,) = predict(loaded, [prepared], threshold, rules_off=rule_off or ())
+            results.append(prediction.to_dict() | {"model": name})
+        except LandslideZooError as error:
+            typer.echo(f"Error: {name}: {error}", err=True)
+    for warning in dict.fromkeys(warning for result in results for warning in result["warnings"]):
+        typer.echo(f"Warning: {warning}", err=True)
+    if as_json:
+        typer.echo(json.dumps(results, indent=2))
+    elif results:
+        scored = COLUMNS if prepared.mask is None else COLUMNS + SCORES
+        rows = [result | result.get("scores", {}) for result in results]  # if there is a landslide
+        typer.echo(text_table(scored, [[str(row.get(n, "-")) for n in scored] for row in rows]))
+    if len(results) < len(names):
+        raise typer.Exit(1)

@@ -15,9 +15,8 @@ from landslide_zoo.figures.charts import (
     precision_recall_figure,
     reliability_figure,
 )
-from landslide_zoo.io import write_whole
+from landslide_zoo.io import markdown_table, write_whole
 from landslide_zoo.models.record import Record
-from landslide_zoo.text import markdown_table
 
 ALONE = "network alone"
 """Title of the network's own scores beside those of what ``predict`` answers."""

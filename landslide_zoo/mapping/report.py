@@ -14,11 +14,11 @@ from PIL import Image
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.figures.images import enlarge, marked, marks
 from landslide_zoo.inference.rules import rule_title
+from landslide_zoo.io import templates_of
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.writers import Provenance
 from landslide_zoo.scenes.rasters import Window, strips
 from landslide_zoo.scenes.scene import Scene
-from landslide_zoo.text import templates_of
 
 WIDEST = 1200
 """Height and width of the picture are at most this, in pixels."""

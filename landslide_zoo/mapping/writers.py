@@ -27,14 +27,13 @@ from landslide_zoo import __version__
 from landslide_zoo.data.patch import Grid
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference.predict import Predictor
-from landslide_zoo.io import staged
+from landslide_zoo.io import staged, templates_of
 from landslide_zoo.mapping import ProbabilityType
 from landslide_zoo.mapping.landslides import NOT_OBSERVED, Landslides
 from landslide_zoo.mapping.network import members_of
 from landslide_zoo.mapping.probabilities import Probabilities, writing
 from landslide_zoo.models.config import Rule
 from landslide_zoo.scenes.rasters import environment, strips
-from landslide_zoo.text import templates_of
 
 PROVENANCE = "landslide_zoo"
 """Name of the metadata item that says, as JSON, where a file comes from."""

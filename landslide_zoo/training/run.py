@@ -1,40 +1,33 @@
-"""A run folder: its settings, checkpoints to resume from, metrics and the finished model.
-
-::
-
-    runs/unet-resnet34/
-        run.json          the settings
-        run.lock          held by the trainer at work
-        train.log         what was printed
-        metrics.csv       loss and scores of each epoch
-        curves.png        the same, drawn
-        checkpoints/      the whole state after each of the last two epochs
-        landslide-zoo/    a tracker's files
-        model/            the publishable model folder, once finished
-"""
+"""A run folder: settings, checkpoints and log of a training, and the record that it ends in."""
 
 from __future__ import annotations
 
 import fcntl
+import importlib.metadata
 import json
 import logging
+import platform
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 
 from landslide_zoo.errors import LandslideZooError, TrainingError
-from landslide_zoo.figures.charts import curves_figure
-from landslide_zoo.io import write_whole
-from landslide_zoo.models.folder import CONFIG, RECORD
-from landslide_zoo.text import csv_table
+from landslide_zoo.evaluation import LabelledPatches, evaluate, fit_temperature
+from landslide_zoo.figures.charts import curves_figure, examples_figure
+from landslide_zoo.inference.model import LandslideModel
+from landslide_zoo.io import csv_table, public_command, public_name, write_whole
+from landslide_zoo.models.folder import CONFIG, RECORD, TRAIN_CONFIG
+from landslide_zoo.models.record import DataRecord, EncoderWeights, Record, now
 from landslide_zoo.training.config import TrainConfig
 
 CHECKPOINTS = 2
@@ -237,3 +230,107 @@ class Run:
         ):
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             self.log.addHandler(handler)
+
+
+_EXAMPLES = 4
+_PACKAGES = ("torch", "segmentation-models-pytorch", "accelerate", "huggingface_hub", "numpy")
+_RECORDED_ELSEWHERE = frozenset(
+    ["model", "data", "bands", "split", "encoder_weights", "teacher", "seed", "dtype"]
+)
+"""Settings that the record holds outside its recipe."""
+
+
+def build_record(
+    model: LandslideModel,
+    split: Mapping[str, LabelledPatches],
+    progress: Progress,
+    config: TrainConfig,
+    encoder: EncoderWeights,
+    teachers: Sequence[str],
+    accelerator: Accelerator,
+    version: str,
+) -> Record:
+    """Measure a trained model and record how it was trained.
+
+    Temperature and threshold are chosen on validation; every subset but the
+    train one is measured with them.
+
+    Args:
+        model: Holds the best weights; changed in place.
+        split: The patches by subset.
+        progress: The run's history.
+        config: All settings of the model.
+        encoder: What its encoder started from.
+        teachers: The models it was distilled from, each with the SHA-256 of its weights.
+        accelerator: How it was launched.
+        version: Version of this package.
+
+    Returns:
+        Its record. The model has it too, with temperature, threshold, the
+        card's figures and the settings to train it again.
+    """
+    command = public_command("accelerate", "launch", public_name(sys.argv[0]))
+    if "--mixed-precision" not in command:
+        command += f" --mixed-precision {accelerator.mixed_precision}"
+    name, validation = public_name(config.data), split["validation"]
+    # What is measured is what is published: the weights as they will be stored.
+    model.update_config(dtype=config.dtype).round_weights()
+    if config.tune_threshold:
+        temperature = fit_temperature(model, validation, config.seed)
+        model.update_config(temperature=temperature)
+        counts = evaluate(model, validation, postprocess=False).pixel_counts
+        model.update_config(threshold=counts.best_threshold())
+    settings = config.settings()
+    record = Record(
+        model=model.config.name,
+        created=now(),
+        command=command,
+        seed=config.seed,
+        data=DataRecord(
+            name=name,
+            fingerprint=progress.fingerprint,
+            protocol=config.split,
+            patches={subset: len(patches) for subset, patches in split.items()},
+        ),
+        encoder_weights=encoder,
+        recipe={
+            **{name: value for name, value in settings.items() if name not in _RECORDED_ELSEWHERE},
+            **({"teachers": ", ".join(teachers)} if teachers else {}),
+            "processes": accelerator.num_processes,
+            "threads": torch.get_num_threads(),
+        },
+        versions={
+            "landslide-zoo": version,
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+        epochs=progress.epoch,
+        best_epoch=progress.best_epoch,
+        history=progress.history,
+        results=[
+            evaluate(model, patches, postprocess=False).result(command)
+            for subset, patches in split.items()
+            if subset != "train"
+        ],
+    )
+    if "test" in split:
+        record = record.with_test_access(name, config.split, "test", command)
+    model.record = record
+    model.extra_files = {
+        TRAIN_CONFIG: config.to_json().encode(),
+        "examples.png": _examples(model, validation),
+        "curves.png": curves_figure(progress.history),
+    }
+    return record
+
+
+def _examples(model: LandslideModel, patches: LabelledPatches) -> bytes:
+    """True colour, truth and prediction of patches with few to many landslide pixels."""
+    areas = [0 if patch.mask is None else int(patch.mask.sum()) for patch in patches]
+    shares = np.linspace(0.25, 0.95, _EXAMPLES) * (len(patches) - 1)
+    rows = []
+    for index in np.argsort(areas, kind="stable")[shares.astype(int)]:
+        patch = patches[int(index)]
+        assert patch.mask is not None
+        rows.append((patch, patch.mask, model.predict(patch, postprocess=False).mask))
+    return examples_figure(rows)

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.figures import images
-from landslide_zoo.text import csv_table, templates_of
+from landslide_zoo.io import csv_table, templates_of
 from landslide_zoo.web.service import plain
 
 logger = logging.getLogger(__name__)
