@@ -284,7 +284,9 @@ def entry_file(entry: ZooEntry, name: str, limit: int) -> Path | None:
         from huggingface_hub.errors import EntryNotFoundError
 
         with hub_errors(entry.repo_id), suppress(EntryNotFoundError):
-            path = Path(hf_hub_download(entry.repo_id, name, revision=entry.revision))
+            known = hf_hub_download(entry.repo_id, name, revision=entry.revision, dry_run=True)
+            if (known.file_size or 0) <= limit:
+                path = Path(hf_hub_download(entry.repo_id, name, revision=entry.revision))
     return path if path.is_file() and path.stat().st_size <= limit else None
 
 
