@@ -123,4 +123,4 @@ def test_what_cannot_be_asked_for(model: LandslideModel, tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"0.5 GB of memory to map"):
         map_scene(path, tmp_path / "out", model=model, memory=0.1)
     found = map_scene(path, tmp_path / "out", model=model)
-    assert any("Clouds cannot be told without B8" in note for note in found.notes)
+    assert any("Clouds cannot be found without B8" in note for note in found.notes)
