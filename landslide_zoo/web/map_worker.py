@@ -164,6 +164,7 @@ class MapService:
         new = not request.folder or not Path(request.folder).is_dir()
         if new:
             request = replace(request, folder=str(new_folder()))
+        Path(request.folder, _PROGRESS).unlink(missing_ok=True)  # of the time before
         settings, name = self.service.settings, quoted(Path(request.scene).name)
         # Half of the memory is for the network and the libraries.
         work = self._pool.schedule(
@@ -228,7 +229,7 @@ def _map(request: Request, model: Path, pixels: int, memory: float) -> Mapped:
             return
         reported = time.monotonic()
         text = _STEPS.get(state.step, _STEPS["landslides"])
-        if state.seconds_left:
+        if state.seconds_left and state.seconds_left >= 1:
             text += f", {timedelta(seconds=round(state.seconds_left))} left"
         now = Progress(text, state.done, state.total or 1)
         write_whole(Path(request.folder, _PROGRESS), json.dumps(asdict(now)))

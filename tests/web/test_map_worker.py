@@ -58,7 +58,6 @@ def picture(path: Path, side: int) -> str:
     return str(path)
 
 
-@pytest.mark.xfail(reason="the network runs again for another threshold in the app: to be mended")
 def test_another_threshold_draws_again_without_the_network(folder: Path) -> None:
     service, texts = maps(), set()
     for state in service.map_scene(sample()):
