@@ -3,12 +3,14 @@
 HDF5 can point into other files (external links, external storage, virtual
 datasets), ask for filter plugins, and ask for far more memory than the file is
 long. Only datasets stored whole in the file itself, with filters that are known
-and of a size within bounds, are read. What else a file may ask of memory and time
-is bounded by the process that reads it (:mod:`landslide_zoo.data.safe_read`).
+and of a size within bounds, are read. Strangers' files are read in a process with limits
+besides (:mod:`landslide_zoo.data.safe_read`).
 """
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +27,15 @@ SUFFIXES: tuple[str, ...] = (".h5", ".hdf5", ".he5")
 
 MAX_BYTES = MAX_PIXELS * len(BAND_NAMES) * 8
 """Largest dataset: fourteen bands of the largest patch in float64, 470 MB."""
-_FILTERS = {
-    *(h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF),
-    *(h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32),
-}
+MAX_CHUNKS = 100_000
+"""HDF5 keeps 250 bytes a chunk while it reads, and the largest patch has 5,000 chunks of
+the size that h5py chooses."""
+MAX_CHUNK_BYTES = 64 * 1024 * 1024
+"""HDF5 reads and unpacks whole chunks, however little of them is asked for."""
+_GZIP = h5py.h5z.FILTER_DEFLATE
+_FILTERS = {_GZIP, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_GZIP_RATIO = 1032
+"""By how much gzip can shrink bytes at most."""
 
 Datasets = Mapping[str, h5py.Dataset]
 
@@ -157,7 +164,8 @@ def _numbers(path: Path, dataset: h5py.Dataset, ndim: int) -> np.ndarray:
     properties = dataset.id.get_create_plist()
     filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
     elsewhere = dataset.is_virtual or properties.get_external_count()
-    if elsewhere or not _FILTERS.issuperset(filters):
+    twice = len(set(filters)) < len(filters)
+    if elsewhere or twice or not _FILTERS.issuperset(filters):
         raise DataError(
             f"{name} is kept in other files or needs a filter plugin, which is not allowed: "
             "save it as a plain dataset, or compressed with gzip."
@@ -167,4 +175,34 @@ def _numbers(path: Path, dataset: h5py.Dataset, ndim: int) -> np.ndarray:
             f"{shown(path.name)} is too large for one patch ({shown(dataset.shape)}): "
             "cut it into parts of at most 2048 x 2048 pixels."
         )
+    if dataset.chunks is not None and not _chunks_are_safe(dataset, _GZIP in filters):
+        raise DataError(
+            f"{name} is cut into chunks that are too many, too large, or larger than they say "
+            f"({shown(dataset.chunks)}): save it without chunks."
+        )
     return dataset[()].reshape(axes)
+
+
+def _chunks_are_safe(dataset: h5py.Dataset, gzip: bool) -> bool:
+    """Whether its chunks are within bounds, and hold no more than the header says.
+
+    HDF5 unpacks a chunk to its end, however much longer than a chunk that is.
+    """
+    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    pairs = zip(dataset.shape, dataset.chunks, strict=True)
+    number = math.prod(-(-length // step) for length, step in pairs)
+    if size > MAX_CHUNK_BYTES or number > MAX_CHUNKS:
+        return False
+    chunks: list[h5py.h5d.StoreInfo] = []
+    dataset.id.chunk_iter(chunks.append)
+    for chunk in chunks:
+        if chunk.size > MAX_CHUNK_BYTES:
+            return False
+        if gzip and chunk.size * _GZIP_RATIO > 4 * MAX_CHUNK_BYTES:
+            _, packed = dataset.id.read_direct_chunk(chunk.chunk_offset)
+            try:  # with room for a checksum
+                if len(zlib.decompressobj().decompress(packed, size + 5)) > size + 4:
+                    return False
+            except zlib.error:  # not packed, or broken, which HDF5 reports itself
+                continue
+    return True

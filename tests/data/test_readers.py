@@ -160,8 +160,24 @@ def _odd_names(file: h5py.File) -> None:
         h5py.h5d.create(file.id, name, h5py.h5t.NATIVE_DOUBLE, space)
 
 
+def _many_chunks(file: h5py.File) -> None:
+    file.create_dataset("img", (512, 512, 14), "f8", chunks=(1, 1, 1))
+
+
+def _large_chunk(file: h5py.File) -> None:
+    largest = (None, None, 14)
+    file.create_dataset("img", SHAPE, "f8", chunks=(1000, 1000, 14), maxshape=largest)
+
+
+def _bomb(file: h5py.File) -> None:
+    """A chunk that gzip unpacks to 300 MB, from a header that says 258 kB."""
+    file.create_dataset("img", SHAPE, "f8", chunks=SHAPE, compression="gzip")
+    file["img"].id.write_direct_chunk((0, 0, 0), zlib.compress(bytes(300_000_000), 9))
+
+
 HOSTILE: tuple[Callable[[h5py.File], None], ...] = (
     *(_external_link, _external_storage, _virtual, _own_scaling, _odd_names),
+    *(_many_chunks, _large_chunk, _bomb),
 )
 
 
