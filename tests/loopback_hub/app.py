@@ -210,7 +210,7 @@ async def commit(request: Request, repo: WritableRepo, revision: str) -> dict[st
             case "deletedFile":
                 del files[path]
             case operation:
-                raise NotImplementedError(operation)
+                raise ValueError(f"a commit has no operation {operation!r}")
     made = repo.commit(revision, files)
     url = f"{request.base_url}{repo.id}/commit/{made.id}"
     return {"success": True, "commitOid": made.id, "commitUrl": url}
