@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from landslide_zoo.inference.model import TorchPredictor
 from landslide_zoo.inference.predict import run_network, values_of
 from landslide_zoo.models import catalog
 
-SIZES = [(128, 128), (100, 140), (33, 47), (32, 32)]
+SIZES = [(100, 140), (33, 47), (32, 32)]
 
 
 @pytest.fixture(scope="module", params=list(catalog.names()))
@@ -27,7 +28,7 @@ def model(request: pytest.FixtureRequest) -> LandslideModel:
 
 
 def test_a_step_of_training_moves_its_weights(model: LandslideModel) -> None:
-    model.train()
+    model = copy.deepcopy(model).train()  # a step this long leaves some networks unsteady
     values = torch.from_numpy(
         values_of([random_patch(64, 64, 1), random_patch(64, 64, 2)], model.config)
     )

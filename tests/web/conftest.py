@@ -19,7 +19,7 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
 
 # A laden machine takes longer than Playwright's 5 s; what is there is seen at once all the same.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +93,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> BrowserContext:
     """Where all pages are opened: what Gradio is made of is fetched once for all of them."""
-    return browser.new_context(reduced_motion="reduce")
+    context = browser.new_context(reduced_motion="reduce")
+    context.set_default_timeout(120_000)
+    return context
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def open_page(context: BrowserContext, server: Server) -> Iterator[Callable[...,
         look(page, screen, "light")
         visit.watch(page)
         page.goto(url or server.url)
-        expect(page.locator("#lz-samples button").first).to_be_visible(timeout=30_000)
+        expect(page.locator("#lz-samples button").first).to_be_visible()
         return page
 
     yield opened

@@ -45,7 +45,7 @@ def test_what_is_trained_is_what_is_served(hub: LoopbackHub, tmp_path: Path) -> 
         options = {"download_files": tmp_path / "answers", "httpx_kwargs": {"timeout": 60}}
         client = Client(server.url, verbose=False, **options)
         served: list[str] = []
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while len(served) < len(names) and time.monotonic() < end:  # the Hub is yet to answer
             time.sleep(0.5)
             listed = client.predict(api_name="/models")

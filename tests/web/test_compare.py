@@ -42,7 +42,7 @@ def test_models_side_by_side_and_one_that_fails(page: Page, patches: Path, tmp_p
     open_tab(page, "Compare")
     choose(page, "unreadable", "trial-14", "trial-rgb")
     compare(page)
-    expect(page.locator(".lz-progress")).to_contain_text("All 3 models", timeout=60_000)
+    expect(page.locator(".lz-progress")).to_contain_text("All 3 models")
     expect(page.locator(".lz-comparison h2").first).to_have_text("image_1")
     expect(cell(page, "unreadable")).to_contain_text("safetensors")
     for name in ("trial-14", "trial-rgb"):
@@ -85,7 +85,7 @@ def compare_all(page: Page, patch: Path, names: Iterable[str]) -> None:
     open_tab(page, "Compare")
     choose(page, *names)
     compare(page)
-    expect(page.locator(".lz-cell img").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".lz-cell img").first).to_be_visible()
     expect(page.locator(".lz-waiting")).not_to_have_count(0)  # the others have yet to run
 
 
@@ -102,5 +102,5 @@ def test_one_by_one_until_cancel_stops_what_has_not_run(
     expect(page.locator(".lz-cell", has_text="Not run")).not_to_have_count(0)
     choose(page, "model-0", "model-9")  # the queue is free again at once
     compare(page)
-    expect(status).to_contain_text("All 2 models have run", timeout=60_000)
+    expect(status).to_contain_text("All 2 models have run")
     expect(page.locator(".lz-failed")).to_have_count(0)

@@ -62,7 +62,7 @@ def test_a_model_runs_once_and_another_threshold_not_at_all(page: Page, patches:
     area, time = tile(page, "Area"), tile(page, "Time")
     slider.focus()
     slider.press("End")
-    expect(title).to_contain_text("threshold 1.00", timeout=30_000)
+    expect(title).to_contain_text("threshold 1.00")
     assert tile(page, "Area") == "0.00" != area
     assert tile(page, "Time") == time  # the network's time: it did not run again
 
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_one_sentence_and_nothing_else_is_shown(
 def test_by_keyboard_alone(page: Page) -> None:
     page.locator("#lz-samples button").first.focus()
     page.keyboard.press("Enter")
-    expect(page.locator(".lz-detection")).to_be_visible(timeout=30_000)
+    expect(page.locator(".lz-detection")).to_be_visible()
     page.get_by_label("Outlines", exact=True).focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".lz-over img:visible")).to_have_attribute("data-layer", "probability")

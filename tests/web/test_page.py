@@ -27,10 +27,10 @@ def fill_every_tab(page: Page, patches: Path) -> None:
     give(page, [patches / "image_1.h5", patches / "image_2.h5"], [patches / "mask_1.h5"])
     open_tab(page, "Compare")
     page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.locator(".lz-progress")).to_contain_text("models have run", timeout=60_000)
-    expect(page.get_by_text("All results .zip")).to_be_visible(timeout=60_000)
+    expect(page.locator(".lz-progress")).to_contain_text("models have run")
+    expect(page.get_by_text("All results .zip")).to_be_visible()
     open_tab(page, "Zoo")
-    expect(page.locator("#lz-card-text h2").first).to_be_visible(timeout=30_000)
+    expect(page.locator("#lz-card-text h2").first).to_be_visible()
 
 
 def test_every_tab_can_be_read_and_reached_by_all(page: Page, patches: Path) -> None:

@@ -64,10 +64,10 @@ def give(page: Page, patches: list[Path], masks: list[Path] | None = None) -> No
     """Give patches and masks as a visitor does, masks first, and wait for the answer."""
     if masks:
         page.locator("#lz-masks input[type=file]").set_input_files(masks)
-        expect(page.locator("#lz-masks")).to_contain_text(masks[-1].suffix, timeout=30_000)
+        expect(page.locator("#lz-masks")).to_contain_text(masks[-1].suffix)
     page.locator("#lz-patches input[type=file]").set_input_files(patches)
     answer = page.locator("#lz-result .lz-detection, #lz-result .lz-problems")
-    expect(answer).to_be_attached(timeout=60_000)  # the tab may be another
+    expect(answer).to_be_attached()  # the tab may be another
 
 
 def choose_model(page: Page, name: str) -> None:
@@ -89,7 +89,7 @@ def open_tab(page: Page, name: str) -> None:
 def pick_sample(page: Page, place: int) -> None:
     """Pick the sample of that place and wait for what is found on it."""
     page.locator("#lz-samples button").nth(place).click()
-    expect(page.locator(".lz-detection")).to_be_visible(timeout=60_000)
+    expect(page.locator(".lz-detection")).to_be_visible()
 
 
 def rows(table: Locator) -> Locator:

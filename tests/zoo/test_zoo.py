@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,10 @@ def test_a_hub_that_does_not_answer_keeps_nobody_waiting(
         assert hub.namespace in sentence
         with pytest.raises(ModelError, match=hub.namespace):
             zoo.load(NAME)
+    end = time.monotonic() + 120
+    while zoo.pending and time.monotonic() < end:
+        time.sleep(0.1)
+    assert NAME in zoo.names()  # it answers now
 
 
 def test_offline_the_zoo_is_what_the_cache_holds(hub: LoopbackHub, repo_id: str) -> None:
