@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from landslide_zoo import LandslideModel, read_mask
 from landslide_zoo.evaluation import LabelledPatches, evaluate
 from landslide_zoo.inference.predict import Scores
 from landslide_zoo.models.folder import bundled_folders
+from landslide_zoo.web.samples import Sample, samples
 from landslide_zoo.zoo import ModelZoo
 
 MODEL = "unet-mobilenet_v2-rgb"
@@ -25,6 +27,17 @@ def model() -> LandslideModel:
 def test_bundled_weights_are_small_enough_to_ship() -> None:
     weights = [path for one in bundled_folders().values() for path in one.glob("*.safetensors")]
     assert sum(path.stat().st_size for path in weights) <= 90_000_000
+
+
+@pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.title)
+def test_captions_say_what_the_default_model_does(model: LandslideModel, sample: Sample) -> None:
+    assert ModelZoo().default == MODEL
+    prediction = model.predict(sample.path)
+    scores = prediction.scores()
+    said = re.search(r"F1 (\d\.\d\d)|(\d+\.\d\d) ha", sample.caption)
+    assert said
+    done = f"{scores.f1:.2f}" if scores else f"{prediction.hectares:.2f}"
+    assert done == (said[1] if scores else said[2])
 
 
 def test_the_test_block_scores_what_the_record_says(model: LandslideModel, real_data: Path) -> None:

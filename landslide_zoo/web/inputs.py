@@ -50,7 +50,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
         )
         picker = gr.Gallery(
             label="Samples",
-            columns=4,
+            columns=5,
             height="auto",
             allow_preview=False,
             object_fit="cover",
