@@ -51,6 +51,13 @@ def map_scenes(
         str | None,
         typer.Option(help="A scene from before the event: what was as bare then is dropped."),
     ] = None,
+    aoi: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE_OR_BOX",
+            help="Map only around this area: a vector file, or west,south,east,north in degrees.",
+        ),
+    ] = None,
     formats: Annotated[
         list[OutlineFormat] | None,
         typer.Option("--format", help="Format of the outlines; repeatable.", show_default="gpkg"),

@@ -33,6 +33,7 @@ from landslide_zoo.mapping.writers import (
     write_probability,
 )
 from landslide_zoo.models.folder import DEFAULT_MODEL
+from landslide_zoo.scenes.area import Box
 from landslide_zoo.scenes.scene import Scale, Scene, open_scene
 from landslide_zoo.settings import Backend, Clouds, Level
 
@@ -97,6 +98,7 @@ def map_scene(
     model: str | Path | Predictor | None = None,
     dem: str | Path | None = None,
     before: Paths | None = None,
+    aoi: str | Path | Box | None = None,
     threshold: float | None = None,
     minimum_area: float | None = None,
     rules_off: Sequence[str] = (),
@@ -128,6 +130,8 @@ def map_scene(
             the Hub; the first that is bundled where None.
         dem: An elevation raster in metres, in any projection and resolution.
         before: A scene from before the event: what was as bare then is dropped.
+        aoi: Only the part of the scene around this area is mapped: a vector file with
+            polygons, or west, south, east and north in degrees.
         threshold: Probability from which a pixel counts as landslide; the model's own where
             None.
         minimum_area: Smallest landslide in hectares; that of the rules where None.
@@ -176,7 +180,7 @@ def map_scene(
         if isinstance(scene, Scene):
             later = scene
         else:
-            later = opened.enter_context(open_scene(scene, dem, **reading))
+            later = opened.enter_context(open_scene(scene, dem, aoi=aoi, **reading))
         _check_memory(later, memory)
         work = folder / f".{later.name}.work"
         with writing(work):

@@ -18,6 +18,7 @@ from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR, Unit, band
 from landslide_zoo.data.checks import FEW_BANDS, all_bright, is_clear, is_reflectance
 from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.errors import DataError
+from landslide_zoo.scenes.area import Box, part_of
 from landslide_zoo.scenes.layers import (
     OPTICAL,
     SCL,
@@ -222,6 +223,7 @@ def open_scene(
     bands: Sequence[str] | None = None,
     scale: Scale | None = None,
     *,
+    aoi: str | Path | Box | None = None,
     onto: Placement | None = None,
     shift: tuple[float, float] = (0.0, 0.0),
     companions: bool = True,
@@ -240,6 +242,8 @@ def open_scene(
         bands: Names of the files' bands in their order, ``-`` for one to leave out;
             detected from descriptions, file names, colours or their number where None.
         scale: What the numbers are; detected where None.
+        aoi: The area of interest: a vector file with polygons, or west, south, east and north
+            in degrees. Only the part of the scene around it is read.
         onto: Pixels to read the scene on, in place of its own.
         shift: Rows and columns by which the scene lies too far up and left on them.
         companions: Whether masks, names and places in files beside a raster count; not
@@ -260,7 +264,7 @@ def open_scene(
     with ExitStack() as opened, environment(companions=companions):
         product = open_product(paths, bands, opened)
         elevation = elevation_of(product, dem, opened)
-        placement = _placed(product, onto, max_pixels)
+        placement = _placed(product, onto, aoi, max_pixels)
         target = placement.moved(-shift[0], -shift[1])
         files = [Path(f) for r in (*product.rasters, elevation) if r for f in r.dataset.files]
         classes = next((r for r in product.rasters if SCL in r.indexes), None)
@@ -272,7 +276,7 @@ def open_scene(
             elevation = Raster(raster.file, raster.dataset, {"DEM": index}, raster.gains)
         terrain = Terrain(elevation, target) if elevation else None
         product.notes += terrain.notes if terrain else []
-        options = (product.metadata, level, offset, bands, scale, onto, shift)
+        options = (product.metadata, level, offset, bands, scale, placement, shift)
         return Scene(
             name=product.name,
             rasters=rasters,
@@ -290,7 +294,12 @@ def open_scene(
         )
 
 
-def _placed(product: Product, onto: Placement | None, max_pixels: int | None) -> Placement:
+def _placed(
+    product: Product,
+    onto: Placement | None,
+    aoi: str | Path | Box | None,
+    max_pixels: int | None,
+) -> Placement:
     """The pixels to read on: the finest optical bands', made upright and about 10 m wide."""
     optical = [raster for raster in product.rasters if raster.optical]
     usual, _ = Counter(raster.placement.crs for raster in optical).most_common(1)[0]
@@ -304,7 +313,14 @@ def _placed(product: Product, onto: Placement | None, max_pixels: int | None) ->
         raise DataError(
             f"Pixels of {finest.file} are {size:.4g} m wide: give a scene of Sentinel-2."
         )
-    placement = onto or own.to_10_metres()
+    whole = onto or own.to_10_metres()
+    placement = whole
+    if aoi is not None:
+        placement = whole.window(part_of(whole, aoi, product.name))
+        notes.append(
+            f"Only the part of {product.name} around the area that was asked for was read: "
+            "{} x {} pixels of {} x {}.".format(*placement.size, *whole.size)
+        )
     height, width = placement.size
     if max(height, width) > MAX_SIDE or height * width > (max_pixels or MAX_SIDE**2):
         limit = f"{(max_pixels or MAX_SIDE**2) / 1e6:g} million"
@@ -320,8 +336,8 @@ def _placed(product: Product, onto: Placement | None, max_pixels: int | None) ->
             f"{finest.file} has no projection: outputs are in pixels, taken to be 10 m wide, and "
             "lie nowhere on the map."
         )
-    elif onto is None and placement != own:
-        (down, right), pixel = own.pixel_size, placement.pixel_size[0]
+    elif onto is None and whole != own:
+        (down, right), pixel = own.pixel_size, whole.pixel_size[0]
         notes.append(
             f"{finest.file} has pixels of {down:.4g} x {right:.4g} m: it is resampled to pixels of "
             f"{pixel:.4g} m in rows from north to south, which models know."

@@ -142,6 +142,7 @@ def build_api(service: Service, maps: MapService) -> None:
         clouds: Clouds | None = None,
         rules_off: list[str] | None = None,
         before: str | None = None,
+        aoi: str | None = None,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[dict[str, object], list[str]]:
         """Map the landslides of a whole Sentinel-2 scene as polygons for a GIS.
@@ -162,6 +163,7 @@ def build_api(service: Service, maps: MapService) -> None:
             clouds: "mask" (the default): what is under cloud is not observed; or "keep".
             rules_off: Rules on objects to switch off, as in ["median_slope"], or ["all"].
             before: A scene from before the event, like scene; what was as bare then is dropped.
+            aoi: Only around this is mapped: "west,south,east,north" in degrees.
             progress: How far the map is.
         """
         if not scene:
@@ -171,6 +173,7 @@ def build_api(service: Service, maps: MapService) -> None:
             model or service.zoo.default,
             dem,
             before,
+            aoi or "",
             clouds or "mask",
             threshold,
             minimum_area,
@@ -194,6 +197,7 @@ def build_api(service: Service, maps: MapService) -> None:
         names.api_info = lambda: {"type": "array", "items": {"type": "string"}}  # type: ignore
         threshold = gr.Number(None, label="threshold", minimum=0, maximum=1)
         area = gr.Number(None, label="minimum_area", minimum=0)
+        aoi = gr.Textbox(None, label="aoi")
         clouds = gr.Radio(["mask", "keep"], value="mask", label="clouds")
         known = [rule.attribute for rule in DEFAULT_RULES]
         rules = gr.Dropdown([*known, "all"], value=[], multiselect=True, label="rules_off")
@@ -207,7 +211,7 @@ def build_api(service: Service, maps: MapService) -> None:
         ):
             work = {**ui.WORK, "api_visibility": "public"}
             patch.upload(endpoint, inputs, [figures, files], api_name=endpoint.__name__, **work)
-        inputs = [scene, dem, model, threshold, area, *options, before]
+        inputs = [scene, dem, model, threshold, area, *options, before, aoi]
         work = {**MAPS, "api_visibility": "public"}
         scene.upload(map_scene, inputs, [figures, files], api_name="map_scene", **work)
 

@@ -59,6 +59,11 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
                 before = gr.File(
                     label="Scene from before the event", height=130, elem_id="lz-map-before"
                 )
+            aoi = gr.Textbox(
+                label="Only around (optional)",
+                placeholder="west, south, east, north in degrees",
+                elem_id="lz-map-aoi",
+            )
             sample = gr.Button(f"Sample: {PUTHUMALA.title}", size="sm", elem_id="lz-map-sample")
             ui.html(ui.render("sample", sample=PUTHUMALA, samples=[]))
             by_id = maps.service.settings.hub_models
@@ -103,6 +108,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         scene_file: str | None,
         dem_file: str | None,
         before_file: str | None,
+        around: str,
         name: str | None,
         mask_clouds: bool,
         minimum_area: float | None,
@@ -118,6 +124,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
             name,
             dem_file,
             before_file,
+            around.strip(),
             "mask" if mask_clouds else "keep",
             minimum_area=minimum_area or None,
             files=False,
@@ -157,10 +164,13 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
 
     tab.select(maps.warm_up, None, None, **ui.QUIET)
     runs = []
-    for start in (sample.click(_sample, None, [scene, dem, before], **ui.AT_ONCE).then, run.click):
+    for start in (
+        sample.click(_sample, None, [scene, dem, before, aoi], **ui.AT_ONCE).then,
+        run.click,
+    ):
         running = start(lambda: gr.Button(interactive=True), None, cancel, **ui.AT_ONCE).then(
             map_anew,
-            [scene, dem, before, model, clouds, area, mapped],
+            [scene, dem, before, aoi, model, clouds, area, mapped],
             [*shown, threshold],
             show_progress_on=page,
             **MAPS,
@@ -204,9 +214,9 @@ def _forget(mapped: Request | None) -> None:
 
 
 def _sample() -> list[str | None]:
-    """The sample's files, where the app may serve them from; it has no earlier scene."""
+    """The sample's files, where the app may serve them from; all of it, no earlier scene."""
     folder = ui.new_folder()
-    return [*(str(shutil.copy(path, folder)) for path in (PUTHUMALA.path, PUTHUMALA.dem)), None]
+    return [*(str(shutil.copy(path, folder)) for path in (PUTHUMALA.path, PUTHUMALA.dem)), None, ""]
 
 
 def _nothing(page: str) -> list[Any]:

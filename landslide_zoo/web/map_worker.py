@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from landslide_zoo.inference.predict import LoadedPredictor
     from landslide_zoo.mapping.probabilities import State
+    from landslide_zoo.scenes.area import Box
     from landslide_zoo.settings import Clouds
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ class Request:
         model: One of the zoo's names.
         dem: Path of its elevation raster, or None.
         before: Path of a scene from before the event, or None.
+        aoi: Only the part around this is mapped, as ``west,south,east,north`` in degrees; all
+            of the scene where it is empty.
         clouds: ``mask`` or ``keep``.
         threshold: The model's own where None.
         minimum_area: Smallest landslide in hectares; that of the rules where None.
@@ -80,6 +83,7 @@ class Request:
     model: str
     dem: str | None = None
     before: str | None = None
+    aoi: str = ""
     clouds: Clouds = "mask"
     threshold: float | None = None
     minimum_area: float | None = None
@@ -237,7 +241,13 @@ def _map(request: Request, model: Path, pixels: int, memory: float) -> Mapped:
     folder = Path(request.folder, ".page")
     listed = folder / "pictures.json"
     # What strangers lay beside a raster does not count, and a bound is checked by its header.
-    with open_scene(request.scene, dem=request.dem, companions=False, max_pixels=pixels) as scene:
+    with open_scene(
+        request.scene,
+        request.dem,
+        aoi=_box(request.aoi),
+        companions=False,
+        max_pixels=pixels,
+    ) as scene:
         made = map_scene(
             scene,
             request.folder,
@@ -261,6 +271,16 @@ def _map(request: Request, model: Path, pixels: int, memory: float) -> Mapped:
             [{**picture, "file": str(folder / picture["file"])} for picture in pictures],
             [str(path) for path in made.files],
         )
+
+
+def _box(text: str) -> Box | None:
+    """A rectangle as a visitor writes it: never a file of the server's."""
+    from landslide_zoo.scenes.area import box_of
+
+    box = box_of(text) if text.strip() else None
+    if text.strip() and box is None:
+        raise DataError(f"{quoted(text)} is no area: give west,south,east,north in degrees.")
+    return box
 
 
 @lru_cache(maxsize=1)
