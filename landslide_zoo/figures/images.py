@@ -19,9 +19,12 @@ PROBABILITY_COLOURS = "viridis"
 AGREEMENT_COLOURS = "cividis"
 DISAGREEMENT_COLOURS = "magma"
 _MOST_DISAGREEMENT = 0.5  # standard deviation where half say 0 and half say 1
-_OUTLINE, _HATCHING = 1, 2
-MARK_COLOURS = np.array([(0, 0, 0, 0), (255, 0, 0, 255), (90, 90, 90, 255)], dtype=np.uint8)
-"""Red, green, blue and opacity of what :func:`marks` numbers: nothing, an outline, hatching."""
+_OUTLINE, _HATCHING, _POSSIBLE = 1, 2, 3
+MARK_COLOURS = np.array(
+    [(0, 0, 0, 0), (255, 0, 0, 255), (90, 90, 90, 255), (255, 220, 0, 255)], dtype=np.uint8
+)
+"""Red, green, blue and opacity of what :func:`marks` numbers: nothing, an outline, hatching, and
+the outline of what is possible."""
 _DASH = 4  # pixels; a power of 2, so that no pixel needs a division
 
 # Okabe and Ito, "Color Universal Design", 2008: vermilion, yellow and blue stay
@@ -120,7 +123,10 @@ def mask_picture(mask: np.ndarray) -> np.ndarray:
 
 
 def marks(
-    mask: np.ndarray, dropped: np.ndarray | None = None, hidden: np.ndarray | None = None
+    mask: np.ndarray,
+    dropped: np.ndarray | None = None,
+    hidden: np.ndarray | None = None,
+    possible: np.ndarray | None = None,
 ) -> np.ndarray:
     """Outlines and hatching to be drawn over a picture, as numbers of :data:`MARK_COLOURS`.
 
@@ -128,6 +134,7 @@ def marks(
         mask: Landslides, shape (H, W): outlined.
         dropped: What rules dropped, shape (H, W): outlined with a dashed line.
         hidden: What could not be observed, shape (H, W): hatched.
+        possible: What may be landslide, shape (H, W): dashed in yellow.
 
     Returns:
         Shape (H, W), uint8.
@@ -142,6 +149,9 @@ def marks(
         lines = _diagonals(mask.shape) & (4 * _DASH - 1) == 0
         hatching = (hidden > 0) & lines | _outline(hidden > 0)
         drawn = np.where(line, np.uint8(_OUTLINE), hatching * np.uint8(_HATCHING))
+    if possible is not None and possible.any():
+        dashes = _outline(possible > 0) & (_diagonals(mask.shape) & _DASH == 0)
+        drawn = np.where(dashes & ~line, np.uint8(_POSSIBLE), drawn)
     return drawn
 
 

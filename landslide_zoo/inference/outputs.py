@@ -60,21 +60,25 @@ def overlay_picture(prediction: Prediction) -> np.ndarray:
     return marked(enlarge(prediction.picture, len(drawn) // len(prediction.picture)), drawn)
 
 
-def overlay_marks(prediction: Prediction, side: int = OVERLAY_SIDE) -> np.ndarray:
+def overlay_marks(
+    prediction: Prediction, side: int = OVERLAY_SIDE, possible: bool = False
+) -> np.ndarray:
     """The outlines and the hatching of an overlay, from :func:`landslide_zoo.figures.marks`.
 
     Args:
         prediction: What was found.
         side: A smaller patch is enlarged by a whole factor to about this, in pixels.
+        possible: Whether what the model half believes is outlined, too.
 
     Returns:
         Shape (H, W), uint8.
     """
     # Outlined after it is enlarged: the line stays thin and covers little of what it marks.
     factor = max(1, side // max(prediction.patch.size))
-    landslides, dropped = prediction.mask > 0, prediction.dropped_labels > 0
-    hidden = ~prediction.observed
-    return marks(*(enlarge(layer, factor) for layer in (landslides, dropped, hidden)))
+    layers = [prediction.mask > 0, prediction.dropped_labels > 0, ~prediction.observed]
+    if possible:
+        layers.append(prediction.possible | prediction.mask > 0)
+    return marks(*(enlarge(layer, factor) for layer in layers))
 
 
 def check_outputs(inputs: Iterable[Path], folder: Path) -> None:

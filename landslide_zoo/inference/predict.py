@@ -275,6 +275,14 @@ class Prediction:
         """Area of the mask."""
         return self.grid.hectares(int(self.mask.sum()))
 
+    @cached_property
+    def possible(self) -> np.ndarray:
+        """What the model half believes, beside the mask, shape (H, W), uint8.
+
+        It is from half the threshold on, and dropped by no rule.
+        """
+        return self.at(self.threshold / 2).mask & (1 - self.mask)
+
     @property
     def objects(self) -> list[LandslideObject]:
         """The single landslides, the largest first."""

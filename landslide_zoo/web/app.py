@@ -19,7 +19,7 @@ from landslide_zoo.web.api import build_api
 from landslide_zoo.web.bands import build_bands
 from landslide_zoo.web.compare import build_compare
 from landslide_zoo.web.detect import build_detect, draw_page
-from landslide_zoo.web.inputs import build_inputs
+from landslide_zoo.web.inputs import Inputs, build_inputs, is_patch, is_scene
 from landslide_zoo.web.map import STATIC, build_map
 from landslide_zoo.web.map_worker import MapService
 from landslide_zoo.web.samples import samples
@@ -49,7 +49,7 @@ def build_app(service: Service) -> gr.Blocks:
         ui.html(ui.render("header"))
         with gr.Row(equal_height=False, elem_id="lz-workspace"):
             inputs = build_inputs(app, settings.files)
-            with gr.Column(min_width=320, elem_id="lz-main"), gr.Tabs():
+            with gr.Column(min_width=320, elem_id="lz-main"), gr.Tabs() as tabs:
                 with gr.Tab("Detect", id="detect"):
                     model = build_detect(app, service, inputs)
                 with gr.Tab("Compare", id="compare"):
@@ -57,13 +57,33 @@ def build_app(service: Service) -> gr.Blocks:
                 with gr.Tab("Bands", id="bands"):
                     build_bands(service, inputs)
                 with gr.Tab("Map", id="map") as tab:
-                    mapping = build_map(tab, maps)
+                    scene, *mapping = build_map(tab, maps, inputs.map_sample)
                 with gr.Tab("Zoo", id="zoo") as tab:
                     chosen, board = build_zoo(tab, service)
         ui.html(ui.render("footer", minutes=settings.keep_minutes))
+        _lead(tabs, inputs, scene)
         _follow_zoo(app, service, models, [model, chosen, *mapping], board)
     app.queue(max_size=settings.queue)
     return app
+
+
+def _lead(tabs: gr.Tabs, inputs: Inputs, scene: gr.File) -> None:
+    """Lead a visitor to the tab that takes what was given, whichever it was given to."""
+    at_map, at_detect = gr.Tabs(selected="map"), gr.Tabs(selected="detect")
+
+    def to_map(files: list[str]) -> list[Any]:
+        scenes = [path for path in files if is_scene(path)]
+        if not scenes:
+            return [gr.skip()] * 3
+        return [[path for path in files if path not in scenes] or None, scenes[0], at_map]
+
+    def to_detect(file: str) -> list[Any]:
+        return [[file], None, at_detect] if is_patch(file) else [gr.skip()] * 3
+
+    moved = [inputs.patches, scene, tabs]
+    inputs.patches.upload(to_map, inputs.patches, moved, **ui.AT_ONCE)
+    scene.upload(to_detect, scene, moved, **ui.AT_ONCE).then(**inputs.taking, **ui.QUIET)
+    inputs.map_sample.click(lambda: at_map, None, tabs, **ui.AT_ONCE)
 
 
 def _follow_zoo(

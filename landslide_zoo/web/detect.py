@@ -50,6 +50,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
             threshold = gr.Slider(
                 0, 1, 0.5, step=0.01, label="Threshold", buttons=[], elem_id="lz-threshold"
             )
+            possible = gr.Checkbox(True, label="Show possible landslides", elem_id="lz-possible")
             with gr.Accordion("Clouds and rules", open=False):
                 clouds = gr.Checkbox(True, label="Mask clouds")
                 rules = gr.CheckboxGroup(
@@ -108,13 +109,14 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
         attributes: list[str],
         ticked: list[str],
         shown: int | None,
+        doubt: bool,
     ) -> list[Any]:
         off = _unticked(attributes, ticked)
         done = [
             outcome if isinstance(outcome, str) else outcome.at(level).without_rules(off)
             for outcome in done
         ]
-        return [*_all(done), draw_page(done, shown)]
+        return [*_all(done), draw_page(done, shown, doubt)]
 
     gr.on(
         [app.load, model.change],
@@ -125,7 +127,7 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
         show_progress="minimal",
         **ui.WORK,
     )
-    showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown], "outputs": result}
+    showing: dict[str, Any] = {"inputs": [outcomes, inputs.shown, possible], "outputs": result}
     gr.on(
         # Not input, which Gradio's dropdown sends twice for one choice.
         [inputs.uploads.change, model.select, clouds.input, run.click],
@@ -140,12 +142,13 @@ def build_detect(app: gr.Blocks, service: Service, inputs: Inputs) -> gr.Dropdow
     gr.on(
         [threshold.input, rules.input],
         redraw,
-        [outcomes, threshold, offered, rules, inputs.shown],
+        [outcomes, threshold, offered, rules, inputs.shown, possible],
         [*everything, result],
         **ui.AT_ONCE,
     )
     # On a visitor's choice alone: shown also changes with uploads, before they are looked at.
     inputs.shown.select(draw_page, **showing, **ui.AT_ONCE)
+    possible.input(draw_page, **showing, **ui.AT_ONCE)
     batch.select(_place, outcomes, inputs.shown, **ui.AT_ONCE).then(
         draw_page, **showing, **ui.AT_ONCE
     )
@@ -227,8 +230,14 @@ def _objects_csv(prediction: Prediction) -> str:
     return ",".join(names) + "\n"
 
 
-def draw_page(outcomes: list[Outcome], shown: int | None = None) -> str:
-    """The result of the patch on show, by its place among them."""
+def draw_page(outcomes: list[Outcome], shown: int | None = None, possible: bool = True) -> str:
+    """The result of the patch on show, by its place among them.
+
+    Args:
+        outcomes: Of all patches.
+        shown: The place.
+        possible: Whether what the model half believes is shown.
+    """
     if not outcomes:
         return ui.render("empty", **_EMPTY)
     if (shown or 0) >= len(outcomes):  # chosen before it was looked at
@@ -236,11 +245,12 @@ def draw_page(outcomes: list[Outcome], shown: int | None = None) -> str:
     outcome = outcomes[shown or 0]
     if isinstance(outcome, str):
         return ui.problem(outcome)
-    layers = _layers(outcome)
+    layers = _layers(outcome, possible)
     return ui.render(
         "detection",
         shown=outcome,
         figures=outcome.to_dict(),
+        possible=outcome.grid.hectares(int(outcome.possible.sum())) if possible else None,
         picture=layers[-1].uri,
         layers=layers,
         probability_colours=images.PROBABILITY_COLOURS,
@@ -248,15 +258,15 @@ def draw_page(outcomes: list[Outcome], shown: int | None = None) -> str:
     )
 
 
-def _layers(prediction: Prediction) -> list[ui.Picture]:
+def _layers(prediction: Prediction, possible: bool) -> list[ui.Picture]:
     mask, truth = prediction.mask, prediction.patch.mask
     layers = [
         ui.Picture(
             "overlay",
             "Outlines",
-            "Landslides outlined in red, what rules dropped with a dashed line; hatched: not "
-            "observed. The rest is untouched.",
-            outputs.overlay_marks(prediction, _MARKS_SIDE),
+            "Landslides outlined in red, what rules dropped dashed; possible ones, from half the "
+            "threshold on, dashed in yellow; hatched: not observed.",
+            outputs.overlay_marks(prediction, _MARKS_SIDE, possible),
         ),
         ui.Picture(
             "probability",

@@ -10,12 +10,14 @@ from typing import Any
 
 import gradio as gr
 
+from landslide_zoo.data.hdf5 import SUFFIXES
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.figures.images import true_colour
 from landslide_zoo.web import components as ui
-from landslide_zoo.web.samples import samples
+from landslide_zoo.web.samples import PUTHUMALA, samples
 from landslide_zoo.web.service import Upload
 
+_SCENES = (".tif", ".tiff", ".jp2", ".zip")
 _WORDS = ("image", "img", "patch", "mask", "label", "annotation")
 
 
@@ -26,10 +28,16 @@ class Inputs:
     Attributes:
         uploads: State: a list of uploads; tabs listen to its change.
         shown: Which of them the tabs show, by place in that list.
+        patches: The files they come from.
+        taking: The event's function, inputs and outputs that make uploads of the files.
+        map_sample: Asks for the sample of the tab Map.
     """
 
     uploads: gr.State
     shown: gr.Dropdown
+    patches: gr.File
+    taking: dict[str, Any]
+    map_sample: gr.Button
 
 
 def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
@@ -59,6 +67,7 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
             elem_id="lz-samples",
         )
         about = ui.html()
+        map_sample = gr.Button(f"Sample scene, on the map: {PUTHUMALA.title}", size="sm")
         masks = gr.File(
             label="Known masks, if you have them",
             file_count="multiple",
@@ -73,8 +82,9 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
     ) -> list[Any]:
         if not patch_files and before in picks:
             return [gr.skip()] * 4
-        found, odd = pair_masks((patch_files or [])[:limit], mask_files or [])
-        if len(patch_files or []) > limit:
+        patch_files = [path for path in patch_files or [] if not is_scene(path)]
+        found, odd = pair_masks(patch_files[:limit], mask_files or [])
+        if len(patch_files) > limit:
             odd.insert(0, f"Only the first {limit} patches are taken; give the others afterwards.")
         names = [(one.name, place) for place, one in enumerate(found)]
         choice = gr.Dropdown(choices=names, value=0 if names else None, visible=len(names) > 1)
@@ -90,9 +100,20 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
     files = (patches, masks)
     events = [event for file in files for event in (file.upload, file.delete, file.clear)]
     # Each in turn, none left out: where a patch follows its mask at once, the last one counts.
-    gr.on(events, take, [patches, masks, uploads], outputs, trigger_mode="multiple", **ui.QUIET)
+    taking = {"fn": take, "inputs": [patches, masks, uploads], "outputs": outputs}
+    gr.on(events, trigger_mode="multiple", **taking, **ui.QUIET)
     picker.select(pick, None, [*outputs, patches, masks], **ui.QUIET)
-    return Inputs(uploads, shown)
+    return Inputs(uploads, shown, patches, taking, map_sample)
+
+
+def is_scene(path: str) -> bool:
+    """Whether a file is for the tab Map, by its name."""
+    return Path(path).suffix.lower() in _SCENES
+
+
+def is_patch(path: str) -> bool:
+    """Whether a file is for the other tabs, by its name."""
+    return Path(path).suffix.lower() in (*SUFFIXES, ".png")
 
 
 def pair_masks(patches: Sequence[str], masks: Sequence[str]) -> tuple[list[Upload], list[str]]:

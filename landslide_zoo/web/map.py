@@ -34,19 +34,20 @@ MAPS: dict[str, Any] = {
 _PROGRESS = gr.Progress()
 
 
-def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
+def build_map(tab: gr.Tab, maps: MapService, show_sample: gr.Button) -> list[Any]:
     """Lay out the tab and wire its events.
 
     Args:
         tab: Whose opening starts a process that maps.
         maps: Maps the scenes.
+        show_sample: Asks for the sample from elsewhere on the page.
 
     Returns:
-        The choice of a model, if there is one.
+        Where a scene is given, and the choice of a model, if there is one.
     """
     if not map_worker.available():
         ui.html(ui.problem(map_worker.HOW_TO_INSTALL))
-        return []
+        return [gr.File(visible=False)]
     keep = 60 * maps.service.settings.keep_minutes
     mapped = gr.State(None, time_to_live=keep, delete_callback=_forget)
     with gr.Row(equal_height=False):
@@ -164,10 +165,10 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
 
     tab.select(maps.warm_up, None, None, **ui.QUIET)
     runs = []
-    for start in (
-        sample.click(_sample, None, [scene, dem, before, aoi], **ui.AT_ONCE).then,
-        run.click,
-    ):
+    asked = gr.on(
+        [sample.click, show_sample.click], _sample, None, [scene, dem, before, aoi], **ui.AT_ONCE
+    )
+    for start in (asked.then, run.click):
         running = start(lambda: gr.Button(interactive=True), None, cancel, **ui.AT_ONCE).then(
             map_anew,
             [scene, dem, before, aoi, model, clouds, area, mapped],
@@ -194,7 +195,7 @@ def build_map(tab: gr.Tab, maps: MapService) -> list[gr.Dropdown]:
         **MAPS,
     )
     ui.on_click(download, archive, [mapped])
-    return [model]
+    return [scene, model]
 
 
 def _folder_of(previous: Request | None, wanted: Request) -> str:
@@ -226,7 +227,12 @@ def _nothing(page: str) -> list[Any]:
 
 def _shown(made: Mapped) -> list[Any]:
     """What is shown of a map."""
-    page = ui.render("map", figures=made.page["figures"], colours=PROBABILITY_COLOURS)
+    page = ui.render(
+        "map",
+        figures=made.page["figures"],
+        possible=made.page["possible_hectares"],
+        colours=PROBABILITY_COLOURS,
+    )
     pictures = [
         {**picture, "url": f"gradio_api/file={quote(picture['file'])}"} for picture in made.pictures
     ]

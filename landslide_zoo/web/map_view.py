@@ -67,12 +67,13 @@ def write_pictures(scene: Scene, probabilities: Probabilities, folder: Path) -> 
     return layers
 
 
-def describe_map(scene: Scene, made: SceneMap) -> dict[str, Any]:
+def describe_map(scene: Scene, made: SceneMap, half: SceneMap | None = None) -> dict[str, Any]:
     """Outlines, facts and places of a map, as plain values for JSON.
 
     Args:
         scene: What was mapped.
         made: What came of it.
+        half: What comes of it at half the threshold: what is possible.
     """
     ground, coverage = Ground(scene.grid, scene.size), made.coverage
     hidden = len(made.landslides) - MOST
@@ -82,8 +83,10 @@ def describe_map(scene: Scene, made: SceneMap) -> dict[str, Any]:
         "size": list(scene.size),
         "metres": float(np.sqrt(np.prod(ground.pixel_size(scene.size[0] // 2)))),
         "degrees": _degrees(ground, scene.size),
-        "landslides": _shown(ground, made.landslides[:MOST]),
-        "dropped": _shown(ground, made.dropped[:MOST]),
+        "landslides": _shown(ground, made.landslides[:MOST], "Landslide {id}"),
+        "dropped": _shown(ground, made.dropped[:MOST], "Dropped by a rule"),
+        "possible": _shown(ground, half.landslides[:MOST], "Possible landslide") if half else [],
+        "possible_hectares": max(0.0, half.hectares - made.hectares) if half else None,
         "more": f"And {hidden:,} smaller ones, in the files." if hidden > 0 else "",
         "figures": {
             "scene": scene.name,
@@ -131,14 +134,14 @@ def _degrees(ground: Ground, size: tuple[int, int]) -> list[list[list[float]]] |
     return pairs.reshape(_NODES, _NODES, 2).tolist()
 
 
-def _shown(ground: Ground, table: GeoDataFrame) -> list[dict[str, Any]]:
-    """Landslides, or what rules dropped, for the page."""
+def _shown(ground: Ground, table: GeoDataFrame, title: str) -> list[dict[str, Any]]:
+    """Landslides, or what rules dropped, for the page, each under a title."""
     outlines = shapely.transform(table.geometry.array, ground.pixels)
     rows = table.drop(columns="geometry").to_dict("records")
-    return [_one_shown(*pair) for pair in zip(rows, outlines, strict=True)]
+    return [_one_shown(*pair, title) for pair in zip(rows, outlines, strict=True)]
 
 
-def _one_shown(known: dict[str, Any], outline: MultiPolygon) -> dict[str, Any]:
+def _one_shown(known: dict[str, Any], outline: MultiPolygon, title: str) -> dict[str, Any]:
     hectares = f"{known['area_m2'] / 10_000:,.2f}"
     mean, highest = known["mean_probability"], known["max_probability"]
     facts = [
@@ -154,11 +157,10 @@ def _one_shown(known: dict[str, Any], outline: MultiPolygon) -> dict[str, Any]:
     if not np.isnan(known["longitude"]):
         facts.append(("Centre", f"{known['latitude']:.5f}, {known['longitude']:.5f}"))
     slope = known["mean_slope_deg"]
-    why = known.get("why")
     return {
         "number": known["id"],
-        "title": "Dropped by a rule" if why else f"Landslide {known['id']}",
-        "why": why,
+        "title": title.format(**known),
+        "why": known.get("why"),
         "rings": [
             # Corners lie at whole numbers of columns and rows.
             [np.rint(ring.coords[:-1]).astype(int).tolist() for ring in (p.exterior, *p.interiors)]

@@ -18,7 +18,7 @@ from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -248,26 +248,28 @@ def _map(request: Request, model: Path, pixels: int, memory: float) -> Mapped:
         companions=False,
         max_pixels=pixels,
     ) as scene:
-        made = map_scene(
+        mapped = partial(
+            map_scene,
             scene,
             request.folder,
             model=_model(model),
             before=request.before,
-            threshold=request.threshold,
             minimum_area=request.minimum_area,
             rules_off=request.rules_off,
             clouds=request.clouds,
             memory=memory,
-            write=request.files,
             progress=report,
         )
+        made = mapped(threshold=request.threshold, write=request.files)
+        # What the model half believes is for the eye, not for files.
+        half = None if request.files else mapped(threshold=made.threshold / 2, write=False)
         if not listed.is_file():
             drawn = write_pictures(scene, made.probabilities, folder)
             write_whole(listed, json.dumps(drawn))
         pictures = json.loads(listed.read_text(encoding="utf-8"))
         return Mapped(
             request,
-            describe_map(scene, made),
+            describe_map(scene, made, half),
             [{**picture, "file": str(folder / picture["file"])} for picture in pictures],
             [str(path) for path in made.files],
         )

@@ -8,6 +8,7 @@
   const STYLES = {
     found: { color: "#ff2d2d", weight: 2, fillColor: "#ff2d2d", fillOpacity: 0.12 },
     chosen: { color: "#ffe600", weight: 3, fillColor: "#ffe600", fillOpacity: 0.2 },
+    possible: { color: "#ffe600", weight: 1.5, dashArray: "4 4", fillOpacity: 0 },
     dropped: { color: "#ffffff", weight: 1.5, dashArray: "4 4", fillOpacity: 0 },
   };
   const CLOSEST = 4; // zoom: 16 pixels of the screen a pixel of the scene
@@ -60,6 +61,7 @@
       this.bounds = L.latLngBounds([-data.size[0], 0], [0, data.size[1]]);
       if (this.run !== data.run) this.open(data);
       this.swap("found", data.landslides, data.figures.objects, "Landslides", true);
+      this.swap("possible", data.possible, data.possible.length, "Possible landslides", false);
       this.swap("dropped", data.dropped, data.figures.dropped, "Dropped by rules", false);
       this.list(data);
     }
@@ -136,7 +138,7 @@
         return shape;
       });
       const group = (this.groups[kind] = L.featureGroup(shapes));
-      if (kind === "dropped" && !items.length) return;
+      if (kind !== "found" && !items.length) return;
       const count = items.length < all ? `largest ${items.length} of ${all}` : all;
       this.layers.addOverlay(group, `${title} (${count})`);
       if (visible) group.addTo(this.map);
