@@ -130,6 +130,14 @@ def test_its_figures_are_those_of_its_mask(patch: Patch) -> None:
     assert sum(scores[name] for name in scores if "_" in name) == prediction.observed.sum()
 
 
+def test_what_is_possible_is_half_believed_and_no_part_of_the_mask(patch: Patch) -> None:
+    (prediction,) = predict(Brightness(), [patch])
+    half = prediction.at(prediction.threshold / 2)
+    assert prediction.possible.any() and not (prediction.possible & prediction.mask).any()
+    assert np.array_equal(prediction.possible | prediction.mask, half.mask | prediction.mask)
+    assert "possible" not in json.dumps(prediction.to_dict())
+
+
 def test_a_mask_without_a_landslide_has_no_scores(patch: Patch) -> None:
     for mask in (np.zeros((48, 40), np.uint8), None):
         (prediction,) = predict(Brightness(), [replace(patch, mask=mask)])
