@@ -69,21 +69,23 @@ def build_app(service: Service) -> gr.Blocks:
 
 def _lead(tabs: gr.Tabs, inputs: Inputs, scene: gr.File) -> None:
     """Lead a visitor to the tab that takes what was given, whichever it was given to."""
-    at_map, at_detect = gr.Tabs(selected="map"), gr.Tabs(selected="detect")
 
     def to_map(files: list[str]) -> list[Any]:
         scenes = [path for path in files if is_scene(path)]
         if not scenes:
             return [gr.skip()] * 3
-        return [[path for path in files if path not in scenes] or None, scenes[0], at_map]
+        patches = [path for path in files if path not in scenes]
+        return [patches or None, scenes[0], gr.Tabs(selected="map")]
 
     def to_detect(file: str) -> list[Any]:
-        return [[file], None, at_detect] if is_patch(file) else [gr.skip()] * 3
+        if not is_patch(file):
+            return [gr.skip()] * 3
+        return [[file], None, gr.Tabs(selected="detect")]
 
     moved = [inputs.patches, scene, tabs]
     inputs.patches.upload(to_map, inputs.patches, moved, **ui.AT_ONCE)
     scene.upload(to_detect, scene, moved, **ui.AT_ONCE).then(**inputs.taking, **ui.QUIET)
-    inputs.map_sample.click(lambda: at_map, None, tabs, **ui.AT_ONCE)
+    inputs.map_sample.click(lambda: gr.Tabs(selected="map"), None, tabs, **ui.AT_ONCE)
 
 
 def _follow_zoo(

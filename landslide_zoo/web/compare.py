@@ -38,7 +38,7 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
     Returns:
         The choice of models.
     """
-    outcome = gr.State({})
+    outcome, stopped = gr.State({}), gr.State(False)
     names, ticked = service.zoo.names(), service.zoo.compared_names()
     by_id = service.settings.hub_models
     models = gr.Dropdown(
@@ -66,6 +66,7 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
             *_draw(waiting),
             gr.Button(visible=False),
             waiting,
+            False,
             gr.Button(interactive=False),
             gr.Button(interactive=True),
         ]
@@ -82,9 +83,12 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
         except LandslideZooError as error:
             yield [ui.problem(error), gr.skip(), gr.skip(), gr.skip()]
 
-    def stop(outcomes: Outcomes) -> list[Any]:
+    def end(cancelled: bool, outcomes: Outcomes) -> list[Any]:
+        ready = [gr.Button(interactive=True), gr.Button(interactive=False)]
+        if not cancelled:
+            return [gr.skip(), gr.skip(), gr.skip(), *ready]
         found = bool(_predictions(outcomes))
-        return [*_draw(outcomes, cancelled=True), gr.Button(visible=found), *_ready()]
+        return [*_draw(outcomes, cancelled=True), gr.Button(visible=found), *ready]
 
     def archive(outcomes: Outcomes) -> str:
         files = [
@@ -96,15 +100,22 @@ def build_compare(service: Service, inputs: Inputs) -> gr.Dropdown:
         return ui.write_zip(f"{name}_comparison.zip", [*files, *joint_files(outcomes)])
 
     drawn = [page, figures, download]
-    running = run.click(begin, models, [*drawn, outcome, run, cancel], **ui.AT_ONCE).then(
+    running = run.click(begin, models, [*drawn, outcome, stopped, run, cancel], **ui.AT_ONCE).then(
         run_all,
         [inputs.uploads, inputs.shown, models],
         [*drawn, outcome],
         show_progress="hidden",
         **ui.WORK,
     )
-    running.then(_ready, None, [run, cancel], **ui.AT_ONCE)
-    cancel.click(stop, outcome, [*drawn, run, cancel], cancels=running, **ui.AT_ONCE)
+    # Once the model at work is done: until then Gradio starts no other comparison.
+    running.then(end, [stopped, outcome], [*drawn, run, cancel], **ui.AT_ONCE)
+    cancel.click(
+        lambda: [True, gr.Button(interactive=False)],
+        None,
+        [stopped, cancel],
+        cancels=running,
+        **ui.AT_ONCE,
+    )
     ui.on_click(download, archive, [outcome])
     return models
 
@@ -143,10 +154,6 @@ def joint_files(outcomes: Outcomes) -> list[ui.Content]:
             ),
         ]
     return files
-
-
-def _ready() -> tuple[gr.Button, gr.Button]:
-    return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
 def _draw(outcomes: Outcomes, cancelled: bool = False) -> list[Any]:

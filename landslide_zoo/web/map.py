@@ -164,24 +164,26 @@ def build_map(tab: gr.Tab, maps: MapService, show_sample: gr.Button) -> list[Any
         return ui.write_zip(f"{made.page['name']}.zip", files)
 
     tab.select(maps.warm_up, None, None, **ui.QUIET)
-    runs = []
+    runs, stopped = [], gr.State(False)
     asked = gr.on(
         [sample.click, show_sample.click], _sample, None, [scene, dem, before, aoi], **ui.AT_ONCE
     )
     for start in (asked.then, run.click):
-        running = start(lambda: gr.Button(interactive=True), None, cancel, **ui.AT_ONCE).then(
+        running = start(
+            lambda: [False, gr.Button(interactive=True)], None, [stopped, cancel], **ui.AT_ONCE
+        ).then(
             map_anew,
             [scene, dem, before, aoi, model, clouds, area, mapped],
             [*shown, threshold],
             show_progress_on=page,
             **MAPS,
         )
-        running.then(lambda: gr.Button(interactive=False), None, cancel, **ui.AT_ONCE)
+        running.then(_ended, stopped, [page, cancel], **ui.AT_ONCE)
         runs.append(running)
     cancel.click(
-        lambda: [ui.render("notices", sentences=["Stopped."]), gr.Button(interactive=False)],
+        lambda: [True, gr.Button(interactive=False)],
         None,
-        [page, cancel],
+        [stopped, cancel],
         cancels=runs,
         **ui.AT_ONCE,
     )
@@ -196,6 +198,12 @@ def build_map(tab: gr.Tab, maps: MapService, show_sample: gr.Button) -> list[Any
     )
     ui.on_click(download, archive, [mapped])
     return [scene, model]
+
+
+def _ended(stopped: bool) -> list[Any]:
+    """What a map that has ended leaves on the page: a word, where it was stopped."""
+    page = ui.render("notices", sentences=["Stopped."]) if stopped else gr.skip()
+    return [page, gr.Button(interactive=False)]
 
 
 def _folder_of(previous: Request | None, wanted: Request) -> str:

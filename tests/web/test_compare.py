@@ -94,7 +94,7 @@ def test_one_by_one_until_cancel_stops_what_has_not_run(
 ) -> None:
     page = open_page(url=ten.url)
     large = tmp_path / "large.png"  # each model takes a while
-    write_png(large, 960, 960)
+    write_png(large, 640, 640)
     compare_all(page, large, [f"model-{number}" for number in range(10)])
     page.get_by_role("button", name="Cancel").click()
     status = page.locator(".lz-progress")

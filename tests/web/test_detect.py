@@ -137,7 +137,7 @@ def test_what_is_wrong_is_one_sentence_and_nothing_else_is_shown(
     card = page.locator("#lz-summary")
     expect(card).to_contain_text("its weights are random")
     choose_model(page, "trial-rgb")
-    expect(page.locator(".lz-detection .lz-notices")).to_contain_text("constant in all bands")
+    expect(page.locator(".lz-detection .lz-notices")).to_contain_text("B4, B3, B2 of photo")
     for words in (
         "0.60 on l4s-rgb, folder split, test",
         "40 % of the pixels it marks",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from trained_model import make_record
@@ -15,7 +16,7 @@ from landslide_zoo.zoo.zoo import ZooEntry
 @pytest.fixture
 def entry() -> ZooEntry:
     config = catalog_config("unet-resnet34")
-    return ZooEntry("first", "bundled", config, make_record(), size=1)
+    return ZooEntry("first", "bundled", config, make_record(), 1, "apache-2.0", Path())
 
 
 def with_result(entry: ZooEntry, name: str, **changes: object) -> ZooEntry:
