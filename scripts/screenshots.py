@@ -1,7 +1,7 @@
 """Take the pictures of the app in ``docs/``: ``make screenshots``.
 
 It starts the app with the bundled models (and those that ``LANDSLIDE_ZOO``
-names), visits every tab with a sample in Chromium, and writes one PNG a tab.
+names), visits it in Chromium as a newcomer would, and writes one PNG a step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).parents[1]
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 WAIT = 120_000
+AREA = "76.129, 11.497, 76.143, 11.505"
 
 
 @contextmanager
@@ -45,11 +46,12 @@ def app() -> Iterator[str]:
         process.wait()
 
 
-def detect(page: Page) -> None:
-    """A sample, found."""
-    page.locator("#lz-samples button").first.click()
+def sample(page: Page, place: int) -> None:
+    """The sample of that place, found, with what is possible beside it."""
+    page.locator("#lz-samples button").nth(place).click()
     expect(page.locator(".lz-detection")).to_be_visible(timeout=WAIT)
     expect(page.locator("#lz-download")).to_be_visible(timeout=WAIT)
+    page.wait_for_timeout(2000)  # until the page has drawn the last one picked
 
 
 def compare(page: Page) -> None:
@@ -59,46 +61,40 @@ def compare(page: Page) -> None:
     expect(page.get_by_text("All results .zip")).to_be_visible(timeout=WAIT)
 
 
-def bands(page: Page) -> None:
-    """Its layers."""
-    page.get_by_role("tab", name="Bands").click()
-    expect(page.locator("#lz-values")).to_be_visible(timeout=WAIT)
-
-
-def map_scene(page: Page) -> None:
-    """The sample scene, mapped, with its largest landslide."""
-    page.get_by_role("tab", name="Map").click()
-    page.locator("#lz-map-sample").click()
+def map_part(page: Page) -> None:
+    """The part of the sample scene that matters, mapped."""
+    page.get_by_role("button", name="Sample scene").click()
     expect(page.locator(".lz-mapped")).to_be_visible(timeout=WAIT)
+    page.locator("#lz-map-aoi input, #lz-map-aoi textarea").fill(AREA)
+    page.locator("#lz-map-run").click()
+    expect(page.locator(".lz-mapped .lz-notices")).to_contain_text("was read", timeout=WAIT)
     expect(page.locator(".lz-map .leaflet-image-layer").first).to_be_visible()
-
-
-def zoo(page: Page) -> None:
-    """What the zoo holds."""
-    page.get_by_role("tab", name="Zoo").click()
-    expect(page.locator("#lz-card-text h2").first).to_be_visible(timeout=WAIT)
+    page.get_by_label("Possible landslides (").check()
 
 
 def main() -> None:
-    """Write a picture of each tab to ``docs/``, and the variants of Detect."""
+    """Write a picture of each step of a first visit to ``docs/``."""
     folder = ROOT / "docs"
     with app() as url, sync_playwright() as playwright:
         chromium = shutil.which("chromium") or playwright.chromium.executable_path
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport=DESKTOP, color_scheme="light")
         page.goto(url)
-        tabs = {"detect": detect, "compare": compare, "bands": bands, "map": map_scene, "zoo": zoo}
-        for name, visit in tabs.items():
-            visit(page)
-            page.screenshot(path=folder / f"{name}.png", full_page=visit is not zoo)
-        for name, viewport, scheme in (
-            ("detect-dark", DESKTOP, "dark"),
-            ("detect-phone", PHONE, "light"),
-        ):
-            page = browser.new_page(viewport=viewport, color_scheme=scheme)
-            page.goto(url)
-            detect(page)
+        expect(page.locator("#lz-samples button").first).to_be_visible(timeout=WAIT)
+        steps: dict[str, Callable[[], None]] = {
+            "page": lambda: None,
+            "detect": lambda: sample(page, 0),
+            "detect-second": lambda: sample(page, 1),
+            "compare": lambda: compare(page),
+            "map": lambda: map_part(page),
+        }
+        for name, take in steps.items():
+            take()
             page.screenshot(path=folder / f"{name}.png", full_page=True)
+        page = browser.new_page(viewport=PHONE, color_scheme="light")
+        page.goto(url)
+        sample(page, 0)
+        page.screenshot(path=folder / "detect-phone.png", full_page=True)
         browser.close()
 
 
