@@ -11,7 +11,7 @@ app: .venv/app
 
 # A file of tests at a time in each of two processes, with one thread each.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -47,12 +47,12 @@ test-kill: .venv/dev
 	$(BIN)/python -m pytest -m slow tests/training/test_train.py
 
 # Maps of several scenes on Ray whose workers are killed, beside maps made with as many threads as a
-# worker has; and every network of the zoo as ONNX.
+# worker has; and every network of the zoo, in every size and as ONNX.
 test-ray: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/mapping/test_on_ray.py
 
 test-export: .venv/dev
-	$(BIN)/python -m pytest -m slow tests/inference/test_export.py
+	$(BIN)/python -m pytest -m slow tests/inference/test_export.py tests/models/test_networks.py
 
 .venv/app: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

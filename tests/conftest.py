@@ -34,7 +34,6 @@ for _name in (*_UNSET, "LANDSLIDE_ZOO"):
 os.environ |= {
     "HF_ENDPOINT": f"http://127.0.0.1:{_PORT.getsockname()[1]}",
     "HF_HOME": str(_HOME / "huggingface"),
-    "LANDSLIDE_ZOO_CACHE": str(_HOME / "cache"),
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -46,6 +45,8 @@ os.environ |= {
         [str(TESTS / "network_guard"), *filter(None, [os.environ.get("PYTHONPATH")])]
     ),
 }
+if "PYTEST_XDIST_WORKER" not in os.environ:  # one for all workers: a network is converted once
+    os.environ["LANDSLIDE_ZOO_CACHE"] = str(_HOME / "cache")
 sys.path.insert(0, str(TESTS))
 
 from collections.abc import Iterator  # noqa: E402

@@ -1,4 +1,4 @@
-"""Small labelled datasets for the tests."""
+"""Small labelled datasets for the tests, and a predictor that needs no network."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PIL import Image
 from landslide_zoo import Patch
 from landslide_zoo.data.landslide4sense import Sample
 from landslide_zoo.evaluation import LabelledPatches
+from landslide_zoo.models.config import PredictorConfig
 
 
 def random_mask(height: int, width: int, seed: int) -> np.ndarray:
@@ -43,11 +44,6 @@ def write_pair(
     return Sample(number, subset, image, mask)
 
 
-def write_pairs(folder: Path, count: int, **options: int) -> list[Sample]:
-    """Write that many train patches, numbered from 1."""
-    return [write_pair(folder, number, **options) for number in range(1, count + 1)]
-
-
 @dataclass(frozen=True)
 class ChangedPatches(LabelledPatches):
     """Patches that are changed as they are read."""
@@ -61,3 +57,16 @@ class ChangedPatches(LabelledPatches):
 def changed(patches: LabelledPatches, change: Callable[[int, Patch], Patch]) -> LabelledPatches:
     """The same patches, each changed by a function of its index and itself."""
     return ChangedPatches(**vars(patches), change=change)
+
+
+class Red:
+    """Takes the red band for a landslide's probability."""
+
+    backend = "numpy"
+
+    def __init__(self, power: float = 1.0) -> None:
+        self.config = PredictorConfig(name="red", bands=["B4"], unit="physical", threshold=0.5)
+        self.power = power
+
+    def probabilities(self, values: np.ndarray) -> np.ndarray:
+        return (np.clip(values[:, 0] / 1000, 0, 1) ** self.power).astype(np.float32)

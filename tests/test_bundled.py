@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from command_line import Command
 
-from landslide_zoo import LandslideModel, read_mask
+from landslide_zoo import LandslideModel
 from landslide_zoo.evaluation import LabelledPatches, evaluate
-from landslide_zoo.inference.predict import Scores
 from landslide_zoo.models.folder import bundled_folders
 from landslide_zoo.web.samples import Sample, samples
 from landslide_zoo.zoo import ModelZoo
@@ -47,28 +44,3 @@ def test_the_test_block_scores_what_the_record_says(model: LandslideModel, real_
     assert result.fingerprint == recorded.fingerprint
     assert result.scores.f1 == pytest.approx(recorded.f1, abs=1e-3)
     assert result.scores.f1 == pytest.approx(0.617, abs=1e-3)
-
-
-def test_the_ensemble_scores_what_its_record_says(real_data: Path) -> None:
-    ensemble = ModelZoo().load("ensemble-rgb", backend="auto")
-    assert ensemble.record is not None
-    (recorded,) = (result for result in ensemble.record.results if result.subset == "test")
-    result = evaluate(ensemble, LabelledPatches.find(real_data / "l4s-rgb"), postprocess=False)
-    assert result.scores.f1 == pytest.approx(recorded.f1, abs=2e-3)
-
-
-def test_fourteen_band_patches_from_the_command_line_and_the_library(
-    model: LandslideModel, real_data: Path, tmp_path: Path, command: Command
-) -> None:
-    images = sorted((real_data / "l4s-14band/images").glob("image_*.h5"))
-    numbers = [path.stem.removeprefix("image_") for path in images]
-    truths = [read_mask(real_data / f"l4s-14band/annotations/mask_{n}.h5") for n in numbers]
-    network_alone = ("--clouds", "keep", "--rule-off", "all")
-    options = ("--model", MODEL, "--output", tmp_path, *network_alone)
-    done = command("predict", real_data / "l4s-14band/images", *options)
-    assert done.status == 0, done.err
-    written = [read_mask(tmp_path / f"mask_{number}.h5") for number in numbers]
-    ours = [model.predict(path, postprocess=False).mask for path in images]
-    assert np.mean(np.stack(written) == np.stack(ours)) >= 0.999  # the fastest backend's masks
-    pooled = Scores.of_masks(np.stack(written), np.stack(truths))
-    assert pooled.f1 == pytest.approx(0.513, abs=1e-3)

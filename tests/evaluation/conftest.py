@@ -1,4 +1,4 @@
-"""A small labelled dataset and a predictor that needs no network, for everything measured."""
+"""A small labelled dataset, for everything measured."""
 
 from __future__ import annotations
 
@@ -6,27 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_data import write_pair
+from labelled_data import Red, write_pair
 from patch_files import write_h5
 
 from landslide_zoo.evaluation import Evaluation, LabelledPatches, evaluate
-from landslide_zoo.models.config import PredictorConfig
 
 NUMBERS = (1, 2, 3, 9, 13, 400, 3034, 3035)  # regions S1 and S2; five blocks
 EMPTY = (9, 400)
-
-
-class Red:
-    """Takes the red band for a landslide's probability."""
-
-    backend = "numpy"
-
-    def __init__(self, power: float = 1.0) -> None:
-        self.config = PredictorConfig(name="red", bands=["B4"], unit="physical", threshold=0.5)
-        self.power = power
-
-    def probabilities(self, values: np.ndarray) -> np.ndarray:
-        return (np.clip(values[:, 0] / 1000, 0, 1) ** self.power).astype(np.float32)
 
 
 @pytest.fixture(scope="session")

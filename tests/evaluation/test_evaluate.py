@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Red
-from labelled_data import changed, write_pair
+from labelled_data import Red, changed, write_pair
 from patch_files import write_patch
 from PIL import Image
 from scipy import ndimage
