@@ -7,13 +7,16 @@ thousand; what moves more is another product.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from landslide_zoo import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference import load_predictor, predict
+from landslide_zoo.inference.predict import prepare
 from landslide_zoo.mapping import map_scene
 from landslide_zoo.models.folder import bundled_folders
 
@@ -22,6 +25,12 @@ FIGURES = json.loads((GOLDEN / "figures.json").read_text())
 MASKS = np.load(GOLDEN / "masks.npz")
 DIFFERENT = 0.001
 """Share of the pixels of all patches that may differ."""
+
+
+@cache
+def prepared(path: Path) -> Patch:
+    """A patch whose clouds are found once for all models."""
+    return prepare(read_patch(path))
 
 
 def unpacked(key: str, shape: tuple[int, int]) -> np.ndarray:
@@ -45,7 +54,7 @@ def test_patches(name: str, real_data: Path) -> None:
     for key, golden in FIGURES.items():
         if not key.startswith(f"{name}/"):
             continue
-        (detection,) = predict(model, [read_patch(real_data / golden["path"])])
+        (detection,) = predict(model, [prepared(real_data / golden["path"])])
         mask = detection.mask.astype(bool)
         pixels += mask.size
         different += int((mask != unpacked(key, mask.shape)).sum())
