@@ -371,7 +371,7 @@ def _set_scales(
     """Find out what stored numbers mean: of all that they may be, the first that fits.
 
     Metadata, tags and names are hints; whether the numbers can be reflectance is judged by
-    their values. What was given explicitly is taken as it is.
+    their values. What was given explicitly is taken as it is, with a note if it does not fit.
     """
     optical = [raster for raster in rasters if raster.optical]
     kind = np.result_type(*(raster.dataset.dtypes[0] for raster in optical))
@@ -396,6 +396,11 @@ def _set_scales(
         values = sample * reading.gain + reading.offset
         if explicit:
             chosen = reading
+            if not is_reflectance(values, bands):
+                product.notes.append(
+                    f"Taken for {reading.words}, as was asked for, the values of {product.name} "
+                    "are not those of Sentinel-2 over land: check --scale, --offset and --bands."
+                )
         elif is_reflectance(values, bands):
             chosen = reading
             if not (reading.hint or offset is not None) and all_bright(values):
