@@ -21,10 +21,24 @@ from landslide_zoo.data.hdf5 import write_mask_h5, write_patch_h5
 # A laden machine takes longer than Playwright's 5 s; what is there is seen at once all the same.
 expect.set_options(timeout=120_000)
 
+_HOSTILE_CARD = """---
+license: apache-2.0
+---
+# A card <script>document.title = "taken"</script>
+
+<img src="http://198.51.100.1/pixel.png" onerror="document.title='taken'">
+![a pixel](http://198.51.100.1/pixel.png) ![up](../../secret.png)
+[press me](javascript:document.title='taken') [a page](https://example.org/)
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
+
 
 @pytest.fixture(scope="session")
 def zoo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two small models with random weights, one with a record, and one that cannot be loaded."""
+    """Two small models, one with a record and one with a hostile card, and one that is damaged."""
     folder = tmp_path_factory.mktemp("zoo")
     torch.manual_seed(0)
     model = LandslideModel.from_catalog("unet-mobilenet_v2-rgb").update_config(threshold=0.4)
@@ -35,6 +49,7 @@ def zoo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.record = make_record().model_copy(update={"history": history})
     model.save_pretrained(folder / "trial-rgb")
     LandslideModel.from_catalog("unet-mobilenet_v2").save_pretrained(folder / "trial-14")
+    (folder / "trial-14" / "README.md").write_text(_HOSTILE_CARD)
     unreadable = Path(shutil.copytree(folder / "trial-rgb", folder / "unreadable"))
     weights = unreadable / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from app_server import Server, serving
+from app_server import Server
 from huggingface_hub import HfApi
 from loopback_hub import LoopbackHub
 from playwright.sync_api import Page, expect
 from rest_client import Rest
 from visitor import open_tab, pick_sample
 
-from landslide_zoo import LandslideModel
+from landslide_zoo import LandslideModel, ModelZoo
+from landslide_zoo.errors import ModelError
+from landslide_zoo.settings import Settings
+from landslide_zoo.web.service import Service
 
 
 @pytest.fixture
@@ -24,16 +26,10 @@ def repo(hub: LoopbackHub, model_folder: Path) -> str:
     return name
 
 
-@pytest.fixture
-def own(tmp_path: Path, repo: str) -> Iterator[Server]:
-    with serving(tmp_path / "server") as server:
-        yield server
-
-
 def test_the_api_takes_it_and_refuses_what_is_no_model(
-    own: Server, repo: str, hub: LoopbackHub, patches: Path
+    server: Server, repo: str, hub: LoopbackHub, patches: Path
 ) -> None:
-    rest = Rest(own.url)
+    rest = Rest(server.url)
     event, answer = rest.detect(patches / "image_1.h5", model=repo)
     assert event == "complete" and answer[0]["model"] == repo
     other = f"{hub.namespace}/other"
@@ -45,17 +41,13 @@ def test_the_api_takes_it_and_refuses_what_is_no_model(
         assert event == "error" and words in answer["error"]
 
 
-def test_an_owner_switches_it_off(repo: str, patches: Path, tmp_path: Path) -> None:
-    with serving(tmp_path, LANDSLIDE_ZOO_HUB_MODELS="false") as server:
-        event, answer = Rest(server.url).detect(patches / "image_1.h5", model=repo)
-    assert event == "error" and "no other models" in answer["error"]
+def test_an_owner_switches_it_off(repo: str) -> None:
+    with pytest.raises(ModelError, match="no other models"):
+        Service(ModelZoo(), Settings(hub_models=False)).folder(repo)
 
 
 @pytest.mark.browser
-def test_it_is_typed_and_stays_for_the_visit(
-    open_page: Callable[..., Page], own: Server, repo: str
-) -> None:
-    page = open_page(url=own.url)
+def test_it_is_typed_and_stays_for_the_visit(page: Page, repo: str) -> None:
     pick_sample(page, 0)
     box = page.locator("#lz-model input")
     box.fill(repo)
@@ -66,4 +58,3 @@ def test_it_is_typed_and_stays_for_the_visit(
     open_tab(page, "Compare")
     page.locator("#lz-models input").click()
     expect(page.get_by_role("option", name=repo, exact=True)).to_be_visible()
-    page.close()
