@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,13 +30,6 @@ Command = Callable[..., Answer]
 
 MAIN = (sys.executable, "-c", "from landslide_zoo.cli import main; main()")
 """The command in a process of its own."""
-
-
-def imported_by(code: str) -> set[str]:
-    """Names of the modules that a new process has imported after some code."""
-    code += "; import sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
 
 
 @pytest.fixture

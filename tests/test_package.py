@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
-from command_line import imported_by
 
 import landslide_zoo
 
@@ -17,7 +19,20 @@ def test_dir_shows_the_public_names() -> None:
         _ = landslide_zoo.Landslide
 
 
-@pytest.mark.parametrize("package", ["landslide_zoo", "landslide_zoo.zoo"])
-def test_importing_it_imports_nothing_heavy(package: str) -> None:
-    heavy = {"torch", "gradio", "matplotlib", "onnxruntime"}
-    assert not heavy & imported_by(f"import {package}")
+APP = "from landslide_zoo.web.app import *; build_app(Service(ModelZoo(timeout=0), Settings()))"
+HEAVY = {
+    "import landslide_zoo": "torch gradio matplotlib onnxruntime",
+    "import landslide_zoo.zoo": "torch gradio matplotlib onnxruntime",
+    "import landslide_zoo.cli": "torch gradio matplotlib h5py huggingface_hub numpy",
+    "import landslide_zoo.inference": "torch openvino onnxruntime ukis_csmask skimage sklearn",
+    "from landslide_zoo import ModelZoo; ModelZoo().entries()": "torch",
+    APP: "torch torchvision timm openvino matplotlib scipy.ndimage rasterio",
+}
+
+
+@pytest.mark.parametrize("code", HEAVY)
+def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
+    listed = f"{code}; import sys; print(*[name for name, one in sys.modules.items() if one])"
+    command = [sys.executable, "-c", listed]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not {*HEAVY[code].split()} & {*done.stdout.split()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,13 +80,3 @@ def test_bands_that_do_not_allow_it_are_named() -> None:
 def test_the_product_level_that_bands_speak_for(bands: tuple[str, ...], level: str) -> None:
     patch = Patch(np.zeros((len(bands), 32, 32), np.float32), bands)
     assert product_level(patch) == level
-
-
-def test_nothing_heavy_is_loaded_before_it_is_used() -> None:
-    heavy = "torch", "openvino", "onnxruntime", "ukis_csmask", "skimage", "sklearn"
-    code = (
-        "import sys, landslide_zoo.inference;"
-        f"print([name for name in {heavy} if sys.modules.get(name)])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

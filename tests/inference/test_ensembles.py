@@ -7,10 +7,11 @@ import pytest
 from patch_files import random_patch
 from trained_model import untrained
 
-from landslide_zoo import LandslideModel, Patch, Prediction
+from landslide_zoo import Patch, Prediction
 from landslide_zoo.data.bands import TRUE_COLOUR
 from landslide_zoo.errors import DataError
 from landslide_zoo.inference import Ensemble, join_predictions
+from landslide_zoo.inference.model import TorchPredictor
 from landslide_zoo.inference.predict import predict
 
 
@@ -21,13 +22,13 @@ def make_prediction(values: list[float], threshold: float) -> Prediction:
 
 
 @pytest.fixture(scope="module")
-def rgb() -> LandslideModel:
-    return untrained(threshold=0.2)
+def rgb() -> TorchPredictor:
+    return TorchPredictor(untrained(threshold=0.2))
 
 
 @pytest.fixture(scope="module")
-def bands() -> LandslideModel:
-    return untrained("unet-mobilenet_v2", seed=1, threshold=0.6)
+def bands() -> TorchPredictor:
+    return TorchPredictor(untrained("unet-mobilenet_v2", seed=1, threshold=0.6))
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_mean_votes_and_disagreement() -> None:
 
 
 def test_an_ensemble_answers_the_mean_of_members_that_read_different_things(
-    rgb: LandslideModel, bands: LandslideModel, patch: Patch
+    rgb: TorchPredictor, bands: TorchPredictor, patch: Patch
 ) -> None:
     ensemble = Ensemble([rgb, bands], "both")
     assert set(ensemble.config.bands) == set(bands.config.bands)
@@ -59,7 +60,7 @@ def test_an_ensemble_answers_the_mean_of_members_that_read_different_things(
 
 
 def test_members_that_read_pictures_take_pictures(
-    rgb: LandslideModel, bands: LandslideModel, patch: Patch
+    rgb: TorchPredictor, bands: TorchPredictor, patch: Patch
 ) -> None:
     picture = Patch(patch.in_unit(TRUE_COLOUR, "display"), TRUE_COLOUR, "display")
     (joined,) = predict(Ensemble([rgb, rgb], "twice"), [picture])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from patch_files import physical_values, random_patch
@@ -14,11 +13,11 @@ from trained_model import untrained
 
 from landslide_zoo import LandslideModel
 from landslide_zoo.errors import ModelError
+from landslide_zoo.inference.predict import values_of
 from landslide_zoo.models.folder import CONFIG, WEIGHTS
 
 NAME = "unet-mobilenet_v2"
 HEAD = "segmentation_head.0.weight"
-PATCH = random_patch(64, 64)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +48,10 @@ def test_half_precision_is_half_the_size_and_predicts_the_same(
     parameters = {name for name, _ in small.network.named_parameters()}
     assert {stored[name].dtype for name in parameters} == {torch.float16}
     assert {stored[name].dtype for name in stored if "running" in name} == {torch.float32}
-    again = LandslideModel.from_pretrained(tmp_path / "small", device="cpu").predict(PATCH)
-    assert np.allclose(again.probability, small.predict(PATCH).probability, atol=1e-6)
-    assert np.allclose(again.probability, model.predict(PATCH).probability, atol=0.01)
+    again = LandslideModel.from_pretrained(tmp_path / "small", device="cpu")
+    values = values_of([random_patch(64, 64)], model.config)
+    found, same, whole = (torch.sigmoid(one.logits(values)) for one in (again, small, model))
+    assert torch.allclose(found, same, atol=1e-6) and torch.allclose(found, whole, atol=0.01)
 
 
 FAULTS: dict[str, torch.Tensor | None] = {

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import imported_by
 from loopback_hub import LoopbackHub
 from trained_model import NAME
 
@@ -126,10 +125,6 @@ def test_offline_the_zoo_is_what_the_cache_holds(hub: LoopbackHub, repo_id: str)
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
     assert done.stdout.startswith("0.6 0.4 ") and hub.namespace in done.stdout, done.stderr
     assert hub.requests == []
-
-
-def test_listing_needs_no_torch() -> None:
-    assert "torch" not in imported_by("from landslide_zoo import ModelZoo; ModelZoo().entries()")
 
 
 def test_a_file_of_an_entry_is_bounded_in_size(hub: LoopbackHub, repo_id: str) -> None:
