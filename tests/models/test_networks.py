@@ -21,12 +21,27 @@ from landslide_zoo.models import catalog
 SIZES = [(100, 140), (33, 47), (32, 32)]
 
 
-@pytest.fixture(scope="module", params=list(catalog.names()))
+FAST = ("unet", "unet-mit_b1", "unet-mobilenet_v2", "deeplabv3plus-resnet50", "upernet-resnet34")
+"""One of each kind; ``make test-export`` tries all."""
+
+every = pytest.mark.parametrize("model", list(catalog.names()), indirect=True)
+fast = pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(name, marks=() if name in FAST else pytest.mark.slow)
+        for name in catalog.names()
+    ],
+    indirect=True,
+)
+
+
+@pytest.fixture(scope="module")
 def model(request: pytest.FixtureRequest) -> LandslideModel:
     """A network of the catalog, one after the other; its tests share it."""
     return untrained(request.param)
 
 
+@every
 def test_a_step_of_training_moves_its_weights(model: LandslideModel) -> None:
     model = copy.deepcopy(model).train()  # a step this long leaves some networks unsteady
     values = torch.from_numpy(
@@ -47,6 +62,7 @@ def test_a_step_of_training_moves_its_weights(model: LandslideModel) -> None:
     assert sum(moved) > 0.9 * len(moved)
 
 
+@fast
 def test_a_patch_of_any_size_is_predicted_whole_as_pytorch_does(model: LandslideModel) -> None:
     for size in SIZES:
         patch = random_patch(*size)
@@ -56,6 +72,7 @@ def test_a_patch_of_any_size_is_predicted_whole_as_pytorch_does(model: Landslide
         np.testing.assert_allclose(fast, exact, atol=2e-4)
 
 
+@fast
 def test_saved_and_loaded_it_is_the_same(model: LandslideModel) -> None:
     with tempfile.TemporaryDirectory() as folder:  # pytest would keep 2 GB of weights
         model.save_pretrained(folder)
