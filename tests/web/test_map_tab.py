@@ -1,34 +1,24 @@
-"""The tab Map in a real browser, and the endpoint /map_scene."""
+"""The tab Map in a real browser."""
 
 from __future__ import annotations
 
 import io
-import time
+import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-from gradio_client import Client, handle_file
 from playwright.sync_api import Page, expect
 from rasterio.warp import transform
 from visitor import SCREENS, barriers, look, open_tab
 
 from landslide_zoo.web.samples import PUTHUMALA
 
-browser = pytest.mark.browser
+pytestmark = pytest.mark.browser
 
 WAIT = 300_000
-
-
-def map_sample(page: Page) -> None:
-    """Map the sample and wait for it."""
-    open_tab(page, "Map")
-    page.locator("#lz-map-sample").click()
-    expect(page.locator(".lz-mapped")).to_be_visible(timeout=WAIT)
-    expect(page.locator(".lz-map .leaflet-image-layer").first).to_be_visible()
 
 
 def areas(page: Page) -> list[float]:
@@ -37,11 +27,8 @@ def areas(page: Page) -> list[float]:
     return [float(text.replace(",", "")) for text in cells]
 
 
-@browser
-def test_the_sample_is_one_click(page: Page) -> None:
-    map_sample(page)
-    expect(page.locator("#lz-map-inputs")).to_contain_text("modified Copernicus Sentinel data")
-    expect(page.locator("#lz-map-inputs")).to_contain_text("Copernicus GLO-30 (DLR, Airbus; ESA)")
+def check_list_and_outlines(page: Page) -> None:
+    """The largest comes first, and a click on it shows it on the map."""
     found = areas(page)
     assert found == sorted(found, reverse=True) and 10 < found[0] < 30
     outlines = page.locator(".lz-map path.leaflet-interactive")
@@ -55,9 +42,8 @@ def test_the_sample_is_one_click(page: Page) -> None:
     expect(page.locator(".lz-map-list tr[aria-current]")).to_have_count(1)
 
 
-@browser
-def test_layers_are_switched_and_coordinates_shown(page: Page) -> None:
-    map_sample(page)
+def check_layers_and_coordinates(page: Page) -> None:
+    """Layers are switched, and where the pointer is is said."""
     pictures = page.locator(".lz-map .leaflet-image-layer")
     expect(pictures).to_have_count(2)  # true colour, and what is not observed
     page.get_by_label("False colour").check()
@@ -67,7 +53,7 @@ def test_layers_are_switched_and_coordinates_shown(page: Page) -> None:
     page.get_by_label("Not observed").uncheck()
     expect(page.get_by_alt_text("Probability of puthumala")).to_be_visible()
     expect(page.get_by_alt_text("Not observed of puthumala")).to_have_count(0)
-    page.get_by_label("Landslides (").uncheck()
+    page.get_by_role("checkbox", name=re.compile(r"^Landslides \(")).uncheck()
     expect(page.locator(".lz-map path.leaflet-interactive")).to_have_count(0)
     for picture in pictures.all():
         assert picture.evaluate("e => e.complete && e.naturalWidth") == 581
@@ -82,9 +68,28 @@ def test_layers_are_switched_and_coordinates_shown(page: Page) -> None:
     assert (latitude, longitude) == pytest.approx((ys[0], xs[0]), abs=2e-4)
 
 
-@browser
-def test_threshold_and_smallest_area_redraw_the_same_map(page: Page) -> None:
-    map_sample(page)
+def check_screen(page: Page, screen: str) -> None:
+    """On a screen of this size, in light and in dark, the map is read and reached by all."""
+    look(page, screen, "light")
+    listed = page.locator(".lz-map-list")
+    listed.locator("tbody tr").first.click()
+    popup, canvas = page.locator(".leaflet-popup"), page.locator(".lz-map-canvas")
+    expect(popup).to_be_visible()
+    expect(canvas).to_be_in_viewport(ratio=0.99)
+    edges = [one.evaluate("e => e.getBoundingClientRect().right") for one in (popup, canvas)]
+    assert edges[0] <= edges[1]
+    assert listed.evaluate("e => e.scrollWidth <= e.clientWidth")
+    for scheme in ("light", "dark"):
+        look(page, screen, scheme)
+        expect(page.locator("body.dark")).to_have_count(int(scheme == "dark"))
+        assert barriers(page) == [], scheme
+        box = canvas.bounding_box()
+        least = 0.6 if screen == "desktop" else 0.9
+        assert box and box["width"] > least * SCREENS[screen][0]
+
+
+def check_threshold_and_smallest_area(page: Page) -> None:
+    """They redraw the same map, and what is downloaded is what is shown."""
     before = areas(page)
     address = page.get_by_alt_text("True colour of puthumala").get_attribute("src")
     page.locator("#lz-map-threshold input[type=range]").fill("0.8")
@@ -105,13 +110,27 @@ def test_threshold_and_smallest_area_redraw_the_same_map(page: Page) -> None:
         assert (file.read(1) == 1).sum() / 100 == pytest.approx(stricter[0], abs=0.01)
 
 
-@browser
+def test_the_sample_is_one_click_and_its_map_is_looked_into(page: Page) -> None:
+    open_tab(page, "Map")
+    page.locator("#lz-map-sample").click()
+    expect(page.locator(".lz-mapped")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".lz-map .leaflet-image-layer").first).to_be_visible()
+    expect(page.locator("#lz-map-inputs")).to_contain_text("modified Copernicus Sentinel data")
+    expect(page.locator("#lz-map-inputs")).to_contain_text("Copernicus GLO-30 (DLR, Airbus; ESA)")
+    check_list_and_outlines(page)
+    for screen in reversed(SCREENS):
+        check_screen(page, screen)
+    look(page, "desktop", "light")
+    check_threshold_and_smallest_area(page)
+    check_layers_and_coordinates(page)
+
+
 def test_stop_ends_a_map(page: Page, tmp_path: Path) -> None:
     open_tab(page, "Map")
     scene = tmp_path / "large.tif"
-    profile = {"driver": "GTiff", "height": 3000, "width": 3000, "count": 3, "dtype": "uint16"}
+    profile = {"driver": "GTiff", "height": 2000, "width": 2000, "count": 3, "dtype": "uint16"}
     with rasterio.open(scene, "w", **profile) as file:
-        values = np.random.default_rng(0).integers(1, 2000, (3, 3000, 3000), np.uint16)
+        values = np.random.default_rng(0).integers(1, 2000, (3, 2000, 2000), np.uint16)
         file.write(values)
         file.descriptions = ("B4", "B3", "B2")
     page.locator("#lz-map-scene input[type=file]").set_input_files(scene)
@@ -122,51 +141,3 @@ def test_stop_ends_a_map(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#lz-map-page")).to_contain_text("Stopped")
     page.wait_for_timeout(1500)
     expect(page.locator("#lz-map-page")).to_contain_text("Stopped")
-
-
-@browser
-@pytest.mark.parametrize("screen", SCREENS)
-def test_the_map_can_be_read_and_reached_by_all(
-    open_page: Callable[..., Page], screen: str
-) -> None:
-    page = open_page(screen=screen)
-    map_sample(page)
-    listed = page.locator(".lz-map-list")
-    listed.locator("tbody tr").first.click()
-    popup, canvas = page.locator(".leaflet-popup"), page.locator(".lz-map-canvas")
-    expect(popup).to_be_visible()
-    expect(canvas).to_be_in_viewport(ratio=0.99)
-    edges = [one.evaluate("e => e.getBoundingClientRect().right") for one in (popup, canvas)]
-    assert edges[0] <= edges[1]
-    assert listed.evaluate("e => e.scrollWidth <= e.clientWidth")
-    for scheme in ("light", "dark"):
-        look(page, screen, scheme)
-        expect(page.locator("body.dark")).to_have_count(int(scheme == "dark"))
-        assert barriers(page) == [], scheme
-        box = canvas.bounding_box()
-        least = 0.6 if screen == "desktop" else 0.9
-        assert box and box["width"] > least * SCREENS[screen][0]
-
-
-def test_the_endpoint_maps_a_scene_and_says_how_far_it_is(client: Client) -> None:
-    job = client.submit(
-        scene=handle_file(PUTHUMALA.path),
-        dem=handle_file(PUTHUMALA.dem),
-        model="unet-mobilenet_v2-rgb",
-        minimum_area=5,
-        api_name="/map_scene",
-    )
-    texts = set()
-    while not job.done():
-        texts |= {unit.desc for unit in job.status().progress_data or []}
-        time.sleep(0.02)  # progress is only there to be asked for
-    figures, files = job.result()
-    assert figures["objects"] == 1 and figures["area_hectares"] == figures["largest_hectares"]
-    assert {Path(file).name for file in files} == {
-        "puthumala_landslides.gpkg",
-        "puthumala_mask.qml",
-        "puthumala_mask.tif",
-        "puthumala_probability.tif",
-        "puthumala_report.html",
-    }
-    assert any("landslides" in text for text in texts)
