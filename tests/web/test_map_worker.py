@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "uploads"
 
 
-def maps(**settings: Any) -> MapService:
-    return MapService(Service(ModelZoo(), Settings(**settings)))
+@contextmanager
+def maps(**settings: Any) -> Iterator[MapService]:
+    """A service whose processes end."""
+    service = MapService(Service(ModelZoo(), Settings(**settings)))
+    try:
+        yield service
+    finally:
+        service._pool.stop()
+        service._pool.join()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[MapService]:
+    with maps() as service:
+        yield service
 
 
 def sample(**changes: Any) -> Request:
@@ -70,8 +85,10 @@ def ended(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_another_threshold_draws_again_without_the_network(folder: Path) -> None:
-    service, texts = maps(), set()
+def test_another_threshold_draws_again_without_the_network(
+    folder: Path, service: MapService
+) -> None:
+    texts = set()
     for state in service.map_scene(sample()):
         texts |= {getattr(state, "text", "")}
     assert any(text.startswith("Looking for landslides") for text in texts)
@@ -92,9 +109,10 @@ def test_another_threshold_draws_again_without_the_network(folder: Path) -> None
 def test_what_cannot_be_mapped_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     large, short = picture(tmp_path / "large.tif", 400), tmp_path / "short.tif"
     short.write_bytes(PUTHUMALA.path.read_bytes()[:200_000])
-    for scene, words in ((large, "more than"), (short, "damaged")):
-        with pytest.raises(LandslideZooError, match=words):
-            finish(maps(map_megapixels=0.15).map_scene(sample(scene=str(scene), dem=None)))
+    with maps(map_megapixels=0.15) as service:
+        for scene, words in ((large, "more than"), (short, "damaged")):
+            with pytest.raises(LandslideZooError, match=words):
+                finish(service.map_scene(sample(scene=str(scene), dem=None)))
     assert list(folder.iterdir()) == []
 
 
@@ -104,31 +122,32 @@ def test_what_cannot_be_mapped_is_refused_and_leaves_nothing(folder: Path, tmp_p
 def test_time_and_memory_are_bounded(
     folder: Path, tmp_path: Path, settings: dict[str, float], words: str
 ) -> None:
-    scene = picture(tmp_path / "scene.tif", 1500)
-    with pytest.raises(LandslideZooError, match=words):
-        finish(maps(**settings).map_scene(sample(scene=scene, dem=None)))
+    scene = picture(tmp_path / "scene.tif", 1000)
+    with maps(**settings) as service, pytest.raises(LandslideZooError, match=words):
+        finish(service.map_scene(sample(scene=scene, dem=None)))
 
 
 def test_a_map_that_is_given_up_or_lost_leaves_nothing(folder: Path, tmp_path: Path) -> None:
-    service, scene = maps(), picture(tmp_path / "scene.tif", 1500)
+    scene = picture(tmp_path / "scene.tif", 1000)
+    resource_tracker.ensure_running()  # it outlives a pool: not to be killed with it
     others = set(psutil.Process().children(recursive=True))  # a browser, the app of other tests
-    finish(service.map_scene(sample()))
-    for lose in (False, True):
-        work = service.map_scene(sample(scene=scene, dem=None))
-        while "network" not in str(next(work)) and "landslides" not in str(next(work)):
-            pass
-        if lose:
-            for process in set(psutil.Process().children(recursive=True)) - others:
-                process.kill()
-            with pytest.raises(LandslideZooError, match="cannot be mapped"):
-                finish(work)
-        else:
-            work.close()  # type: ignore[attr-defined]
-    until(lambda: len(list(folder.iterdir())) == 1)  # the sample's
+    with maps() as service:
+        for lose in (False, True):
+            work = service.map_scene(sample(scene=scene, dem=None))
+            while "network" not in str(next(work)) and "landslides" not in str(next(work)):
+                pass
+            if lose:
+                for process in set(psutil.Process().children(recursive=True)) - others:
+                    process.kill()
+                with pytest.raises(LandslideZooError, match="cannot be mapped"):
+                    finish(work)
+            else:
+                work.close()  # type: ignore[attr-defined]
+    until(lambda: list(folder.iterdir()) == [])
 
 
 def test_a_killed_app_leaves_no_process(folder: Path, tmp_path: Path) -> None:
-    scene = picture(tmp_path / "scene.tif", 1500)
+    scene = picture(tmp_path / "scene.tif", 1000)
     code = (
         "import time; from landslide_zoo.settings import Settings\n"
         "from landslide_zoo.web.map_worker import *\n"
@@ -147,11 +166,11 @@ def test_a_killed_app_leaves_no_process(folder: Path, tmp_path: Path) -> None:
 
 
 def test_without_the_packages_the_tab_says_how_to_install(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    service: MapService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(map_worker, "NEEDED", ("no_such_package",))
     with pytest.raises(LandslideZooError, match="landslide-zoo"):
-        finish(maps().map_scene(sample()))
+        finish(service.map_scene(sample()))
     blocks = build_app(Service(ModelZoo(), Settings())).blocks.values()
     said = [str(getattr(block, "value", "")) for block in blocks]
     assert any("landslide-zoo[map]" in text for text in said)
