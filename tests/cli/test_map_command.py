@@ -61,10 +61,8 @@ def test_several_scenes_of_which_one_is_bad(map_command: Command, tmp_path: Path
     bad.write_text("a web page that says the download failed\n")
     answer = map_command(first, bad, second)
     assert answer.status == 1
-    assert answer.errors == [
-        "Error: bad.tif is neither a GeoTIFF nor JPEG 2000: convert it (gdal_translate -of COG); "
-        "patches of Landslide4Sense (.h5) are for landslide-zoo predict."
-    ]
+    (error,) = answer.errors
+    assert "bad.tif is neither a GeoTIFF nor JPEG 2000" in error
     assert "2 of 3 scenes mapped." in answer.out
     assert {path.name for path in (tmp_path / "out").glob("*_mask.tif")} == {
         "one_mask.tif",

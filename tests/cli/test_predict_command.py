@@ -17,13 +17,10 @@ from patch_files import (
     write_bad_patch,
     write_h5,
     write_patch,
-    write_png,
 )
 from PIL import Image
 
 from landslide_zoo import LandslideModel
-
-NETWORK_ALONE = ("--clouds", "keep", "--rule-off", "all")
 
 
 @pytest.fixture
@@ -61,22 +58,6 @@ def test_the_files_of_a_prediction(predict: Command, model_folder: Path, tmp_pat
     hectares = expected.mask.sum() / 100
     assert f"1 of 1 patches written, {hectares:.2f} ha of landslides" in answer.out
     assert " with openvino " in answer.out
-
-
-def test_folders_are_looked_through_and_masks_in_them_passed_over(
-    predict: Command, tmp_path: Path
-) -> None:
-    folder = tmp_path / "patches"
-    folder.mkdir()
-    write_patch(folder / "image_1.h5")
-    write_png(folder / "view.PNG")
-    write_h5(folder / "mask_1.h5", mask=np.zeros((48, 48), np.uint8))
-    (folder / "notes.txt").write_text("not a patch")
-    (folder / "loop.h5").symlink_to(folder / "loop.h5")
-    answer = predict(folder, folder / "image_1.h5")
-    assert answer.status == 0
-    assert {file.suffix for file in (tmp_path / "out").iterdir()} == {".npy", ".h5", ".png"}
-    assert "2 of 2 patches" in answer.out
 
 
 def test_every_bad_input_is_a_sentence_of_its_own_and_the_others_are_written(

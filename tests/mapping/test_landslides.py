@@ -12,14 +12,13 @@ import shapely
 from affine import Affine
 from mapped_scenes import FIELD, Slope, found_on, where
 from rasterio.features import rasterize
-from scipy import ndimage
 
 from landslide_zoo.data.patch import Grid, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference.indices import layers_of
 from landslide_zoo.inference.predict import Prediction
 from landslide_zoo.inference.rules import DEFAULT_RULES, LISTED
-from landslide_zoo.mapping.landslides import Ground, crown_to_toe, find_landslides, outlines
+from landslide_zoo.mapping.landslides import Ground, crown_to_toe, find_landslides
 from landslide_zoo.mapping.probabilities import Probabilities, State
 from landslide_zoo.models.config import Rule
 from landslide_zoo.scenes.rasters import Window
@@ -178,17 +177,6 @@ def test_nothing_found_and_nothing_seen(tmp_path: Path) -> None:
         unseen = found_on(scene, slope.probabilities(tmp_path, scene))
     assert (unseen.mask == 255).all()
     assert unseen.coverage.observed == 0
-
-
-@pytest.mark.parametrize("share", [0.1, 0.4, 0.6])
-def test_outlines_are_the_pixels_and_valid(share: float) -> None:
-    pixels = np.random.default_rng(0).random((80, 90)) < share
-    labels = ndimage.label(pixels, np.ones((3, 3)))[0].astype(np.int32)
-    found = outlines(labels)
-    assert len(found) == labels.max()
-    assert all(outline.is_valid for outline in found)
-    numbered = [(outline, number) for number, outline in enumerate(found, start=1)]
-    assert np.array_equal(rasterize(numbered, labels.shape), labels)
 
 
 def square(top: int, left: int, height: int, width: int) -> shapely.MultiPolygon:

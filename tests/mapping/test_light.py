@@ -12,7 +12,7 @@ from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.data.patch import Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.inference.clouds import find_clouds, without_clouds
-from landslide_zoo.mapping.light import Lattice, LocalLight, Node, Tile
+from landslide_zoo.mapping.light import LocalLight, Tile
 from landslide_zoo.scenes.rasters import Window
 from landslide_zoo.scenes.scene import open_scene
 
@@ -31,18 +31,8 @@ def cloudy(real_data: Path) -> Patch:
     return read_patch(real_data / "l4s-14band/images/image_4.h5")
 
 
-def write_patch_scene(path: Path, patch: Patch) -> Path:
-    return write_raster(path, patch.values, patch.bands, dtype="uint16")
-
-
-def test_a_patch_is_scaled_as_ever(cloudy: Patch, tmp_path: Path) -> None:
-    path = write_patch_scene(tmp_path / "scene.tif", cloudy)
-    found = tile_of(path).in_unit(TRUE_COLOUR, "display")
-    assert np.array_equal(found, cloudy.in_unit(TRUE_COLOUR, "display"))
-
-
 def test_the_clouds_of_a_patch_are_lowered_as_ever(cloudy: Patch, tmp_path: Path) -> None:
-    path = write_patch_scene(tmp_path / "scene.tif", cloudy)
+    path = write_raster(tmp_path / "scene.tif", cloudy.values, cloudy.bands, dtype="uint16")
     clouds = find_clouds(cloudy)
     assert clouds.mean() > 0.1
     tile = tile_of(path, clouds, bands=BAND_NAMES)
@@ -104,44 +94,3 @@ def test_gaps_are_filled_with_what_is_around(tmp_path: Path) -> None:
     # Far from the gaps everything is as without them.
     expected = tile_of(whole).in_unit(TRUE_COLOUR, "display")
     assert np.array_equal(shown[:, 290:, :20], expected[:, 290:, :20])
-
-
-@pytest.mark.parametrize("size", [(128, 128), (60, 100), (128, 32)])
-def test_a_scene_of_one_patch_has_one_neighbourhood(size: tuple[int, int]) -> None:
-    lattice = Lattice(size)
-    whole = Window(0, 0, *size)
-    assert list(lattice.nodes(whole)) == [(0, 0)]
-    assert lattice.window((0, 0)) == whole
-    assert (lattice.interpolate({(0, 0): (0.7, 0.1)}, whole) == np.float32(0.7)).all()
-
-
-def measures(lattice: Lattice) -> dict[Node, tuple[float, float]]:
-    """A number for each node, and how much it counts."""
-    random = np.random.default_rng(0)
-    nodes = lattice.nodes(Window(0, 0, *lattice.size))
-    return {node: (random.random(), random.random()) for node in nodes}
-
-
-def test_a_node_that_counts_little_decides_little() -> None:
-    lattice = Lattice((128, 256))
-    others = {(0, 1): (0.0, 1.0), (0, 2): (0.0, 1.0)}
-    between = Window(64, 96, 1, 1)
-    alike = lattice.interpolate({(0, 0): (1.0, 1.0), **others}, between)
-    little = lattice.interpolate({(0, 0): (1.0, 0.01), **others}, between)
-    assert alike[0, 0] == pytest.approx(0.5, abs=0.01)
-    assert little[0, 0] < 0.02
-
-
-def test_nodes_that_no_chosen_pixel_needs_are_left_out() -> None:
-    lattice = Lattice((400, 330))
-    measured = measures(lattice)
-    window = Window(10, 20, 380, 300)
-    where = np.zeros((380, 300), dtype=bool)
-    where[100:130, 40:60] = True
-    nodes = list(lattice.nodes(window, where))
-    assert len(nodes) == 6
-    assert set(nodes) < set(lattice.nodes(window))
-    some = lattice.interpolate({node: measured[node] for node in nodes}, window)
-    every = lattice.interpolate(measured, window)
-    assert np.allclose(some[where], every[where], atol=1e-6)
-    assert np.isfinite(some).all()

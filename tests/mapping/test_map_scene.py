@@ -15,7 +15,6 @@ from landslide_zoo import LandslideModel
 from landslide_zoo.data.bands import BAND_NAMES, TRUE_COLOUR
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError, ModelError
-from landslide_zoo.inference import predict
 from landslide_zoo.mapping import map_scene
 from landslide_zoo.mapping.maps import SceneMap
 from landslide_zoo.mapping.probabilities import State
@@ -36,25 +35,6 @@ def pixels(path: Path) -> np.ndarray:
 
 def named(found: SceneMap) -> dict[str, Path]:
     return {path.name.removeprefix(f"{found.name}_"): path for path in found.files}
-
-
-@pytest.mark.parametrize("number", [1, 4, 150])
-def test_a_patch_is_mapped_as_it_is_detected(
-    number: int, model: LandslideModel, real_data: Path, tmp_path: Path
-) -> None:
-    patch = read_patch(real_data / f"l4s-14band/images/image_{number}.h5")
-    path = write_raster(tmp_path / "scene.tif", patch.values, patch.bands, dtype="float32")
-    (expected,) = predict(model, [patch])
-    found = map_scene(path, tmp_path / "out", model=model, level="L1C", probability="float32")
-    files = named(found)
-    seen = expected.observed
-    probability = pixels(files["probability.tif"])
-    assert np.array_equal(np.isfinite(probability), seen)
-    assert np.abs(probability - expected.probability)[seen].max() < 1e-5
-    mask = pixels(files["mask.tif"])
-    assert np.array_equal(mask == 255, ~seen)
-    assert np.array_equal(mask[seen], expected.mask[seen])
-    assert len(found.landslides) == len(expected.objects)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from rasterio.enums import ColorInterp
-from scene_files import RGB, real_scene, write_dem, write_raster, write_rgb
+from scene_files import real_scene, write_dem, write_raster, write_rgb
 
 from landslide_zoo.data.bands import BAND_NAMES, band
 from landslide_zoo.errors import DataError
@@ -176,18 +175,6 @@ def test_the_database_of_another_proj_is_not_used(tmp_path: Path):
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
     assert "EPSG:32643" in printed.stdout
-
-
-def test_what_is_too_large_or_too_much_is_refused_by_its_header(tmp_path: Path):
-    vast = {"height": 100_000, "width": 100_000, "count": 3, "dtype": "uint8", "crs": "EPSG:32643"}
-    tiles = {"tiled": True, "blockxsize": 4096, "blockysize": 4096, "SPARSE_OK": True}
-    place = Affine(10, 0, 600_000, 0, -10, 1_272_600)
-    with rasterio.open(
-        tmp_path / "vast.tif", "w", "GTiff", transform=place, BIGTIFF="YES", **vast, **tiles
-    ):
-        pass
-    with pytest.raises(DataError, match="more than 25 million"):
-        open_scene(tmp_path / "vast.tif", bands=RGB, max_pixels=25_000_000)
 
 
 @pytest.mark.parametrize(

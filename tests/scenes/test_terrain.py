@@ -21,8 +21,6 @@ from landslide_zoo.errors import DataError
 from landslide_zoo.scenes.scene import open_scene
 
 TERRAIN = ("DEM", "slope")
-INNER = slice(5, -5), slice(5, -5)
-"""Where slope does not depend on what lies beyond the border."""
 
 
 def tilted(x, y):

@@ -25,14 +25,6 @@ def upload(patches: Path) -> Upload:
     return Upload(str(patches / "image_1.h5"), None, "image_1")
 
 
-def test_a_comparison_goes_on_where_a_model_cannot_be_loaded(
-    service: Service, upload: Upload
-) -> None:
-    before, first, last = service.compare(["unreadable", "trial-14"], upload)
-    assert list(before.values()) == [None, None] and first["trial-14"] is None
-    assert isinstance(first["unreadable"], str) and isinstance(last["trial-14"], Prediction)
-
-
 def test_many_at_once_each_get_their_own_answer(service: Service, patches: Path) -> None:
     uploads = [
         Upload(str(patches / f"image_{number}.h5"), None, f"image_{number} ({turn})")

@@ -39,12 +39,10 @@ def test_what_is_pushed_is_pulled(
     expected = LandslideModel.from_pretrained(model_folder, device="cpu").predict(PATCH)
     assert np.array_equal(pulled.predict(PATCH).mask, expected.mask)
     pulled.push_to_hub(f"{hub.namespace}/pushed", token=hub.token)
-    for name in (NAME, "pushed"):
-        target = tmp_path / name
-        command = ["hf", "download", f"{hub.namespace}/{name}", "--local-dir", str(target)]
-        subprocess.run(command, env=hub.env(), check=True, capture_output=True, timeout=60)
-        for path in set(model_folder.iterdir()) - {model_folder / "README.md"}:
-            assert (target / path.name).read_bytes() == path.read_bytes()
+    command = ["hf", "download", f"{hub.namespace}/pushed", "--local-dir", str(tmp_path / "pushed")]
+    subprocess.run(command, env=hub.env(), check=True, capture_output=True, timeout=60)
+    for path in set(model_folder.iterdir()) - {model_folder / "README.md"}:
+        assert (tmp_path / "pushed" / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize(
