@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from landslide_zoo.data.readers import read_mask, read_patch
     from landslide_zoo.inference.model import LandslideModel
     from landslide_zoo.inference.predict import Prediction
-    from landslide_zoo.zoo.zoo import ModelZoo
+    from landslide_zoo.zoo import ModelZoo
 
 __version__ = "0.1.0"
 
@@ -30,7 +30,7 @@ __all__ = [
 # Imported on first use: torch takes seconds, and `landslide-zoo --help` must not.
 _HOME = {
     "LandslideModel": "landslide_zoo.inference.model",
-    "ModelZoo": "landslide_zoo.zoo.zoo",
+    "ModelZoo": "landslide_zoo.zoo",
     "Patch": "landslide_zoo.data.patch",
     "Prediction": "landslide_zoo.inference.predict",
     "read_mask": "landslide_zoo.data.readers",

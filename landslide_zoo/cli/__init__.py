@@ -14,12 +14,43 @@ from typing import Annotated
 import typer
 
 from landslide_zoo import __version__
-from landslide_zoo.cli.app import app
 from landslide_zoo.cli.evaluate import evaluate
 from landslide_zoo.cli.map import map_scenes
 from landslide_zoo.cli.models import export, models, publish
 from landslide_zoo.cli.predict import compare, predict
 from landslide_zoo.errors import LandslideZooError
+
+
+def app(
+    host: Annotated[
+        str | None,
+        typer.Option(envvar="GRADIO_SERVER_NAME", help="Address to serve on [default: 127.0.0.1]."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            envvar="GRADIO_SERVER_PORT",
+            help="Port to serve on [default: the first free one from 7860].",
+        ),
+    ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(envvar="GRADIO_ROOT_PATH", help="Path of the app behind a reverse proxy."),
+    ] = None,
+) -> None:
+    """Start the app and print its address."""
+    try:
+        import gradio  # noqa: F401 - an extra of the package
+    except ModuleNotFoundError as error:
+        raise LandslideZooError(
+            "The app needs gradio: install it with pip install 'landslide-zoo[app]'."
+        ) from error
+    from landslide_zoo.web.app import launch
+
+    launch(server_name=host, server_port=port, root_path=root_path)
+
 
 cli = typer.Typer(
     name="landslide-zoo",

@@ -11,10 +11,10 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from landslide_zoo.data.landslide4sense import LabelledPatches, negative_files
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.data.readers import read_patch
 from landslide_zoo.errors import DataError
-from landslide_zoo.evaluation.dataset import LabelledPatches, negative_files
 from landslide_zoo.evaluation.metrics import (
     SIZE_NAMES,
     Bootstrap,

@@ -8,7 +8,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
-from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
+from landslide_zoo.data.landslide4sense import ALL, LabelledPatches
 from landslide_zoo.evaluation.evaluate import PAPER_BATCH, Evaluation, Row
 from landslide_zoo.evaluation.metrics import FOUND_SHARE, Interval
 from landslide_zoo.figures.charts import (

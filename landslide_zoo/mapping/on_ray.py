@@ -16,6 +16,7 @@ from landslide_zoo.inference.backends import load_predictor
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.predict import Predictor
 from landslide_zoo.mapping.maps import map_in_words
+from landslide_zoo.scenes.area import box_of
 from landslide_zoo.settings import Backend
 
 CPUS = 2
@@ -65,6 +66,8 @@ def map_on_ray(
         gpus = 1 if ray.cluster_resources().get("GPU") else 0
         task = ray.remote(num_cpus=1 if gpus else CPUS, num_gpus=gpus)(_map)
         inputs = {key: _absolute(options[key]) for key in ("dem", "before") if options.get(key)}
+        if options.get("aoi") and not box_of(options["aoi"]):
+            inputs["aoi"] = _absolute(options["aoi"])
         further = _absolute(output), models, backend, device, options | inputs
         waiting = {task.remote(_absolute(scene), *further): scene for scene in scenes}
         while waiting:

@@ -276,7 +276,7 @@ def open_scene(
             elevation = Raster(raster.file, raster.dataset, {"DEM": index}, raster.gains)
         terrain = Terrain(elevation, target) if elevation else None
         product.notes += terrain.notes if terrain else []
-        options = (product.metadata, level, offset, bands, scale, placement, shift)
+        options = (product.metadata, level, offset, bands, scale, placement, shift, companions)
         return Scene(
             name=product.name,
             rasters=rasters,
@@ -445,7 +445,7 @@ def _readings(
     """What stored numbers may be, the likeliest first."""
     whole = all(np.dtype(raster.dataset.dtypes[0]).kind != "f" for raster in optical)
     metadata = product.metadata
-    if metadata and scale is None:
+    if metadata and (scale is None or (scale == "DN" and offset is None)):
         factor = QUANTIFICATION / metadata.quantification
         added = [metadata.offsets.get(name, 0.0) if offset is None else offset for name in bands]
         words = DIGITAL_NUMBERS
@@ -529,7 +529,10 @@ def _fingerprint(files: Sequence[Path], *options: object) -> str:
     """SHA-256 over names, sizes and times of the files, and over what was said of them."""
     stamps = []
     for file in files:
-        path = Path(str(file).removeprefix("/vsizip/{").partition("}/")[0])
+        name = str(file)
+        if name.startswith("/vsizip/{"):
+            name = name.removeprefix("/vsizip/{").partition("}/")[0]
+        path = Path(name)
         status = path.stat()
         stamps.append((file.name, status.st_size, status.st_mtime_ns))
     return hashlib.sha256(repr((stamps, options)).encode()).hexdigest()

@@ -11,9 +11,9 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from landslide_zoo.data.bands import Unit, band
+from landslide_zoo.data.landslide4sense import ALL, LabelledPatches
 from landslide_zoo.data.patch import Fingerprint, Patch
 from landslide_zoo.errors import DataError
-from landslide_zoo.evaluation.dataset import ALL, LabelledPatches
 from landslide_zoo.inference.ensembles import Ensemble
 from landslide_zoo.inference.model import LandslideModel
 from landslide_zoo.inference.predict import run_network

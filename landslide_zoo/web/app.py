@@ -25,7 +25,7 @@ from landslide_zoo.web.map_worker import MapService
 from landslide_zoo.web.samples import samples
 from landslide_zoo.web.service import Service, Upload
 from landslide_zoo.web.zoo import build_zoo, draw_board
-from landslide_zoo.zoo.zoo import ModelZoo
+from landslide_zoo.zoo import ModelZoo
 
 _VISITS = 500
 """Visits whose results are kept; Gradio takes 0.2 MB for each, programs' requests included."""

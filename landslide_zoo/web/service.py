@@ -28,7 +28,7 @@ from landslide_zoo.inference.predict import (
 )
 from landslide_zoo.settings import GIGABYTE, Settings
 from landslide_zoo.web import on_gpu
-from landslide_zoo.zoo.zoo import ModelZoo, ZooEntry, folder_entry
+from landslide_zoo.zoo import ModelZoo, ZooEntry, folder_entry
 
 if TYPE_CHECKING:
     from tqdm.auto import tqdm

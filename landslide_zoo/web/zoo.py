@@ -14,7 +14,7 @@ from landslide_zoo.figures.charts import curves_figure
 from landslide_zoo.models.folder import CARD
 from landslide_zoo.web import components as ui
 from landslide_zoo.web.service import Service, plain
-from landslide_zoo.zoo.zoo import ZooEntry, entry_file
+from landslide_zoo.zoo import ZooEntry, entry_file
 
 _EPOCHS = 1000
 _CARD_BYTES = 64 * 2**10

@@ -8,9 +8,9 @@ import pytest
 from labelled_data import write_pair
 from patch_files import write_patch, write_png
 
+from landslide_zoo.data.landslide4sense import negative_files
 from landslide_zoo.errors import DataError
 from landslide_zoo.evaluation import LabelledPatches
-from landslide_zoo.evaluation.dataset import negative_files
 
 
 def write_subsets(folder: Path, **numbers: list[int]) -> Path:

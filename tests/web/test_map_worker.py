@@ -24,7 +24,7 @@ from landslide_zoo.web.app import build_app
 from landslide_zoo.web.map_worker import Mapped, MapService, Request
 from landslide_zoo.web.samples import PUTHUMALA
 from landslide_zoo.web.service import Service
-from landslide_zoo.zoo.zoo import ModelZoo
+from landslide_zoo.zoo import ModelZoo
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_killed_app_leaves_no_process(folder: Path, tmp_path: Path) -> None:
     code = (
         "import time; from landslide_zoo.settings import Settings\n"
         "from landslide_zoo.web.map_worker import *\n"
-        "from landslide_zoo.zoo.zoo import ModelZoo\n"
+        "from landslide_zoo.zoo import ModelZoo\n"
         "maps = MapService(Service(ModelZoo(), Settings()))\n"
         f"work = maps.map_scene(Request({scene!r}, maps.service.zoo.default))\n"
         "while next(work).text == 'Opening the scene': pass\n"

@@ -10,7 +10,7 @@ from trained_model import make_record
 
 from landslide_zoo.models.config import catalog_config
 from landslide_zoo.web.zoo import leaderboard
-from landslide_zoo.zoo.zoo import ZooEntry
+from landslide_zoo.zoo import ZooEntry
 
 
 @pytest.fixture
