@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from landslide_zoo.cli.common import (
-    BackendOption,
-    Clouds,
-    Device,
-    Json,
-    ProductLevel,
-    RulesOff,
-    load_model,
-)
+from landslide_zoo.cli import common
 from landslide_zoo.errors import DataError, ModelError
 from landslide_zoo.io import public_command, text_table
 
@@ -59,12 +51,12 @@ def evaluate(
     record: Annotated[
         bool, typer.Option("--record", help="Keep the result in the model's record and card.")
     ] = False,
-    clouds: Clouds = "mask",
-    rule_off: RulesOff = None,
-    level: ProductLevel = None,
-    device: Device = "auto",
-    backend: BackendOption = "auto",
-    as_json: Json = False,
+    clouds: common.Clouds = "mask",
+    rule_off: common.RulesOff = None,
+    level: common.ProductLevel = None,
+    device: common.Device = "auto",
+    backend: common.BackendOption = "auto",
+    as_json: common.Json = False,
 ) -> None:
     """Evaluate models on the labelled patches of a dataset.
 
@@ -86,7 +78,7 @@ def evaluate(
         raise typer.BadParameter("a record holds what a model does alone, without --tta.")
     patches = LabelledPatches.find(data, split, subset)
     names = models or [DEFAULT_MODEL]
-    loaded = [load_model(name, device, backend) for name in names]
+    loaded = [common.load_model(name, device, backend) for name in names]
     for name, model in zip(names, loaded, strict=True):
         if record and (model.record is None or local_folder(name) is None):
             raise ModelError(f"{name} is no folder of a trained model, to keep a result in.")

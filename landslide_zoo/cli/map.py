@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from landslide_zoo.cli.common import (
-    BackendOption,
-    Clouds,
-    Device,
-    ProductLevel,
-    RulesOff,
-    Threshold,
-    load_model,
-)
+from landslide_zoo.cli import common
 from landslide_zoo.errors import DataError
 from landslide_zoo.mapping import Format, ProbabilityType
 
@@ -62,14 +54,14 @@ def map_scenes(
         list[OutlineFormat] | None,
         typer.Option("--format", help="Format of the outlines; repeatable.", show_default="gpkg"),
     ] = None,
-    threshold: Threshold = None,
+    threshold: common.Threshold = None,
     minimum_area: Annotated[
         float | None,
         typer.Option(min=0, metavar="HA", help="Smallest landslide in hectares; as the rules say."),
     ] = None,
-    rules_off: RulesOff = None,
-    clouds: Clouds = "mask",
-    level: ProductLevel = None,
+    rules_off: common.RulesOff = None,
+    clouds: common.Clouds = "mask",
+    level: common.ProductLevel = None,
     offset: Annotated[
         float | None,
         typer.Option(help="What to add to digital numbers; told from the metadata if unset."),
@@ -88,8 +80,8 @@ def map_scenes(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average eight orientations of every tile.")
     ] = False,
-    backend: BackendOption = "auto",
-    device: Device = "auto",
+    backend: common.BackendOption = "auto",
+    device: common.Device = "auto",
     memory: Annotated[
         float, typer.Option(min=1, metavar="GB", help="Memory that may be used, roughly.")
     ] = 2.0,
@@ -123,7 +115,7 @@ def map_scenes(
 
         answers = map_on_ray(scenes, output, names, backend, device, **options)
     else:
-        loaded = [load_model(name, device, backend) for name in names]
+        loaded = [common.load_model(name, device, backend) for name in names]
         options["model"] = loaded[0]
         if len(loaded) > 1:
             from landslide_zoo.inference import Ensemble

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -50,14 +50,8 @@ def export(
     model: Annotated[str, typer.Argument(help="Name in the zoo, folder, or repo id on the Hub.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            help="File to write.", show_default="MODEL.onnx, or MODEL-deepness.onnx, here"
-        ),
+        typer.Option(help="File to write.", show_default="MODEL.onnx, here"),
     ] = None,
-    target: Annotated[
-        Literal["onnx", "deepness"],
-        typer.Option("--for", help="Any program, or the QGIS plugin Deepness."),
-    ] = "onnx",
 ) -> None:
     """Write a model as ONNX, with the scaling of its input inside.
 
@@ -77,10 +71,10 @@ def export(
         raise ModelError(f"{model} is an ensemble: export its members, one file each.")
     loaded = LandslideModel.from_folder(folder, device="cpu")
     config = loaded.config
-    path = output or Path(f"{config.name}{'-deepness' if target == 'deepness' else ''}.onnx")
+    path = output or Path(f"{config.name}.onnx")
     patches = [read_patch(sample.path) for sample in samples()]
     try:
-        difference = export_onnx(loaded, path, patches, target)
+        difference = export_onnx(loaded, path, patches)
     except ImportError as error:
         raise ModelError(
             f"{error.name} is not installed: pip install 'landslide-zoo[export]'."

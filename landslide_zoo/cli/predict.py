@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from landslide_zoo.cli.common import (
-    BackendOption,
-    Clouds,
-    Device,
-    Json,
-    ProductLevel,
-    RulesOff,
-    Threshold,
-    load_model,
-)
+from landslide_zoo.cli import common
 from landslide_zoo.errors import LandslideZooError
 from landslide_zoo.io import text_table
 
@@ -43,12 +34,12 @@ def predict(
         ),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the predictions.")] = Path("predictions"),
-    threshold: Threshold = None,
-    clouds: Clouds = "mask",
-    rule_off: RulesOff = None,
-    level: ProductLevel = None,
-    device: Device = "auto",
-    backend: BackendOption = "auto",
+    threshold: common.Threshold = None,
+    clouds: common.Clouds = "mask",
+    rule_off: common.RulesOff = None,
+    level: common.ProductLevel = None,
+    device: common.Device = "auto",
+    backend: common.BackendOption = "auto",
 ) -> None:
     """Find landslides in patches.
 
@@ -123,7 +114,7 @@ def _predict_all(
     # A patch is read, and its clouds are found, while the model is loaded or sees the one before.
     with ThreadPoolExecutor(1) as reader:
         prepared = reader.submit(read, files[0])
-        model = load_model(name, device, backend)
+        model = common.load_model(name, device, backend)
         check_rules_off(model.config, options["rules_off"])
         with tqdm(files, unit="patch", disable=None, file=sys.stderr) as bar:
             for following in [*files[1:], None]:
@@ -162,13 +153,13 @@ def compare(
         typer.Option(help="A model to compare; repeat it. All of the zoo if unset."),
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="The patch's true mask (.h5, .png).")] = None,
-    threshold: Threshold = None,
-    clouds: Clouds = "mask",
-    rule_off: RulesOff = None,
-    level: ProductLevel = None,
-    device: Device = "auto",
-    backend: BackendOption = "auto",
-    as_json: Json = False,
+    threshold: common.Threshold = None,
+    clouds: common.Clouds = "mask",
+    rule_off: common.RulesOff = None,
+    level: common.ProductLevel = None,
+    device: common.Device = "auto",
+    backend: common.BackendOption = "auto",
+    as_json: common.Json = False,
 ) -> None:
     """Compare models on one patch: area, time and, with a mask, scores.
 
@@ -185,7 +176,7 @@ def compare(
     results = []
     for name in names:
         try:
-            loaded = load_model(name, device, backend)
+            loaded = common.load_model(name, device, backend)
             predict(loaded, [prepared])  # the first run also sets the network up: it is not timed
             (prediction,) = predict(loaded, [prepared], threshold, rules_off=rule_off or ())
             results.append(prediction.to_dict() | {"model": name})

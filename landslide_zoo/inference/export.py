@@ -8,7 +8,6 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,22 +18,16 @@ from landslide_zoo.errors import ModelError
 from landslide_zoo.inference.model import LandslideModel
 from landslide_zoo.inference.predict import values_of
 from landslide_zoo.io import write_whole
-from landslide_zoo.models.config import ModelConfig
-
-Target = Literal["onnx", "deepness"]
-"""``onnx``: batches of any size; ``deepness``: what the QGIS plugin Deepness can load."""
 
 TOLERANCE = 1e-4
 """Probabilities of a file that is written are this close to those of PyTorch."""
 INPUT, OUTPUT = "values", "probability"
 OPSET = 17
 TILE = 128
-"""Side of the tiles that Deepness cuts, in pixels: that of the patches models are trained on."""
+"""Side of what is compared, in pixels: that of the patches models are trained on."""
 
 
-def export_onnx(
-    model: LandslideModel, path: Path, patches: Sequence[Patch], target: Target = "onnx"
-) -> float:
+def export_onnx(model: LandslideModel, path: Path, patches: Sequence[Patch]) -> float:
     """Write a model as ONNX, if its probabilities agree with those of PyTorch.
 
     The input ``values`` holds the model's bands in its unit, shape (N, B, H, W), float32;
@@ -46,8 +39,6 @@ def export_onnx(
         path: The file to write, in place of what is there.
         patches: Real patches of at least 128 x 128 with the model's bands, on which the two
             are compared.
-        target: What the file is for. Deepness takes tiles of one size, and divides by 255
-            what it reads from a raster: physical values are multiplied back.
 
     Returns:
         The largest difference in probability that was seen.
@@ -59,20 +50,20 @@ def export_onnx(
     import onnx
     import onnxruntime
 
-    deepness, config = target == "deepness", model.config
-    factor = 255.0 if deepness and config.unit == "physical" else 1.0
+    config = model.config
     model = copy.deepcopy(model).cpu().eval()
     values = np.concatenate([values_of([patch], config)[..., :TILE, :TILE] for patch in patches])
-    compared = [values] if deepness else [values, values[:1, :, :115, :99]]
+    compared = [values, values[:1, :, :115, :99]]
     expected = [torch.sigmoid(model.logits(batch))[:, None].numpy() for batch in compared]
 
-    network = onnx.load_from_string(_trace(_Probabilities(model, factor), values, deepness))
-    metadata = {key: json.dumps(value) for key, value in _metadata(config, deepness).items()}
-    onnx.helper.set_model_props(network, metadata)
+    network = onnx.load_from_string(_trace(_Probabilities(model), values))
+    metadata = config.model_dump(include={"bands", "unit", "threshold"})
+    metadata |= {"model": config.name, "made_by": "landslide-zoo"}
+    onnx.helper.set_model_props(network, {k: json.dumps(v) for k, v in metadata.items()})
     content = network.SerializeToString(deterministic=True)
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    results = [session.run([OUTPUT], {INPUT: batch / np.float32(factor)})[0] for batch in compared]
+    results = [session.run([OUTPUT], {INPUT: batch})[0] for batch in compared]
     pairs = zip(results, expected, strict=True)
     difference = max(float(np.abs(result - reference).max()) for result, reference in pairs)
     if not difference <= TOLERANCE:  # not a number is no agreement either
@@ -84,26 +75,9 @@ def export_onnx(
     return difference
 
 
-def _metadata(config: ModelConfig, deepness: bool) -> dict[str, Any]:
-    metadata = config.model_dump(include={"bands", "unit", "threshold"})
-    metadata |= {"model": config.name, "made_by": "landslide-zoo"}
-    if deepness:
-        metadata |= {
-            "model_type": "Segmentor",
-            "class_names": {0: "background", 1: "landslide"},
-            "resolution": 1000,  # centimetres
-            "tiles_size": TILE,
-            "tile_size": TILE,  # the plugin's documents have the one, its code the other
-            "tiles_overlap": 50,  # per cent
-            "seg_thresh": config.threshold,
-            "seg_small_segment": 0,
-        }
-    return metadata
-
-
-def _trace(network: nn.Module, values: np.ndarray, fixed: bool) -> bytes:
-    """The network as an ONNX graph, for any height and width but where they are fixed."""
-    axes = {0: "batch"} if fixed else {0: "batch", 2: "height", 3: "width"}
+def _trace(network: nn.Module, values: np.ndarray) -> bytes:
+    """The network as an ONNX graph, for any number, height and width."""
+    axes = {0: "batch", 2: "height", 3: "width"}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         file = Path(folder) / "graph.onnx"
         # The newer exporter cannot keep the size free in every network of the zoo, and takes
@@ -123,11 +97,11 @@ def _trace(network: nn.Module, values: np.ndarray, fixed: bool) -> bytes:
 
 
 class _Probabilities(nn.Module):
-    """Probabilities (N, 1, H, W) from a model's bands (N, B, H, W), divided by a factor."""
+    """Probabilities (N, 1, H, W) from a model's bands (N, B, H, W)."""
 
-    def __init__(self, model: LandslideModel, factor: float) -> None:
+    def __init__(self, model: LandslideModel) -> None:
         super().__init__()
-        self.model, self.factor = model, factor
+        self.model = model
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        return torch.sigmoid(self.model(values * self.factor))
+        return torch.sigmoid(self.model(values))

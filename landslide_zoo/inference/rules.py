@@ -8,8 +8,10 @@ a layer, as ``vegetation``, cuts pixels out of objects; one on an attribute of a
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import resources
 
 import numpy as np
 
@@ -18,53 +20,11 @@ from landslide_zoo.inference.indices import LAYERS, Layer
 from landslide_zoo.inference.objects import LandslideObject, connected_parts, label_objects
 from landslide_zoo.models.config import PredictorConfig, Rule
 
-_SOURCE = "17 labelled 14-band Landslide4Sense patches, leave-one-block-out (experiments/objects)"
-
-DEFAULT_RULES: tuple[Rule, ...] = (
-    Rule(
-        attribute="vegetation",
-        maximum=0.75,
-        reason="plants, green or dry, cover it",
-        source=f"{_SOURCE}; F1 is the same to 0.015 from 0.70 to 0.80",
-    ),
-    Rule(
-        attribute="relative_ndvi",
-        maximum=0.75,
-        reason="it is nearly as green as the vegetation around",
-        source=f"{_SOURCE}; from 0.70 to 0.80 with NDVI alone, and of no weight beside vegetation",
-    ),
-    Rule(
-        attribute="median_vegetation",
-        maximum=0.65,
-        reason="most of it is covered by plants, as a pale field is",
-        source=f"{_SOURCE}; F1 is the same to 0.01 from 0.60 to 0.65, and falls by 0.03 at 0.70",
-    ),
-    Rule(
-        attribute="median_relative_ndvi",
-        maximum=0.55,
-        reason="most of it is green",
-        source=f"{_SOURCE}; for patches without short-wave infrared",
-    ),
-    Rule(
-        attribute="median_slope",
-        minimum=8.0,
-        reason="the ground is too flat: a river bed, a field or a village",
-        source=f"{_SOURCE}; F1 is the same to 0.01 from 0 to 25 degrees, and the debris flow of "
-        "Puthumala runs out on 12",
-    ),
-    Rule(
-        attribute="water_contact",
-        maximum=0.2,
-        reason="open water lies along its edge: a beach, a sandbank or surf",
-        source=f"{_SOURCE}: landslides there reach 0.12; on a coast 0.1 to 0.3 drop three quarters "
-        "of the false alarms",
-    ),
-    Rule(
-        attribute="hectares",
-        minimum=0.1,
-        reason="it is smaller than ten pixels",
-        source=f"{_SOURCE}; F1 is the same to 0.005 from 0 to 0.3 ha",
-    ),
+DEFAULT_RULES = tuple(
+    Rule(**rule)
+    for rule in tomllib.loads(
+        resources.files(__package__).joinpath("rules.toml").read_text(encoding="utf-8")
+    )["rule"]
 )
 """Rules for any network whose ``config.json`` has none of its own."""
 

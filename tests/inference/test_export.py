@@ -14,7 +14,7 @@ from trained_model import untrained
 
 from landslide_zoo import LandslideModel, Patch
 from landslide_zoo.errors import ModelError
-from landslide_zoo.inference.export import TILE, TOLERANCE, export_onnx
+from landslide_zoo.inference.export import TOLERANCE, export_onnx
 from landslide_zoo.inference.predict import values_of
 from landslide_zoo.models import catalog
 
@@ -78,22 +78,6 @@ def test_probabilities_of_any_batch_and_size_are_those_of_pytorch(
     said = metadata(path)
     assert (said["model"], said["bands"]) == (name, model.config.bands)
     assert (said["unit"], said["threshold"]) == (model.config.unit, model.config.threshold)
-
-
-@pytest.mark.parametrize("name", ["unet-mobilenet_v2-rgb", "unet-mobilenet_v2"])
-def test_deepness_divides_what_it_reads_by_255(
-    name: str, patches: list[Patch], tmp_path: Path
-) -> None:
-    model, path = build(patches, name), tmp_path / "model.onnx"
-    assert export_onnx(model, path, patches, "deepness") <= TOLERANCE
-    values = values_of(patches[:1], model.config)
-    raster = np.rint(255 * values) if model.config.unit == "display" else values
-    expected = torch.sigmoid(model.logits(values)).numpy()
-    assert np.abs(run(path, np.float32(raster / 255.0)) - expected).max() <= 2e-3
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    assert session.get_inputs()[0].shape[2:] == [TILE, TILE]
-    said = metadata(path)
-    assert (said["model_type"], said["tile_size"], said["resolution"]) == ("Segmentor", TILE, 1000)
 
 
 def test_a_model_that_would_answer_otherwise_is_not_written(
