@@ -276,7 +276,9 @@ def open_scene(
             elevation = Raster(raster.file, raster.dataset, {"DEM": index}, raster.gains)
         terrain = Terrain(elevation, target) if elevation else None
         product.notes += terrain.notes if terrain else []
-        options = (product.metadata, level, offset, bands, scale, placement, shift, companions)
+        # A coordinate system's own representation changes as it is used.
+        pixels = placement.grid, placement.size, onto is None
+        options = (product.metadata, level, offset, bands, scale, pixels, shift, companions)
         return Scene(
             name=product.name,
             rasters=rasters,

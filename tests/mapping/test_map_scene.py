@@ -48,6 +48,7 @@ def test_mapped_again_the_network_does_not_run(
     model: LandslideModel, side_by_side: np.ndarray, tmp_path: Path
 ) -> None:
     path = write_raster(tmp_path / "scene.tif", side_by_side, BAND_NAMES, dtype="float32")
+    map_scene(path, tmp_path / "warm", model=model)  # a module is compiled when first used
     steps: list[State] = []
     first = map_scene(path, tmp_path / "out", model=model, progress=steps.append)
     assert list(dict.fromkeys(state.step for state in steps))[:2] == ["clouds", "network"]

@@ -35,7 +35,7 @@ def test_public_names_are_exactly_ours(client: Client, server: Server) -> None:
         "/bands": ["patch", "mask"],
         "/map_scene": [
             *("scene", "dem", "model", "threshold", "minimum_area", "clouds", "rules_off"),
-            "before",
+            *("before", "aoi"),
         ],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -110,16 +111,26 @@ def check_threshold_and_smallest_area(page: Page) -> None:
         assert (file.read(1) == 1).sum() / 100 == pytest.approx(stricter[0], abs=0.01)
 
 
-def test_the_sample_is_one_click_and_its_map_is_looked_into(page: Page) -> None:
+def map_sample(page: Page) -> None:
+    """Map the sample and wait for it."""
     open_tab(page, "Map")
     page.locator("#lz-map-sample").click()
     expect(page.locator(".lz-mapped")).to_be_visible(timeout=WAIT)
     expect(page.locator(".lz-map .leaflet-image-layer").first).to_be_visible()
+
+
+def test_the_map_on_a_phone(open_page: Callable[..., Page]) -> None:
+    page = open_page(screen="phone")
+    map_sample(page)
+    check_screen(page, "phone")
+
+
+def test_the_sample_is_one_click_and_its_map_is_looked_into(page: Page) -> None:
+    map_sample(page)
     expect(page.locator("#lz-map-inputs")).to_contain_text("modified Copernicus Sentinel data")
     expect(page.locator("#lz-map-inputs")).to_contain_text("Copernicus GLO-30 (DLR, Airbus; ESA)")
     check_list_and_outlines(page)
-    for screen in reversed(SCREENS):
-        check_screen(page, screen)
+    check_screen(page, "desktop")
     look(page, "desktop", "light")
     check_threshold_and_smallest_area(page)
     check_layers_and_coordinates(page)
