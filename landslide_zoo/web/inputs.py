@@ -74,7 +74,10 @@ def build_inputs(app: gr.Blocks, limit: int) -> Inputs:
             height=130,
             elem_id="lz-masks",
         )
-        shown = gr.Dropdown(label="Patch on show", visible=False, elem_id="lz-shown")
+        # Gradio may not know the new choices yet when the page sends one of them.
+        shown = gr.Dropdown(
+            label="Patch on show", visible=False, allow_custom_value=True, elem_id="lz-shown"
+        )
         notices = ui.html(elem_id="lz-input-notices")
 
     def take(

@@ -8,7 +8,7 @@ import pytest
 from loopback_hub import LoopbackHub
 from trained_model import NAME
 
-from landslide_zoo import publish_model
+from landslide_zoo.zoo import publish_model
 
 
 @pytest.fixture(params=["xet", "lfs"])

@@ -14,12 +14,13 @@ from loopback_hub import LoopbackHub
 from patch_files import random_patch
 from trained_model import NAME, make_record
 
-from landslide_zoo import LandslideModel, publish_model, publish_space
+from landslide_zoo import LandslideModel
 from landslide_zoo.errors import HubError, ModelError
 from landslide_zoo.inference import Ensemble, load_predictor
 from landslide_zoo.models.card import replace_record
 from landslide_zoo.models.config import EnsembleConfig
 from landslide_zoo.models.folder import find_folder, weights_sha256
+from landslide_zoo.zoo import publish_model, publish_space
 
 PATCH = random_patch(64, 64)
 

@@ -12,11 +12,11 @@ import pytest
 from loopback_hub import LoopbackHub
 from trained_model import NAME
 
-from landslide_zoo import LandslideModel, ModelZoo, publish_model
+from landslide_zoo import LandslideModel, ModelZoo
 from landslide_zoo.errors import ModelError
 from landslide_zoo.inference import load_predictor
 from landslide_zoo.models.folder import bundled_folders
-from landslide_zoo.zoo import entry_file
+from landslide_zoo.zoo import entry_file, publish_model
 
 
 def test_unset_the_zoo_is_the_bundled_models_and_asks_nobody(hub: LoopbackHub) -> None:
